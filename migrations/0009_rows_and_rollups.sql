@@ -79,15 +79,46 @@ FROM (
 WHERE claimed.interception_id = interceptions.id;
 
 -- Fewer entries of indices. A call without an end is found by reading the calls of an hour (`open_calls` has those that
--- were stored late). The rows of an actor that named no owner are among those of the initiator, and a service that names
--- owners has many: its newest are found without an index.
+-- were stored late). An interception has one entry, by initiator and span of time; the spans in which a session or an actor
+-- has interceptions are noted in tables, with one row for all that are in one (src/records/rollups/spans.ts).
 DROP INDEX interceptions_open;
 DROP INDEX passthroughs_open;
+ALTER TABLE interceptions ADD COLUMN span TEXT GENERATED ALWAYS AS (SUBSTR(id, 1, 7)) VIRTUAL;
+DROP INDEX interceptions_by_session;
 DROP INDEX interceptions_by_actor;
-CREATE INDEX interceptions_by_actor ON interceptions (actor_id, id)
-  WHERE attribution IN ('asserted', 'signed', 'claimed') AND actor_kind <> 'service';
+DROP INDEX interceptions_by_initiator;
+-- Actor and attribution: under one initiator and session id, one caller's rows are not read for another's.
+CREATE INDEX interceptions_by_initiator ON interceptions (initiator_id, span, session_id, actor_id, attribution, id);
 DROP INDEX initiator_overrides_by_actor;
 CREATE INDEX initiator_overrides_by_actor ON initiator_overrides (actor_id, id) WHERE accepted = 0;
+
+-- Only an OpenAI response can be read later; of every other dialect only batches are, which are queued.
+DROP INDEX interceptions_unread;
+CREATE INDEX interceptions_unread ON interceptions (provider, provider_response_id)
+  WHERE outcome = 'queued' OR usage = 'unknown' AND provider_type = 'openai';
+
+CREATE TABLE session_spans (
+  session_id TEXT NOT NULL,
+  link_key TEXT NOT NULL,
+  span TEXT NOT NULL,
+  PRIMARY KEY (session_id, link_key, span)
+) WITHOUT ROWID;
+INSERT INTO session_spans (session_id, link_key, span)
+SELECT session_id, link_key, span FROM interceptions WHERE session_id <> id
+UNION
+SELECT first.id, first.link_key, first.span FROM interceptions AS i
+CROSS JOIN interceptions AS first ON first.id = i.session_id AND first.link_key = i.link_key WHERE i.session_id <> i.id;
+
+-- `initiator_id` is empty for owners that were not accepted.
+CREATE TABLE actor_spans (
+  actor_id TEXT NOT NULL,
+  span TEXT NOT NULL,
+  initiator_id TEXT NOT NULL,
+  PRIMARY KEY (actor_id, span, initiator_id)
+) WITHOUT ROWID;
+INSERT INTO actor_spans (actor_id, span, initiator_id)
+SELECT actor_id, span, initiator_id FROM interceptions
+UNION SELECT actor_id, SUBSTR(id, 1, 7), IIF(accepted = 1, initiator_id, '') FROM initiator_overrides;
 
 -- Calls that were stored without their end after the cron had passed their time.
 CREATE TABLE open_calls (
@@ -100,10 +131,11 @@ CREATE TABLE open_calls (
 CREATE TABLE journal (
   seq INTEGER PRIMARY KEY,
   stored_at INTEGER NOT NULL,
+  -- Before the texts, which are long: counting the deltas does not read them.
+  delta_count INTEGER NOT NULL,
   event_ids TEXT NOT NULL,
   -- A JSON list of [dimension, hour, requests, unknown_usage, input, output, cache read, cache write].
-  deltas TEXT NOT NULL,
-  delta_count INTEGER NOT NULL
+  deltas TEXT NOT NULL
 );
 
 -- Totals by hour and by day (UTC). They outlive the interceptions.

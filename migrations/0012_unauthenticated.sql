@@ -8,7 +8,7 @@ CREATE TABLE unauthenticated_events (
   interception_id TEXT NOT NULL,
   -- The event as JSON. One that is too large has only its type and id here.
   event TEXT NOT NULL,
-  -- missing, unknown_key or wrong
+  -- missing, unknown_key, wrong or reserved_type
   reason TEXT NOT NULL,
   -- The key that the MAC names, which proves nothing; NULL where it names none.
   mac_key_id TEXT,

@@ -13,6 +13,19 @@ CREATE TABLE ledger_accesses (
   seal TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 
+-- The last records of deletion of each table are kept: they say why its rows are gone.
+CREATE INDEX ledger_accesses_purges ON ledger_accesses (target, id) WHERE action = 'purge';
+
+-- Deletions that are not recorded as events yet, by table and reason.
+CREATE TABLE noted_deletions (
+  deleted_table TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  -- Milliseconds since 1970.
+  before INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  PRIMARY KEY (deleted_table, reason)
+) WITHOUT ROWID;
+
 -- Legal holds: the rows of a principal or a session are not deleted while one is in force.
 CREATE TABLE legal_holds (
   id TEXT NOT NULL PRIMARY KEY,

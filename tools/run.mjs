@@ -4,7 +4,19 @@
  */
 import { existsSync } from "node:fs";
 
-const COMMANDS = ["start", "demo", "keys", "report", "explain", "stand-ins", "replay", "hold"].concat(
+const COMMANDS = [
+  "start",
+  "demo",
+  "keys",
+  "report",
+  "explain",
+  "stand-ins",
+  "replay",
+  "hold",
+  "verify",
+  "export",
+  "erase",
+].concat(
   ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
   ["secrets", "size", "sbom", "audit", "notices", "release"],
 );

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import prettier from "prettier";
 import { CLIENTS, type ClientHeader } from "../src/gateway/client/clients.ts";
 import { registry } from "../src/gateway/wiring.ts";
+import { FINDINGS } from "../src/records/ledger/seal/finding.ts";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
 import { OPERATOR_EVENTS } from "../src/shared/operator-log.ts";
 import { REFUSALS } from "../src/shared/refusal.ts";
@@ -22,6 +23,7 @@ export const PAGES = {
   "docs/deploy.md": ["retention"],
   "docs/scaling.md": ["ledger", "rates", "costs"],
   "docs/api.md": ["api"],
+  "docs/verify.md": ["findings"],
   "docs/reference.md": [
     "config",
     "events",
@@ -115,6 +117,13 @@ function operatorEventsTable(): string {
   );
 }
 
+function findingsTable(): string {
+  return table(
+    ["finding", "meaning"],
+    Object.entries(FINDINGS).map(([kind, meaning]) => [code(kind), meaning]),
+  );
+}
+
 /** Each table by the name in its markers. */
 export const TABLES: Readonly<Record<TableName, () => string>> = {
   config: configTable,
@@ -124,6 +133,7 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
   fields: fieldsTable,
   values: valuesTable,
   api: apiTable,
+  findings: findingsTable,
   interceptions: () => analyticsTable("interceptions"),
   overrides: () => analyticsTable("overrides"),
   refusals: refusalsTable,

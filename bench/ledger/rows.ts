@@ -148,6 +148,8 @@ async function printSizes(database: D1Database): Promise<void> {
     "initiator_overrides",
     "token_usages",
     "journal",
+    "session_spans",
+    "actor_spans",
     "rollup_dimensions",
     "rollup_hours",
     "rollup_days",

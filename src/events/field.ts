@@ -12,7 +12,8 @@ export type FieldKind = "text" | "uuid" | "time" | "count" | "flag" | "texts" | 
 export const ERASURES = {
   initiator: "erased with the initiator",
   actor: "erased with the actor",
-  content: "text or ids of the caller: erased with the initiator and with the actor",
+  content: "text or ids of the conversation: erased with the initiator, whose they are",
+  caller: "facts about the software that sent the request: erased with the initiator and with the actor",
   technical:
     "text that a caller or a provider chose and that names a person only by accident, such as a model: erased on request",
 } as const;

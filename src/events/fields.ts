@@ -78,7 +78,7 @@ const CALLER = {
     interceptions: "blob9",
     overrides: "blob11",
   }),
-  user_agent: orNull.text("the User-Agent header, truncated at 256 characters", { erasable: "content" }),
+  user_agent: orNull.text("the User-Agent header, truncated at 256 characters", { erasable: "caller" }),
   client_session_id: orNull.text("the client's id of its session", {
     interceptions: "blob10",
     erasable: "content",
@@ -115,7 +115,7 @@ const CALL = {
   }),
   streaming: flag("whether the client requested a stream", { interceptions: "double9" }),
   credential_kind: text<CredentialKind>(CREDENTIAL_KINDS, { interceptions: "blob17" }),
-  credential_hint: orNull.text("the first and last characters of the provider key", { erasable: "content" }),
+  credential_hint: orNull.text("the first and last characters of the provider key", { erasable: "caller" }),
   started_at: time("when the request arrived"),
   worker_version: orNull.text("the gateway's Worker version; null where `CF_VERSION_METADATA` is not bound"),
 } as const satisfies Fields;
@@ -135,15 +135,15 @@ const PROVIDER_HEADERS = {
 const NETWORK = {
   client_country: orNull.text(
     "the country of the client's address, in two letters (`T1` for Tor), unless `RECORDING.network` is `off`",
-    { erasable: "content" },
+    { erasable: "caller" },
   ),
   client_ray: orNull.text(
     "the request's own `cf-ray`, by which Cloudflare's logs are searched, unless `RECORDING.network` is `off`",
-    { erasable: "content" },
+    { erasable: "caller" },
   ),
   client_ip: orNull.text(
     "the client's address as `RECORDING.network` permits it: `full`, or `truncated` to the network of 24 or 48 bits",
-    { erasable: "content" },
+    { erasable: "caller" },
   ),
 } as const satisfies Fields;
 
@@ -416,7 +416,7 @@ const REFUSAL = {
   ...ID,
   reason: text("the refusal's code, as in `x-interceptor-error`"),
   status: count("HTTP status that the client got"),
-  detail: orNull.text("details for the operator; never sent to the client", { erasable: "content" }),
+  detail: orNull.text("details for the operator; never sent to the client", { erasable: "caller" }),
   method: text("the request's method, truncated at 16 characters", { erasable: "technical" }),
   provider: orNull.text("the configured provider's name"),
   route: orNull.text("the route below the provider", { erasable: "technical" }),
@@ -557,18 +557,21 @@ const LEDGER_ACCESS = {
     "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `cron`, or `tool` for a tool that wrote into the database",
   ),
   target: text(
-    "the endpoint that was read, the table that lost rows, or the principal or session that is held",
+    "the endpoint that was read, the table that lost rows, or the principal or session that is held or exported",
     { erasable: "content" },
   ),
   parameters: object<Readonly<Record<string, string>>>(
     "the query's parameters, or what else the action was given",
     { erasable: "content" },
   ),
-  rows: count("rows in the response, or rows that were deleted or changed"),
-  before: orNull.text("for a deletion: rows that began before this time were deleted, RFC 3339"),
-  cause: orNull.text("why: `age` or `size` for a deletion, the operator's own words for a hold", {
-    erasable: "content",
-  }),
+  rows: count("rows in the response, rows that were deleted or changed, or events that were exported"),
+  before: orNull.text(
+    "for a deletion: rows that began before this time were deleted; for an erasure: rows that were stored before it were changed. RFC 3339",
+  ),
+  cause: orNull.text(
+    "why: `age` or `size` for a deletion, the operator's own words for a hold or an export",
+    { erasable: "content" },
+  ),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
@@ -704,7 +707,7 @@ export const RECORDS = {
   },
   ledger_access: {
     code: 14,
-    when: "the API returned records, or records were deleted, held or erased",
+    when: "the API returned records, or records were deleted, held, erased or exported",
     table: "ledger_accesses",
     dataset: null,
     fields: LEDGER_ACCESS,

@@ -123,6 +123,7 @@ export const LEDGER_ACTIONS = {
   hold: "a legal hold began",
   release: "a legal hold ended",
   erase: "a person's data was erased",
+  export: "a person's events were exported as evidence",
 } as const;
 export type LedgerAction = keyof typeof LEDGER_ACTIONS;
 

@@ -10,16 +10,18 @@ import { Refusal } from "../shared/refusal.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { authorizeAdmin } from "./api/admin-auth.ts";
-import { createApi, type ApiRead } from "./api/api.ts";
+import { createApi } from "./api/api.ts";
 import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
+import { withoutErased } from "./ledger/erase/erasures.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { createAuthenticate } from "./ledger/write/authenticate.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
 import { authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
-import { recordRead } from "./ledger/write/record-read.ts";
+import { recordRead, type LedgerRead } from "./ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "./ledger/seal/proof.ts";
+import { queryOf } from "./ledger/seal/seal-state.ts";
 import { SEAL_CRON, sealLedger, signersOf, type SealJobDeps } from "./ledger/seal/seal-job.ts";
 
 const print = (line: string): void => console.log(line);
@@ -63,7 +65,7 @@ export function createRecords(config: Config): Records {
   const ledger = ledgerDeps(config);
   const sealJob = sealJobOf(config);
   /** By request, until its response is returned. */
-  const reads = new WeakMap<Request, ApiRead>();
+  const reads = new WeakMap<Request, LedgerRead>();
   const api = createApi({
     onRead: (request, read) => void reads.set(request, read),
     database,
@@ -89,7 +91,8 @@ export function createRecords(config: Config): Records {
     store: async (messages) => {
       if (!database) throw new Error("LEDGER is not bound");
       const contents = readCall(messages);
-      const incoming = await Promise.all(contents.map((content) => authenticated(content, "r", ledger)));
+      const read = await Promise.all(contents.map((content) => authenticated(content, "r", ledger)));
+      const incoming = await withoutErased(queryOf(database), read);
       await storeIncoming(database, incoming, ledger);
       logRejected(incoming, ledger);
       if (!contents.every(isReadWhole)) throw unreadEvents(contents);

@@ -24,7 +24,7 @@ export const OPERATOR_EVENTS = {
   events_malformed:
     "Entries from the gateway or the queue are not events, and are kept in their message or by the gateway: `events` (their number), `message_id` (from the queue only).",
   events_unauthenticated:
-    "Events without a valid MAC were stored apart from the ledger (`GET /unauthenticated-events`): `events` and `messages` (their numbers), `reasons` (`missing`, `unknown_key` or `wrong`), `mac_key_ids` (the keys that the MACs name).",
+    "Events without a valid MAC were stored apart from the ledger (`GET /unauthenticated-events`): `events` and `messages` (their numbers), `reasons` (`missing`, `unknown_key`, `wrong` or `reserved_type`), `mac_key_ids` (the keys that the MACs name).",
   event_mac_not_required:
     "Events without a MAC are stored in the ledger, unmarked. Once for each isolate of the records Worker: `reason` (`no_key`: EVENT_MAC_KEY is not set; `accept`: EVENT_MAC says so).",
   message_archived: "A message was archived unmodified: `message_id`, `key` (of the object).",
@@ -47,6 +47,10 @@ export const OPERATOR_EVENTS = {
   seals_failed:
     "The sealer, or the publication of its checkpoint, failed, and the next run continues: `error`.",
   seals_off: "The ledger is not sealed, because there is no `SEAL_KEY`. Logged once an hour.",
+  erasure_archive_pass:
+    "An erasure has passed through the archive: `erasure`, `pass` (1 of all objects, 2 of late ones), `state` (`open`, or `complete` once its digests are deleted).",
+  erasure_object_left:
+    "An object of the archive names an erased person and could not be rewritten or deleted, for example under a bucket lock: `key`, `error`.",
   maintenance_failed: "A part of the cron's maintenance failed: `error`.",
   maintenance_unfinished: "A part of the maintenance reached its limit, and the next run continues: `task`.",
 } as const;

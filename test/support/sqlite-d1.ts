@@ -6,11 +6,23 @@ import { ROOT } from "../../tools/root.ts";
 
 type Values = readonly SQLInputValue[];
 
-/** With all migrations applied. */
-export function sqliteD1(path = ":memory:"): D1Database {
+/** With all migrations applied; a file that has tables already stays as it is. */
+export const sqliteD1 = (path = ":memory:"): D1Database => openSqliteD1(path).database;
+
+/** With SQLite's own connection, for what D1 does not offer. */
+export function openSqliteD1(path = ":memory:"): {
+  readonly database: D1Database;
+  readonly sqlite: DatabaseSync;
+} {
   const sqlite = new DatabaseSync(path);
-  for (const file of readdirSync(join(ROOT, "migrations")).toSorted())
+  const isNew = sqlite.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+  for (const file of isNew ? readdirSync(join(ROOT, "migrations")).toSorted() : [])
     sqlite.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
+  return { database: d1Over(sqlite), sqlite };
+}
+
+/** Over an open connection. */
+export function d1Over(sqlite: DatabaseSync): D1Database {
   const run = (sql: string, values: Values) => {
     const statement = sqlite.prepare(sql);
     const isRead = /^\s*(?:SELECT|WITH(?![\s\S]*\b(?:INSERT|UPDATE|DELETE)\b)|PRAGMA)/i.test(sql);

@@ -19,7 +19,7 @@ export type LedgerPlace = {
 };
 
 /** The state of `npm start`; of an environment, wrangler's default. */
-const localState = (environment: string | null): string | undefined =>
+export const localState = (environment: string | null): string | undefined =>
   environment === null ? currentStateFolder() : undefined;
 
 function targetOf({ remote, environment, persistTo }: LedgerPlace): string[] {
@@ -34,15 +34,20 @@ function targetOf({ remote, environment, persistTo }: LedgerPlace): string[] {
   ];
 }
 
+type Rows = readonly Readonly<Record<string, unknown>>[];
+
 /** The rows of a query. Rejects with a StartFailure, after printing wrangler's output. */
-export async function queryLedger(
-  sql: string,
-  place: LedgerPlace,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
+export async function queryLedger(sql: string, place: LedgerPlace): Promise<Rows> {
+  return (await queryLedgerAll(sql, place))[0] ?? [];
+}
+
+/** The rows of each statement. One run of wrangler takes seconds, regardless of its statements. */
+export async function queryLedgerAll(sql: string, place: LedgerPlace): Promise<readonly Rows[]> {
   const args = ["d1", "execute", "LEDGER", ...targetOf(place), "--json", "--command", sql];
   const { ok, stdout, lines } = await runWrangler(args, place.remote);
-  const results = ok ? asObject(asArray(parseJson(stdout.slice(Math.max(0, stdout.indexOf("[")))))[0]) : null;
-  if (results) return asArray(results["results"]).map((row) => asObject(row) ?? {});
+  const results = ok ? asArray(parseJson(stdout.slice(Math.max(0, stdout.indexOf("["))))).map(asObject) : [];
+  if (results[0])
+    return results.map((result) => asArray(result?.["results"]).map((row) => asObject(row) ?? {}));
   process.stderr.write(`${lines.join("\n")}\n`);
   throw new StartFailure("The database did not run the query; wrangler's output above has the reason.");
 }
@@ -64,6 +69,7 @@ export async function executeSql(sql: string, place: LedgerPlace): Promise<void>
     process.stderr.write(`${lines.join("\n")}\n`);
     throw new StartFailure(
       "The database did not run the statements; wrangler's output above has the reason.",
+      { cause: lines.join("\n") },
     );
   } finally {
     rmSync(directory, { recursive: true, force: true });

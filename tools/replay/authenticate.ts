@@ -4,6 +4,7 @@ import type { Verify } from "../../src/events/event-mac.ts";
 import { lineDigest, type LogMac } from "../../src/events/log-mac.ts";
 import {
   createAuthenticate,
+  ofEvent,
   type Authenticate,
   type Authenticity,
 } from "../../src/records/ledger/write/authenticate.ts";
@@ -38,7 +39,7 @@ export async function authenticateFound(
       logged.kind === "complete"
         ? await authenticate(logged.mac)
         : (ofLines.get(await lineDigest(logged.line)) ?? (await authenticate(null)));
-    all.push({ ...logged, authenticity });
+    all.push({ ...logged, authenticity: ofEvent(logged.event, authenticity) });
   }
   const accepted = eachOnce(all.filter(({ authenticity }) => authenticity.isAccepted));
   const ids = new Set(accepted.map(({ event }) => eventId(event)));

@@ -1,10 +1,6 @@
 /**
  * Finds events in a log: the ledger's fallback lines and, on request, the lines of the interception log. A fallback line
- * holds an event, or a piece of a queue message that is joined here. A log holds the Worker's own lines, the output of
- * `wrangler tail --format json`, or Logpush's records.
- *
- * Only the positions where a log holds the Worker's output are searched: a prompt or a header can contain the text of such
- * a line, which must not become a record.
+ * holds an event, or a piece of a queue message that is joined here.
  */
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import type { PresentedMac } from "../../src/events/event-mac.ts";
@@ -14,6 +10,7 @@ import { LOG_MAC_MESSAGE, readLogMacLine, type LogMac } from "../../src/events/l
 import { joinPieces, readPieceLine, type MessagePiece } from "../../src/events/message-pieces.ts";
 import { readMessage } from "../../src/events/queue-message.ts";
 import { LOG_MESSAGE } from "../../src/events/log-line.ts";
+import { workerLines } from "../local/worker-log.ts";
 import { withPublicNames } from "../../src/records/ledger/write/previous-names.ts";
 
 /** An event as a log or a message holds it, with the names of today. */
@@ -97,14 +94,15 @@ const PREFIXES = Object.entries(MESSAGES).map(
 const kindOf = (line: string): MessageKind | null =>
   PREFIXES.find(([, prefix]) => line.startsWith(prefix))?.[0] ?? null;
 
+const WANTED = {
+  parts: Object.values(MESSAGES),
+  isLine: (line: string): boolean => kindOf(line) !== null,
+};
+
 /** The Worker's lines of the kinds that are read. */
 function* linesOf(log: string, plain: boolean): Generator<string> {
-  for (const record of records(log)) {
-    if (!Object.values(MESSAGES).some((message) => record.includes(message))) continue;
-    for (const line of workerLines(record)) {
-      const kind = kindOf(line);
-      if (kind === "fallback" || (plain && kind !== null)) yield line;
-    }
+  for (const line of workerLines(log, WANTED)) {
+    if (plain || kindOf(line) === "fallback") yield line;
   }
 }
 
@@ -124,39 +122,6 @@ function readLine(line: string): LoggedEvent | LogMac | MessagePiece | null {
       return hasEventId(event) ? { kind: "complete", event: withPublicNames(event), mac } : null;
     }
   }
-}
-
-/** The log's lines. An object over several lines, as `wrangler tail` prints it, is one record. */
-function records(log: string): string[] {
-  const complete: string[] = [];
-  let open: string[] | null = null;
-  for (const line of log.split(/\r?\n/)) {
-    // The lines within an object are indented. A line that is not follows a truncated object, which is dropped.
-    const inside: boolean = open !== null && (line.startsWith(" ") || line === "}");
-    if (!inside) open = line === "{" ? [] : null;
-    if (open === null) complete.push(line);
-    else open.push(line);
-    if (open !== null && line === "}") {
-      complete.push(open.join("\n"));
-      open = null;
-    }
-  }
-  return complete;
-}
-
-/** The lines that the Worker printed, from one record of the log. */
-function workerLines(record: string): string[] {
-  // A log's own prefix, such as the time, has neither quotes nor braces.
-  const line = record.replace(/^[^"{]*/, "").trimEnd();
-  if (kindOf(line) !== null) return [line];
-  const { logs, Logs } = (parse(line) ?? {}) as { readonly logs?: unknown; readonly Logs?: unknown };
-  const messages = [...members(logs, "message"), ...members(Logs, "Message")];
-  return messages.flat().filter((message) => typeof message === "string");
-}
-
-function members(list: unknown, name: string): unknown[] {
-  if (!Array.isArray(list)) return [];
-  return list.map((entry: unknown) => (entry as Readonly<Record<string, unknown>> | null)?.[name]);
 }
 
 function parse(text: string): unknown {

@@ -6,6 +6,7 @@ import { Hono, type Context } from "hono";
 import { databaseFailure } from "../../shared/database-error.ts";
 import { readTarget, routablePath, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import type { LedgerRead } from "../ledger/write/record-read.ts";
 import { authorizeAdmin } from "./admin-auth.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { errorBody } from "./error-body.ts";
@@ -27,21 +28,11 @@ export type ApiDeps = {
   /** Called once per refused request, before the response is returned. `id` is the response's `x-interception-id`. */
   readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
   /** Called once per response with records of the ledger, before it is returned. */
-  readonly onRead: (request: Request, read: ApiRead) => void;
+  readonly onRead: (request: Request, read: LedgerRead) => void;
 };
 
 /** A database that was reset is back within seconds; one that is overloaded needs a pause. */
 const RETRY_AFTER_S = "10";
-
-/** A response with records of the ledger. */
-export type ApiRead = {
-  readonly id: string;
-  readonly tokenId: string;
-  readonly target: string;
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly rows: number;
-  readonly at: number;
-};
 
 type ApiEnv = { readonly Variables: { interceptionId: string; tokenId: string } };
 

@@ -75,6 +75,10 @@ export function apiFieldsOf(records: Records) {
       ...interception,
       // Each start has it, as a text that is never null in Coder's API.
       api_key_id: row.withDescription(row.TEXT, "Id of the credential, never the credential."),
+      usage_state: row.withDescription(
+        row.TEXT_OR_NULL,
+        "What sums count: `usage`, or the state of usage that was retrieved later, where the response itself had none. `token_usages` has its figures.",
+      ),
       session_id: row.withDescription(row.TEXT, "The client's session, else the thread's root, else the id."),
       thread_parent_id: row.ID_OR_NULL,
       thread_root_id: row.ID_OR_NULL,

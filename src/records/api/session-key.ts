@@ -16,9 +16,17 @@ import { allOf, column, sql, type Condition, type Sql } from "./kit/sql.ts";
  */
 export type SessionKey = { readonly session: string; readonly linkKey: string };
 
+/** Found by the index of initiators in the session's spans. One interception alone may have its own id. */
+export const isMember = (alias: string, session: Sql, linkKey: Sql): Sql =>
+  sql`${column(alias, "initiator_id")} = ${linkKey} ->> 0 AND ${column(alias, "span")} IN (
+      SELECT noted.span FROM session_spans noted WHERE noted.session_id = ${session} AND noted.link_key = ${linkKey}
+      UNION ALL SELECT SUBSTR(${session}, 1, 7))
+    AND ${column(alias, "session_id")} = ${session} AND ${column(alias, "actor_id")} = ${linkKey} ->> 3
+    AND ${column(alias, "attribution")} = ${linkKey} ->> 2 AND ${column(alias, "link_key")} = ${linkKey}`;
+
 /** The session's interceptions. */
 export const inSession = (alias: string, { session, linkKey }: SessionKey): Sql =>
-  sql`${column(alias, "session_id")} = ${session} AND ${column(alias, "link_key")} = ${linkKey}`;
+  isMember(alias, sql`${session}`, sql`${linkKey}`);
 
 /** The members of a `link_key`, in their order. */
 export type LinkParts = readonly [
@@ -63,29 +71,43 @@ export async function findKey(
   choice: SessionChoice,
   query: QueryLedger,
 ): Promise<SessionKey | Refusal> {
-  const matches = conditionOf(choice)("i");
-  const keys = sql`FROM interceptions i WHERE i.session_id = ${id} AND ${matches}`;
+  const matches = conditionOf(choice);
+  const keys = sql`FROM session_spans s WHERE s.session_id = ${id} AND ${matches("s")} AND EXISTS (
+    SELECT 1 FROM interceptions i INDEXED BY interceptions_by_initiator
+    WHERE i.initiator_id = s.link_key ->> 0 AND i.span = s.span AND i.session_id = s.session_id
+      AND i.actor_id = s.link_key ->> 3 AND i.attribution = s.link_key ->> 2 AND i.link_key = s.link_key)`;
   const rows = await query([
-    // The minimum and maximum of an indexed column are the ends of the index: two lookups, regardless of the session's size.
-    sql`SELECT (SELECT MIN(i.link_key) ${keys}) AS first, (SELECT MAX(i.link_key) ${keys}) AS last`,
-    sql`SELECT i.session_id, i.link_key FROM interceptions i WHERE i.id = ${canonicalId(id)} AND ${matches}`,
+    // The minimum and maximum are the ends of the key: two lookups, regardless of the session's size.
+    sql`SELECT (SELECT MIN(s.link_key) ${keys}) AS first, (SELECT MAX(s.link_key) ${keys}) AS last`,
+    sql`SELECT i.session_id, i.link_key FROM interceptions i WHERE i.id = ${canonicalId(id)} AND ${matches("i")}`,
   ]);
   if (rows instanceof Refusal) return rows;
   const [[found], [member]] = rows;
-  const [first, last] = [text(found?.["first"]), text(found?.["last"])];
+  const own = text(member?.["session_id"]) === id ? [text(member?.["link_key"])] : [];
+  const all = [text(found?.["first"]), text(found?.["last"]), ...own].filter((key) => key !== "").toSorted();
+  const [first = "", last = ""] = [all[0], all.at(-1)];
   if (first !== "") return first === last ? { session: id, linkKey: first } : ambiguous(first, last);
   if (!member) return new Refusal("not_found", { detail: "no session has this id" });
   return { session: text(member["session_id"]), linkKey: text(member["link_key"]) };
 }
 
+/** As a literal: D1 binds a number as a floating-point one, which is no position. */
+const position = (at: number): Sql => ({ text: String(at), values: [] });
+
 /** An initiator's keys are a range of the index: they begin with its id, as JSON, and a comma. */
 function conditionOf({ initiator, actor, ...words }: SessionChoice): Condition {
-  const equal = Object.entries({ ...words, actor_id: actor === null ? null : canonicalId(actor) });
+  const parts: Readonly<Record<string, string | null>> = {
+    ...words,
+    actor: actor === null ? null : canonicalId(actor),
+  };
   return allOf([
     ...(initiator === null ? [] : [ofInitiator(canonicalId(initiator))]),
-    ...equal.flatMap(([name, value]) =>
-      value === null ? [] : [(alias: string): Sql => sql`${column(alias, name)} = ${value}`],
-    ),
+    ...NAMES.flatMap((name, at) => {
+      const value = parts[name] ?? null;
+      return value === null
+        ? []
+        : [(alias: string): Sql => sql`${column(alias, "link_key")} ->> ${position(at)} = ${value}`];
+    }),
   ]);
 }
 

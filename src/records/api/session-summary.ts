@@ -8,7 +8,7 @@ import { json, number, text, texts, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
 import { column, sql, type Sql } from "./kit/sql.ts";
-import { linkParts } from "./session-key.ts";
+import { isMember, linkParts } from "./session-key.ts";
 import { toCounts, TOKEN_FIELDS, tokenSumsSql } from "./tokens.ts";
 import { toUserDto, USER } from "./user-dto.ts";
 
@@ -85,23 +85,25 @@ export function summaries(heads: Sql): Sql {
       ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
       (SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT + 1}) FROM interceptions l
         JOIN user_prompts p ON p.interception_id = l.id
-        WHERE l.session_id = h.session_id AND l.link_key = h.link_key
+        WHERE ${ofHead("l")}
         ORDER BY l.id DESC LIMIT 1) AS last_prompt
     FROM head h
-    CROSS JOIN interceptions i ON i.session_id = h.session_id AND i.link_key = h.link_key
+    CROSS JOIN interceptions i ON ${ofHead("i")}
     GROUP BY h.id ORDER BY h.id DESC`;
 }
+
+const ofHead = (alias: string): Sql => isMember(alias, sql`h.session_id`, sql`h.link_key`);
 
 /** The column's value in the session's first interception. */
 function first(name: string): Sql {
   return sql`(SELECT ${column("f", name)} FROM interceptions f
-    WHERE f.session_id = h.session_id AND f.link_key = h.link_key ORDER BY f.id LIMIT 1)`;
+    WHERE ${ofHead("f")} ORDER BY f.id LIMIT 1)`;
 }
 
 /** The column's distinct values in the session, as a JSON list: one more, and one character more, than is shown. */
 function distinct(name: string): Sql {
   return sql`(SELECT json_group_array(value) FROM (SELECT DISTINCT SUBSTR(${column("d", name)}, 1, ${MAX_NAME + 1}) AS value
-    FROM interceptions d WHERE d.session_id = h.session_id AND d.link_key = h.link_key
+    FROM interceptions d WHERE ${ofHead("d")}
     AND ${column("d", name)} IS NOT NULL LIMIT ${MAX_NAMES + 1}))`;
 }
 

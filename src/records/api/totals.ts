@@ -14,13 +14,15 @@ import {
   hourOf,
   MEASURES,
   type DimensionColumn,
+  type Measure,
 } from "../rollups/contribution-sql.ts";
 import { COARSENESS, coarsenessFor } from "../rollups/coarse-sql.ts";
 import { PURGED } from "../rollups/purged.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../rollups/unfolded.ts";
 import { firstUuidAt } from "../../shared/uuid.ts";
+import { interceptionsFor } from "./interception-source.ts";
 import type { TimeRange } from "./kit/time-range.ts";
-import { sql, type Condition, type Sql } from "./kit/sql.ts";
+import { joined, sql, type Condition, type Sql } from "./kit/sql.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -62,7 +64,7 @@ export type Totals = {
  * dimension can add up to no request.
  */
 export function totalsSql({ range, matches, sent, columns, byDay }: Totals): Sql {
-  if (DETAIL_FILTERS.some((name) => sent.has(name))) return detailSql(range, matches);
+  if (DETAIL_FILTERS.some((name) => sent.has(name))) return detailSql(range, matches, sent);
   const compared = [...sent.keys()].flatMap((name) => FILTER_COLUMNS[name] ?? []);
   const coarseness = COARSENESS[coarsenessFor([...columns, ...compared])];
   return sql`SELECT ${raw(DIMENSION_COLUMNS.map((name) => `d.${name}`).join(", "))}, d.initiator_name, d.actor_name, s.*
@@ -70,12 +72,14 @@ export function totalsSql({ range, matches, sent, columns, byDay }: Totals): Sql
 }
 
 /** Every interception by itself. */
-function detailSql(range: TimeRange, matches: Condition): Sql {
+function detailSql(range: TimeRange, matches: Condition, sent: ReadonlyMap<string, string>): Sql {
   const columns = DIMENSION_COLUMNS.map((name) => `${dimensionValue(name, "x")} AS ${name}`).join(", ");
   const measures = MEASURES.map((name) => `${contribution(name, "x")} AS ${name}`).join(", ");
+  const bounds = { from: firstUuidAt(range.from), to: firstUuidAt(range.to + 1) };
+  const { from, where } = interceptionsFor({ sent, alias: "x", ...bounds });
   return sql`SELECT ${raw(columns)}, x.initiator_name, ${raw(actorName("x"))} AS actor_name,
       SUBSTR(x.started_at, 1, 10) AS day, ${raw(measures)}
-    FROM interceptions x WHERE ${range.matches("x")} AND ${matches("x")}`;
+    FROM ${from} WHERE ${where} AND ${range.matches("x")} AND ${matches("x")}`;
 }
 
 type Span = { readonly from: number; readonly end: number };
@@ -86,7 +90,7 @@ type Split = { readonly hours: Span; readonly days: Span };
 const up = (ms: number, unit: number): number => Math.ceil(ms / unit) * unit;
 const down = (ms: number, unit: number): number => Math.floor(ms / unit) * unit;
 
-/** No interception is newer than now, so the hour that has begun is complete. */
+/** The hour that has begun counts completely: few interceptions are newer than now, if any, and those are subtracted. */
 function split({ from, to, now }: TimeRange): Split {
   const hours = { from: up(from, HOUR_MS), end: (to >= now ? up : down)(to + 1, HOUR_MS) };
   const days = { from: up(hours.from, DAY_MS), end: down(hours.end, DAY_MS) };
@@ -112,8 +116,16 @@ function armsOf(
     SELECT r.dimension, ${day(`SUBSTR(r.${period}, 1, 10)`)} AS day, ${sumsSql("r")}
     FROM rollup_dimensions d CROSS JOIN ${raw(`rollup_${period}s`)} r ON r.dimension = d.id AND ${within}
     WHERE d.coarseness = ${period === "day" ? coarseness : 0} AND ${matches("d")} GROUP BY ${raw(byDay ? "1, 2" : "1")}`;
+  const after = firstUuidAt(range.to + 1);
+  const isLong = hours.end > hours.from && hours.end > range.to;
+  const [tail, tailEnd] = isLong
+    ? [after, firstUuidAt(hours.end)]
+    : [firstUuidAt(Math.max(hours.end, hours.from)), after];
   const isDetail = sql`(x.id >= ${firstUuidAt(range.from)} AND x.id < ${firstUuidAt(Math.min(hours.from, range.to + 1))}
-    OR x.id >= ${firstUuidAt(Math.max(hours.end, hours.from))} AND x.id < ${firstUuidAt(range.to + 1)})`;
+    OR x.id >= ${tail} AND x.id < ${tailEnd})`;
+  // Of a clock that runs ahead.
+  const signed = (name: Measure): Sql =>
+    sql`IIF(x.id < ${after}, 1, -1) * ${raw(contribution(name, "x"))} AS ${raw(name)}`;
   const lastDay = sql`MIN(${dayText(days.end)}, ${raw(CLOSED_DAYS)})`;
   return sql`${rollup("day", sql`r.day >= ${dayText(days.from)} AND r.day < ${lastDay}`)}
     UNION ALL ${rollup("hour", sql`r.hour >= ${first} AND r.hour < ${hourText(days.from)}`)}
@@ -122,7 +134,7 @@ function armsOf(
       FROM (${raw(deltasOf(UNFOLDED))}) j CROSS JOIN rollup_dimensions d ON d.id = j.dimension
       WHERE j.hour >= ${first} AND j.hour < ${end} AND ${matches("d")}
     UNION ALL SELECT d.id, ${day(`SUBSTR(${hourOf("x")}, 1, 10)`)} AS day,
-        ${raw(MEASURES.map((name) => `${contribution(name, "x")} AS ${name}`).join(", "))}
+        ${joined(MEASURES.map(signed), ", ")}
       FROM interceptions x CROSS JOIN rollup_dimensions d ON d.key = ${raw(dimensionKey("x"))}
       WHERE ${isDetail} AND x.id >= ${raw(PURGED)} AND ${matches("d")}`;
 }

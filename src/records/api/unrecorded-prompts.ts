@@ -33,7 +33,10 @@ export function unrecordedPromptsSql(key: SessionKey): Sql {
   const members = sql`SELECT i.id, i.prompt_hashes, i.earlier_prompt_hashes FROM interceptions i
     WHERE ${inSession("i", key)}`;
   const read = sql`SELECT i.id, i.link_key, i.prompt_hashes FROM interceptions i
-    WHERE i.initiator_id = ${initiator} AND i.id < (SELECT MIN(id) FROM members) ORDER BY i.id DESC LIMIT ${MAX_READ}`;
+    INDEXED BY interceptions_by_initiator
+    WHERE i.initiator_id = ${initiator} AND i.span <= (SELECT SUBSTR(MIN(id), 1, 7) FROM members)
+      AND i.id < (SELECT MIN(id) FROM members)
+    ORDER BY i.span DESC, i.id DESC LIMIT ${MAX_READ}`;
   // Others can record texts on the initiator's account: those vouch for nothing here.
   const older = sql`SELECT id, prompt_hashes FROM (${read}) WHERE link_key = ${key.linkKey} LIMIT ${MAX_OLDER}`;
   return sql`WITH members AS MATERIALIZED (${members}),

@@ -39,9 +39,12 @@ export const dimensionValue = (name: DimensionColumn, alias: string): string => 
   return name === "own_key_rejected" ? `${alias}.own_key_rejected IS 1` : `${alias}.${name}`;
 };
 
-/** The key of an interception's dimension. `link_key` holds the five columns of the principals and the attribution. */
+/**
+ * The key of an interception's dimension. Some builds of SQLite take `link_key`, which a function of JSON makes, for a list
+ * rather than a text: `|| ''` makes it a text in each. It holds the five columns of the principals and the attribution.
+ */
 export const dimensionKey = (alias: string): string =>
-  `json_array(${alias}.link_key, ${alias}.client, ${alias}.provider, ${alias}.provider_type, ${alias}.model, ${alias}.workspace_id, ${alias}.own_key_rejected IS 1)`;
+  `json_array(${alias}.link_key || '', ${alias}.client, ${alias}.provider, ${alias}.provider_type, ${alias}.model, ${alias}.workspace_id, ${alias}.own_key_rejected IS 1)`;
 
 /** A column's value, from the key of its dimension. */
 export function keyPart(name: DimensionColumn, alias: string): string {

@@ -136,6 +136,8 @@ const GROWING = [
   "unauthenticated_events",
   "rollup_hours",
   "rollup_days",
+  "session_spans",
+  "actor_spans",
 ];
 const REFERENCE = new RegExp(`\\b(${GROWING.join("|")})\\b(?: (?:AS )?([a-z_]+))?`, "g");
 
@@ -157,12 +159,12 @@ const READING = ENDPOINTS.filter(({ body }) => !body);
 const pathOf = (path: string): string => path.replace("{session_id}", "s").replace("{event_id}", idAt(T0));
 const DEFAULTS = READING.map(({ path }) => pathOf(path)).filter((path) => path !== "/openapi.json");
 
-/**
- * By the key, or by the index of what the filter names. `ANY`: by the index of the initiators, once for each of them, where
- * the statistics have very few.
- */
+/** By the key, or by the index of what the filter names. */
 const SUMS_RANGE =
-  /^SEARCH x USING (?:INDEX interceptions_by_session \(session_id=\?\)|(?:PRIMARY KEY \(|INDEX interceptions_by_(?:chat \(chat_id=\?|initiator \(ANY\(initiator_id\)) AND )id>\? AND id<\?\))$/;
+  /^SEARCH x USING (?:INDEX interceptions_by_initiator \(initiator_id=\? AND span=\? AND session_id=\? AND actor_id=\? AND attribution=\?|PRIMARY KEY \(id>\?|INDEX interceptions_by_chat \(chat_id=\?)(?: AND id>\?)? AND id<\?\)$/;
+
+/** The span's order is that of the index. */
+const SPAN_SORTED = "USE TEMP B-TREE FOR LAST TERM OF ORDER BY";
 
 async function queryCounts(): Promise<number[]> {
   return Promise.all(DEFAULTS.map(async (path) => (await plansOf(path)).length));
@@ -260,7 +262,9 @@ describe.each([
       expect(page?.steps.some((step) => /^SEARCH [ioaprlu] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
         true,
       );
-      expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([]);
+      // A session's first client and metadata, and its last prompt: of its own rows.
+      const sorted = page?.steps.filter((step) => step.includes("ORDER BY"));
+      expect(sorted).toHaveLength(path === "/sessions" ? 3 : 0);
     }
   });
 
@@ -292,35 +296,23 @@ describe.each([
 
   it("uses the index of an initiator, including the time", async () => {
     const [page] = await plansOf("/interceptions?initiator=x&started_after=2026-11-01T00:00:00Z");
-    // Where every row has the same initiator, that index does not narrow the search; the time range does.
-    const expected = oneSession
-      ? "SEARCH i USING PRIMARY KEY (id>? AND id<?)"
-      : "SEARCH i USING INDEX interceptions_by_initiator (initiator_id=? AND id>? AND id<?)";
-    expect(page?.steps[0]).toBe(expected);
+    expect(page?.steps[0]).toBe(
+      "SEARCH i USING INDEX interceptions_by_initiator (initiator_id=? AND span>? AND span<?)",
+    );
+    expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([SPAN_SORTED]);
   });
 
-  it("uses the indices of an actor and of an initiator for an actor, in the order of the ids", async () => {
-    for (const [range, ids] of [
-      ["", "id<?"],
-      ["&started_after=2026-11-01T00:00:00Z", "id>? AND id<?"],
+  it("finds the rows of an actor in its spans, and sorts those of one span at a time", async () => {
+    for (const [path, row] of [
+      ["/interceptions", "SEARCH i USING INDEX interceptions_by_initiator (initiator_id=? AND span=?)"],
+      ["/overrides", "SEARCH o USING PRIMARY KEY (id=?)"],
     ] as const) {
-      const [page] = await plansOf(`/interceptions?actor=x${range}`);
-      const reads = page?.steps.filter((step) => /^(?:SEARCH|SCAN) (?:own|made|one)\b/.test(step));
-      // As with the filter of an initiator.
-      const byInitiator = oneSession
-        ? `USING PRIMARY KEY (${ids})`
-        : `USING INDEX interceptions_by_initiator (initiator_id=? AND ${ids})`;
-      expect(reads).toEqual([
-        `SEARCH own ${byInitiator}`,
-        `SEARCH made USING INDEX interceptions_by_actor (actor_id=? AND ${ids})`,
-        // A service that names owners: the rows of its few initiators, or from the newest.
-        "SEARCH one USING INTEGER PRIMARY KEY (rowid=?)",
-        `SEARCH made ${byInitiator}`,
-        "SEARCH one USING INTEGER PRIMARY KEY (rowid=?)",
-        `SEARCH made USING PRIMARY KEY (${ids})`,
-      ]);
-      // Only the rows of few initiators are sorted.
-      expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toHaveLength(1);
+      const [page] = await plansOf(`${path}?actor=x&started_after=2026-11-01T00:00:00Z`);
+      const reads = page?.steps.filter((step) => /^(?:SEARCH|SCAN) (?:noted|one|i|o)\b/.test(step)) ?? [];
+      expect(reads[0]).toBe("SEARCH noted USING PRIMARY KEY (actor_id=? AND span>? AND span<?)");
+      expect(reads).toContain(row);
+      expect(reads.filter((step) => step.startsWith("SCAN"))).toEqual([]);
+      expect(page?.steps.filter((step) => step.includes("ORDER BY"))).toEqual([SPAN_SORTED]);
     }
   });
 

@@ -58,6 +58,7 @@ describe("GET /interceptions", () => {
       session_id: "s",
       streaming: true,
       usage_invalid: true,
+      usage_state: "final",
       own_key_rejected: false,
       prompt_hashes: [],
       delegation_chain: [],

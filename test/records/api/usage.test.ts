@@ -178,6 +178,9 @@ describe("GET /usage", () => {
     ]);
     const [share] = items(await fetchOk("/attribution"), "results");
     expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 36]);
+    // The interception's own usage stays what its end said.
+    const [listed] = items(await fetchOk("/interceptions"), "results");
+    expect([part(listed, "usage"), part(listed, "usage_state")]).toEqual(["unknown", "partial"]);
   });
 
   it("reads the last 30 days by default", async () => {
@@ -196,6 +199,21 @@ describe("GET /usage", () => {
     expect(await modelsOf(`&started_before=${iso(NOW)}`, later)).toEqual(["first", "now"]);
     expect(await modelsOf(`&started_before=${iso(NOW + 1)}`, later)).toEqual(["after", "first", "now"]);
     expect(await modelsOf(`&started_after=${iso(NOW + 1)}`, later)).toEqual(["after"]);
+  });
+
+  // The clock of a gateway runs ahead.
+  it("leaves out a request from after the end of the range, also in the hour that has not ended", async () => {
+    await insert("interceptions", [
+      interception(NOW, { ...used(), model: "now" }),
+      interception(NOW + 60_000, { ...used(), model: "later" }),
+      interception(NOW + 60_001, { ...used(), model: "now" }),
+    ]);
+    const body = await fetchOk("/usage?group_by=model");
+    expect(items(body, "results")).toMatchObject([{ key: "now", requests: 1, ...times(1) }]);
+    expect(await modelsOf("", NOW + 60_000)).toEqual(["later", "now"]);
+    const days = items(await fetchOk("/usage?group_by=day"), "results");
+    expect(days).toMatchObject([{ requests: 1, ...times(1) }]);
+    expect(await fetchOk(`/usage?group_by=model&started_after=${iso(NOW + 2)}`)).toMatchObject({ count: 0 });
   });
 
   it("begins with a complete day by default", async () => {

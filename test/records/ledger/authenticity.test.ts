@@ -8,7 +8,7 @@ import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
 import { parseSeal } from "../../../src/records/ledger/stored-facts.ts";
 import { consumeBatch, LOG_ALWAYS_FROM_ATTEMPT } from "../../../src/records/ledger/write/consume.ts";
 import { consumeDeadLetters } from "../../../src/records/ledger/write/dead-letter.ts";
-import { END, everyEvent, PROMPT, START } from "../../support/in-workerd/events.ts";
+import { ACCESS, END, sentEvents, PROMPT, START } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Row } from "../../support/in-workerd/ledger-database.ts";
 import {
   failingDatabase,
@@ -57,6 +57,15 @@ const MADE_UP: InterceptorEvent = {
   ...START,
   initiator_id: "0e0e0e0e-0000-4000-8000-00000000000e",
   attribution: "signed",
+};
+
+const PURGE: InterceptorEvent = {
+  ...ACCESS,
+  action: "purge",
+  by: "cron",
+  target: "interceptions",
+  before: "2099-01-01T00:00:00.000Z",
+  cause: "age",
 };
 
 const replaced = (message: string, from: string, to: string): string => {
@@ -153,10 +162,39 @@ const ATTACKS: readonly (readonly [attack: string, reason: string, message: Atta
 describe("Finding H9 with a key, the consumer", () => {
   it("stores the events of a message with a valid MAC in the ledger", async () => {
     const deps = depsWith();
-    expect(await deliver([await signedMessage(everyEvent)], deps)).toEqual(["ack"]);
+    expect(await deliver([await signedMessage(sentEvents)], deps)).toEqual(["ack"]);
     expect((await ledgerRows()).length).toBeGreaterThan(0);
     expect(await unauthenticated()).toEqual([]);
     expect(deps.operatorErrors).toEqual([]);
+  });
+
+  // The attack: a row is removed from the database, and a made-up event says that the cron deleted it. Anyone who can write
+  // to the queue can send one where no key is configured, and a compromised gateway even with a valid MAC.
+  it.each([
+    ["of a gateway, with a valid MAC", [KEY], "q", () => signedMessage([START, PURGE]), consumeBatch],
+    ["without a MAC, and no key configured", [], "q", () => unsigned([START, PURGE]), consumeBatch],
+    ["in the dead-letter queue", [], "d", () => unsigned([START, PURGE]), consumeDeadLetters],
+  ] as const)("keeps a deletion event %s apart from the ledger", async (_, keys, via, message, consume) => {
+    const { bucket, objects } = memoryBucket();
+    const deps = { ...(keys.length > 0 ? depsWith() : ledgerDeps({ database })), archive: bucket };
+    expect(await deliver([await message()], deps, { consume })).toEqual(["ack"]);
+    expect(await allRows(database)).toMatchObject({ interceptions: [{ id: START.interception_id }] });
+    expect((await allRows(database))["ledger_accesses"]).toEqual([]);
+    expect(await unauthenticated()).toMatchObject([
+      { event_id: eventId(PURGE), record_type: "ledger_access", reason: "reserved_type", via },
+    ]);
+    expect(deps.operatorErrors).toContainEqual({
+      event: "events_unauthenticated",
+      events: 1,
+      messages: 1,
+      reasons: ["reserved_type"],
+      mac_key_ids: keys.length > 0 ? [await macKeyId(KEY)] : [],
+    });
+    // The start as an event, and the whole message.
+    expect([...objects.keys()].map((key) => key.split("/")[0]).toSorted()).toEqual([
+      expect.stringMatching(/^dt=/),
+      "unauthenticated",
+    ]);
   });
 
   // The facts travel with the row: a ledger that is exported shows which rows a MAC proved.

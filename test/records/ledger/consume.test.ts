@@ -16,7 +16,7 @@ import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import recordsToml from "../../../wrangler.records.toml?raw";
-import { END, everyEvent, REFUSED, START, TOOL } from "../../support/in-workerd/events.ts";
+import { END, sentEvents, REFUSED, START, TOOL } from "../../support/in-workerd/events.ts";
 import { allRows, emptyLedger, type Rows } from "../../support/in-workerd/ledger-database.ts";
 import { allEventsOf, eventsOf } from "../../support/in-workerd/ledger-events.ts";
 import {
@@ -107,10 +107,10 @@ describe("a batch", () => {
 
   it("is only archived without a database", async () => {
     const { bucket, objects } = memoryBucket();
-    const result = await deliver([{ events: everyEvent }], ledgerDeps({ archive: bucket }));
+    const result = await deliver([{ events: sentEvents }], ledgerDeps({ archive: bucket }));
     expect(result.acked).toEqual(["m0"]);
     expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
-      toLedgerEvents(everyEvent).length,
+      toLedgerEvents(sentEvents).length,
     );
   });
 
@@ -120,9 +120,9 @@ describe("a batch", () => {
   });
 });
 
-/** A statement with its parameter. The query of the journal has none. */
-type Bound = { readonly json: string; readonly bind: (json: string) => Bound };
-const bound = (json: string): Bound => ({ json, bind: bound });
+/** A statement with its parameter. The queries of the journal and of open erasures have none. */
+type Bound = { readonly json: string; readonly bind: (json: string) => Bound; readonly all: () => object };
+const bound = (json: string): Bound => ({ json, bind: bound, all: () => ({ results: [] }) });
 
 /** A database that counts the statements and the parameter characters of each batch. */
 function countingDatabase(fails: boolean) {
@@ -258,15 +258,15 @@ describe("H5 when the database fails", () => {
     const deps = ledgerDeps({ database: failingDatabase(database, Infinity), archive: bucket });
     const result = await deliver(
       [
-        { events: everyEvent, attempts: LOG_IF_ROOM_FROM_ATTEMPT },
+        { events: sentEvents, attempts: LOG_IF_ROOM_FROM_ATTEMPT },
         { events: [END], attempts: 49 },
       ],
       deps,
     );
     expect(result).toEqual({ acked: ["m0"], retried: { m1: 600 } });
-    expect(deps.fallbackEvents).toEqual(everyEvent);
+    expect(deps.fallbackEvents).toEqual(sentEvents);
     expect((await Promise.all(Array.from(objects.values(), readLines))).flat()).toHaveLength(
-      toLedgerEvents(everyEvent).length,
+      toLedgerEvents(sentEvents).length,
     );
     expect(deps.operatorErrors).toContainEqual({
       event: "message_given_up",
@@ -395,7 +395,7 @@ describe("messages of the records sink", () => {
       sendBatch: (messages: Iterable<MessageSendRequest>) =>
         void bodies.push(...Array.from(messages, ({ body }) => body)),
     } as unknown as Queue;
-    const events = everyEvent;
+    const events = sentEvents;
     const expected = await rowsFor(events);
     await sendMessages(queue, toMessages(events));
     const result = await deliver(

@@ -28,7 +28,8 @@ function endingDatabase(endsRun: (json: string) => boolean, end: () => void): D1
   const parameters = new WeakMap<object, string>();
   const prepare = (sql: string): object => {
     const unbound = database.prepare(sql);
-    const bind = (json: string): D1PreparedStatement => {
+    const bind = (json?: string): D1PreparedStatement => {
+      if (json === undefined) return unbound;
       const statement = unbound.bind(json);
       parameters.set(statement, json);
       return statement;

@@ -11,8 +11,9 @@ import { authenticateFound, type Replayed } from "../../../tools/replay/authenti
 import { findLogged, readLoggedMessage } from "../../../tools/replay/logged-events.ts";
 import { toSql, toUnauthenticatedSql } from "../../../tools/replay/sql.ts";
 import {
+  ACCESS,
   END,
-  everyEvent,
+  sentEvents,
   HOSTILE_TEXTS,
   PROMPT,
   START,
@@ -43,9 +44,9 @@ const reasonsOf = ({ rejected }: Replayed): unknown[] => rejected.map(({ event, 
 describe("Finding H9 a fallback line", () => {
   it("with a valid MAC is accepted, with any hostile text", async () => {
     const events = HOSTILE_TEXTS.map((text, n) => ({ ...withTexts(TOOL, text), interception_id: idOf(n) }));
-    const lines = await createFallbackLog(() => undefined, sign).toLines([...everyEvent, ...events]);
+    const lines = await createFallbackLog(() => undefined, sign).toLines([...sentEvents, ...events]);
     const replayed = await replay(lines);
-    expect(new Set(eventsOf(replayed))).toEqual(new Set([...everyEvent, ...events]));
+    expect(new Set(eventsOf(replayed))).toEqual(new Set([...sentEvents, ...events]));
     const facts = { via: "p", macKeyId: await macKeyId(KEY), storedAt: AT };
     for (const entry of replayed.accepted) expect(entry).toMatchObject(facts);
     expect(replayed.rejected).toEqual([]);
@@ -101,6 +102,14 @@ describe("Finding H9 a fallback line", () => {
     expect(replayed.rejected).toMatchObject([{ via: "p", reason }]);
   });
 
+  // The attack: a made-up deletion, in a log that is replayed with the key or without it.
+  it("of a type that no gateway sends is rejected, even with a valid MAC", async () => {
+    const line = await toSignedFallbackLine(ACCESS, sign);
+    const logs = [findLogged(line, false)];
+    for (const replayed of [await replay([line]), await authenticateFound(logs, null, AT)])
+      expect([eventsOf(replayed), reasonsOf(replayed)]).toEqual([[], [[ACCESS, "reserved_type"]]]);
+  });
+
   // The attack: a made-up line with the id of a real event, before or after it in the log.
   it("with a valid MAC counts rather than one without it", async () => {
     const real = await toSignedFallbackLine(START, sign);
@@ -136,11 +145,11 @@ const read = (texts: readonly string[]): Promise<Replayed> =>
 
 describe("Finding H9 a queue message", () => {
   it("from the archive or in pieces is accepted with its MAC", async () => {
-    const message = await signedMessage(everyEvent);
+    const message = await signedMessage(sentEvents);
     const pieces = toPieces("m", message, 500).map(toPieceLine);
     expect(pieces.length).toBeGreaterThan(2);
     for (const replayed of [await read([message]), await replay(pieces.toReversed())])
-      expect([eventsOf(replayed), replayed.rejected]).toEqual([everyEvent, []]);
+      expect([eventsOf(replayed), replayed.rejected]).toEqual([sentEvents, []]);
   });
 
   // The attack: a file in the archive's form, which anyone can write.

@@ -46,6 +46,17 @@ async function hold(columns: {
     .run();
 }
 
+/** The sessions and the actors with noted spans. */
+const spans = async (): Promise<{ readonly sessions: unknown[]; readonly actors: unknown[] }> => ({
+  sessions: await namesIn("session_spans", "session_id"),
+  actors: await namesIn("actor_spans", "actor_id"),
+});
+
+async function namesIn(table: string, column: string): Promise<unknown[]> {
+  const { results } = await database.prepare(`SELECT DISTINCT ${column} AS name FROM ${table}`).all();
+  return results.map(({ name }) => name);
+}
+
 describe("retention by age", () => {
   it("deletes each table after its own period, and content before its interception", async () => {
     await storeEvents(database, all(0));
@@ -178,11 +189,14 @@ describe("a legal hold", () => {
     await run(retain(60), T0 + 100 * DAY);
     const interceptions = await rowsOf(database, "interceptions");
     expect(interceptions.map(({ initiator_id: id }) => id)).toEqual(["alice"]);
+    // Lists by session and by actor find the held row.
+    expect(await spans()).toEqual({ sessions: ["s1"], actors: ["ci-bot"] });
     const tables = ["user_prompts", "tool_usages", "model_thoughts"];
     expect(await countsOf(tables)).toEqual({ user_prompts: 1, tool_usages: 1, model_thoughts: 2 });
     await database.prepare("DELETE FROM legal_holds").run();
     await run(retain(60), T0 + 100 * DAY);
     expect(await rowsOf(database, "interceptions")).toEqual([]);
+    expect(await spans()).toEqual({ sessions: [], actors: [] });
     expect(await countsOf(tables)).toEqual({ user_prompts: 0, tool_usages: 0, model_thoughts: 0 });
   });
 

@@ -112,6 +112,7 @@ describe("storing events", () => {
         thread_parent_id: null,
         thread_root_id: null,
         session_id: "session-1",
+        span: ID.slice(0, 7),
         link_key: LINK_KEY,
         actor_principal: `${START.identity_source}:${START.actor_id}`,
         initiator_principal: `${START.initiator_source}:${START.initiator_id}`,
@@ -295,9 +296,9 @@ describe("the statements of one call", () => {
     ).flat();
     const statements = statementsOf(events);
     expect(new Set(statements.map(({ sql }) => sql)).size).toBe(statements.length);
-    // Two tables of calls, six of events; link keys, parents, roots. Of the journal: what the totals were before, new
+    // Two tables of calls, six of events; link keys, parents, roots; spans of sessions and actors. Of the journal: what the totals were before, new
     // dimensions, the difference. The late open calls of two tables.
-    expect(statements).toHaveLength(16);
+    expect(statements).toHaveLength(18);
     for (const { sql } of statements) expect(sql.match(/\?\d*/g)).toEqual(["?1"]);
   });
 

@@ -1,5 +1,6 @@
 /** A client of the records Worker's API app, over the tests' own ledger. */
-import { createApi, type ApiRead } from "../../../src/records/api/api.ts";
+import { createApi } from "../../../src/records/api/api.ts";
+import type { LedgerRead } from "../../../src/records/ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
@@ -32,7 +33,7 @@ export type FetchOptions = {
   readonly now?: () => number;
   readonly isSealing?: boolean;
   readonly newId?: () => string;
-  readonly onRead?: (read: ApiRead) => void;
+  readonly onRead?: (read: LedgerRead) => void;
   readonly onRefusal?: (id: string, request: Request, refusal: Refusal) => void;
 };
 

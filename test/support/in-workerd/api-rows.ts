@@ -83,6 +83,7 @@ export async function insert(table: TableName, rows: readonly Row[]): Promise<vo
       }),
     );
   }
+  await database.batch(SPANS.map((text) => database.prepare(text)));
   if (table !== "interceptions") return;
   await database.batch(TOTALS.map((text) => database.prepare(text)));
   const newest = await database.prepare("SELECT MAX(hour) AS hour FROM rollup_hours").first<string>("hour");
@@ -102,6 +103,15 @@ const TOTALS: readonly string[] = [
   FROM interceptions i GROUP BY 1`,
   `INSERT INTO rollup_hours SELECT d.id, ${hourOf("i")}, ${MEASURES.map((name) => `TOTAL(${contribution(name, "i")})`).join(", ")}
   FROM interceptions i CROSS JOIN rollup_dimensions d ON d.key = ${dimensionKey("i")} GROUP BY 1, 2`,
+];
+
+/** Notes the spans of all rows, as migration 0009 does. */
+const SPANS: readonly string[] = [
+  `INSERT OR IGNORE INTO session_spans SELECT session_id, link_key, span FROM interceptions WHERE session_id <> id
+  UNION SELECT first.id, first.link_key, first.span FROM interceptions AS i
+  CROSS JOIN interceptions AS first ON first.id = i.session_id AND first.link_key = i.link_key WHERE i.session_id <> i.id`,
+  `INSERT OR IGNORE INTO actor_spans SELECT actor_id, span, initiator_id FROM interceptions
+  UNION SELECT actor_id, SUBSTR(id, 1, 7), IIF(accepted = 1, initiator_id, '') FROM initiator_overrides`,
 ];
 
 /** The id of the `n`th interception in a millisecond (UUID version 7). */

@@ -366,6 +366,9 @@ const ALL = {
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);
 
+/** Those that a gateway sends. The others come from the records Worker itself. */
+export const sentEvents: readonly InterceptorEvent[] = everyEvent.filter((event) => event !== ACCESS);
+
 /** Texts that attack lines, terminals, JSON, SQL or byte limits. */
 export const HOSTILE_TEXTS: readonly string[] = [
   "a\nb",

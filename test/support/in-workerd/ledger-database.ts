@@ -17,6 +17,9 @@ export const DERIVED_TABLES = [
   "upkeep_cursors",
   "open_calls",
   "legal_holds",
+  "noted_deletions",
+  "session_spans",
+  "actor_spans",
   "journal",
   "rollup_dimensions",
   "rollup_hours",
@@ -24,6 +27,7 @@ export const DERIVED_TABLES = [
   "seal_tiles",
   "seal_entries",
   "seal_checkpoints",
+  "erasures",
 ];
 
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);

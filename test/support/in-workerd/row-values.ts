@@ -253,6 +253,7 @@ export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
   const filled = withSource({ ...INTERCEPTION, ...columns });
   const row: Row = {
     ...filled,
+    span: String(filled["id"]).slice(0, 7),
     link_key: linkKeyOf(filled),
     actor_principal: `${String(filled["identity_source"])}:${String(filled["actor_id"])}`,
     initiator_principal: `${String(sourceOf(filled))}:${String(filled["initiator_id"])}`,

@@ -34,11 +34,26 @@ export type ListDefinition = Pick<Definition<Parameters>, "path" | "summary" | "
   readonly alias: string;
   readonly fields: Fields;
   readonly extra?: Extra;
+  /** Where the rows are read, where that depends on the request. */
+  readonly source?: (sent: ReadonlyMap<string, string>, before: string) => ListSource;
 };
 
-export function listEndpoint({ table, alias, fields, extra, ...described }: ListDefinition): Endpoint {
+export type ListSource = { readonly from: Sql; readonly where: Sql; readonly order: Sql };
+
+export function listEndpoint({
+  table,
+  alias,
+  fields,
+  extra,
+  source,
+  ...described
+}: ListDefinition): Endpoint {
   const id = column(alias, "id");
-  const from: Sql = { text: `FROM ${table} ${alias}`, values: [] };
+  const whole: ListSource = {
+    from: { text: `${table} ${alias}`, values: [] },
+    where: sql`1`,
+    order: sql`${id} DESC`,
+  };
   const columns = extra?.columns
     ? sql`${selected(alias, fields)}, ${extra.columns}`
     : selected(alias, fields);
@@ -50,18 +65,24 @@ export function listEndpoint({ table, alias, fields, extra, ...described }: List
       ...COUNT_FIELDS,
       results: schema.list(schema.object({ ...schemasOf(fields), ...extra?.schemas })),
     }),
-    handle: async ({ limit, offset, after_id }, matches, { query }) => {
+    handle: async ({ limit, offset, after_id }, matches, { query, sent }) => {
       const refusal = checkCursors({ after_id, offset });
       if (refusal) return refusal;
+      const before = after_id ?? AFTER_EVERY_ID;
+      const page = source?.(sent, before) ?? whole;
+      const all = source?.(sent, AFTER_EVERY_ID) ?? whole;
       const result = await query([
-        sql`SELECT ${columns} ${from} WHERE ${id} < ${after_id ?? AFTER_EVERY_ID} AND ${matches(alias)}
-          ORDER BY ${id} DESC LIMIT ${limit + 1} OFFSET ${offset}`,
-        countSql(COUNT_CAP, sql`SELECT 1 ${from} WHERE ${id} < ${AFTER_EVERY_ID} AND ${matches(alias)}`),
+        sql`SELECT ${columns} FROM ${page.from} WHERE ${id} < ${before} AND ${page.where} AND ${matches(alias)}
+          ORDER BY ${page.order} LIMIT ${limit + 1} OFFSET ${offset}`,
+        countSql(
+          COUNT_CAP,
+          sql`SELECT 1 FROM ${all.from} WHERE ${id} < ${AFTER_EVERY_ID} AND ${all.where} AND ${matches(alias)}`,
+        ),
       ]);
       if (result instanceof Refusal) return result;
       const count = countFields(COUNT_CAP, result[1]);
-      const { rows, page } = cutPage(result[0], limit, count, (last) => ({ after_id: text(last["id"]) }));
-      return { body: { ...count, results: rows.map(toResult) }, page };
+      const cut = cutPage(result[0], limit, count, (last) => ({ after_id: text(last["id"]) }));
+      return { body: { ...count, results: cut.rows.map(toResult) }, page: cut.page };
     },
   });
 }

@@ -1,6 +1,6 @@
 /** GET /interceptions: single interceptions, newest first, each with everything recorded about it. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { interceptionsOf } from "../actor-rows.ts";
+import { idBounds, interceptionsFor } from "../interception-source.ts";
 import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
@@ -71,14 +71,19 @@ export const interceptions = endpoint({
   handle: async ({ limit, offset, after_id }, matches, { query, sent }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
-    const table = interceptionsOf(sent);
+    const before = after_id ?? AFTER_EVERY_ID;
+    const { from, where, order } = interceptionsFor({ sent, alias: "i", ...idBounds(sent, before) });
+    const all = interceptionsFor({ sent, alias: "i", ...idBounds(sent, AFTER_EVERY_ID) });
     const pageSql = (columns: Sql, rows: number): Sql =>
-      sql`SELECT ${columns} FROM ${table} i WHERE i.id < ${after_id ?? AFTER_EVERY_ID} AND ${matches("i")}
-        ORDER BY i.id DESC LIMIT ${rows} OFFSET ${offset}`;
+      sql`SELECT ${columns} FROM ${from} WHERE i.id < ${before} AND ${where} AND ${matches("i")}
+        ORDER BY ${order} LIMIT ${rows} OFFSET ${offset}`;
     const result = await query([
       pageSql(selected("i", INTERCEPTION), limit + 1),
       sizeSql(pageSql(sql`i.id`, limit)),
-      countSql(COUNT_CAP, sql`SELECT 1 FROM ${table} i WHERE i.id < ${AFTER_EVERY_ID} AND ${matches("i")}`),
+      countSql(
+        COUNT_CAP,
+        sql`SELECT 1 FROM ${all.from} WHERE i.id < ${AFTER_EVERY_ID} AND ${all.where} AND ${matches("i")}`,
+      ),
     ]);
     if (result instanceof Refusal) return result;
     const tooLarge = checkSize(result[1]);

@@ -3,6 +3,7 @@ import { OWNER_REJECTIONS, wordsOf } from "../../../events/vocabulary.ts";
 import { listEndpoint } from "../kit/list-endpoint.ts";
 import { OVERRIDE } from "../fields.ts";
 import { KEY_FILTER, PRINCIPAL_FILTERS, REASON_RULE, TIME_FILTERS } from "../filters.ts";
+import { idBounds, overridesFor } from "../interception-source.ts";
 import { equals, equalsId, filter, oneOf } from "../kit/parameter.ts";
 import { column, sql } from "../kit/sql.ts";
 import { ACTOR_NAME, actorName } from "../user-dto.ts";
@@ -32,6 +33,7 @@ export const overrides = listEndpoint({
   table: "initiator_overrides",
   alias: "o",
   fields: OVERRIDE,
+  source: (sent, before) => overridesFor({ sent, alias: "o", ...idBounds(sent, before) }),
   extra: {
     schemas: { actor_name: ACTOR_NAME },
     columns: sql`COALESCE(

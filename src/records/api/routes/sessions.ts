@@ -1,5 +1,5 @@
 /** GET /sessions: session summaries, newest first. */
-import { interceptionsOf } from "../actor-rows.ts";
+import { idBounds, interceptionsFor, type Source } from "../interception-source.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -49,9 +49,9 @@ export const sessions = endpoint({
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, query);
     if (after instanceof Refusal) return after;
-    const table = interceptionsOf(sent);
-    const pageHeads = sql`${heads(table, after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
-    const all = heads(table, AFTER_EVERY_ID, matches);
+    const source = interceptionsFor({ sent, alias: "found", ...idBounds(sent, AFTER_EVERY_ID) });
+    const pageHeads = sql`${heads(source, after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
+    const all = heads(source, AFTER_EVERY_ID, matches);
     const result = await query([summaries(pageHeads), countSql(COUNT_CAP, all)]);
     if (result instanceof Refusal) return result;
     const count = countFields(COUNT_CAP, result[1]);
@@ -64,21 +64,23 @@ export const sessions = endpoint({
  * The first matching interception (the head) of each session, before a cursor. Interceptions that are stored while a
  * client pages have newer ids and precede the cursor, so no session is repeated or skipped.
  *
- * Without a filter, the query walks the primary key backwards until the page is full. One index lookup per row finds out
- * whether it is its session's first. With a filter, that lookup would scan a session's other rows for each match.
+ * Without a filter, the query walks the primary key backwards until the page is full. Few lookups per row find out whether
+ * it is its session's first. With a filter, that lookup would scan a session's other rows for each match.
  * The matches are therefore scanned once, by the primary key or the filter's index. The unary plus keeps SQLite from
  * scanning all sessions in index order.
  */
-function heads(table: Sql, before: string, matches: Condition): Sql {
+function heads({ from, where }: Source, before: string, matches: Condition): Sql {
   if (matches("i").text === EVERYTHING) {
     return sql`SELECT i.id, i.session_id, i.link_key FROM interceptions i
       WHERE i.id < ${before} AND ${isCounted("i")} AND NOT EXISTS (
-        SELECT 1 FROM interceptions e
-        WHERE e.session_id = i.session_id AND e.link_key = i.link_key AND e.id < i.id AND ${isCounted("e")})`;
+        SELECT 1 FROM session_spans noted CROSS JOIN interceptions e INDEXED BY interceptions_by_initiator
+          ON e.initiator_id = i.initiator_id AND e.span = noted.span AND e.session_id = i.session_id
+          AND e.actor_id = i.actor_id AND e.attribution = i.attribution
+        WHERE noted.session_id = i.session_id AND noted.link_key = i.link_key AND noted.span <= i.span
+          AND e.link_key = i.link_key AND e.id < i.id AND ${isCounted("e")})`;
   }
-  // The table may be several parts of it, so the alias is one that no table has.
-  return sql`SELECT MIN(found.id) AS id, found.session_id, found.link_key FROM ${table} found
-    WHERE found.id < ${AFTER_EVERY_ID} AND ${matches("found")} AND ${isCounted("found")}
+  return sql`SELECT MIN(found.id) AS id, found.session_id, found.link_key FROM ${from}
+    WHERE found.id < ${AFTER_EVERY_ID} AND ${where} AND ${matches("found")} AND ${isCounted("found")}
     GROUP BY +found.session_id, +found.link_key HAVING MIN(found.id) < ${before}`;
 }
 
@@ -86,9 +88,9 @@ const EVERYTHING = allOf([])("i").text;
 
 /** A session's position in the list. An id that several sessions share has several positions and is refused. */
 async function headOf(id: string, matches: Condition, query: QueryLedger): Promise<string | Refusal> {
+  const { from, where } = interceptionsFor({ sent: new Map([["session_id", id]]), alias: "i" });
   const rows = await query([
-    sql`SELECT MIN(i.id) AS id FROM interceptions i
-      WHERE i.session_id = ${id} AND ${matches("i")} GROUP BY i.link_key LIMIT 2`,
+    sql`SELECT MIN(i.id) AS id FROM ${from} WHERE ${where} AND ${matches("i")} GROUP BY i.link_key LIMIT 2`,
   ]);
   if (rows instanceof Refusal) return rows;
   const [[head, another]] = rows;

@@ -7,7 +7,7 @@ import { filter, oneOf } from "../kit/parameter.ts";
 import * as row from "../kit/row-mapper.ts";
 import { column, sql } from "../kit/sql.ts";
 
-const REASONS = ["missing", "unknown_key", "wrong"];
+const REASONS = ["missing", "unknown_key", "wrong", "reserved_type"];
 
 const FIELDS: row.Fields = {
   id: row.withDescription(row.ID, "The row's id. It begins with the time of storing."),
@@ -20,7 +20,7 @@ const FIELDS: row.Fields = {
   ),
   reason: row.withDescription(
     row.TEXT,
-    "`missing`: it had no MAC. `unknown_key`: its MAC names a key that is not configured. `wrong`: its MAC is not valid.",
+    "`missing`: it had no MAC. `unknown_key`: its MAC names a key that is not configured. `wrong`: its MAC is not valid. `reserved_type`: only the records Worker and its tools write events of this type.",
   ),
   mac_key_id: row.withDescription(
     row.TEXT_OR_NULL,
@@ -40,7 +40,7 @@ export const unauthenticatedEvents = listEndpoint({
   path: "/unauthenticated-events",
   summary: "Events without a valid MAC, newest first",
   description:
-    "Events that reached the records Worker without the gateway's MAC while `EVENT_MAC_KEY` is set there. They may be made up. No other endpoint returns or counts them. The time filters select by the time of storing.",
+    "Events that reached the records Worker without the gateway's MAC while `EVENT_MAC_KEY` is set there, and events of a type that no gateway sends. They may be made up. No other endpoint returns or counts them. The time filters select by the time of storing.",
   filters: {
     reason: {
       ...filter(

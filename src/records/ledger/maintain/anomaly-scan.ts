@@ -23,9 +23,18 @@ export const SETTLED_AFTER_MS = 15 * 60_000;
 /** After a longer outage of the cron, the scan starts here and skips older rows. */
 const MAX_LOOKBACK_DAYS = SHARE_SPIKE.days;
 
-/** Statements per run. With those of `refusal-scan.ts` and the rest of `cron.ts` they stay below the 1,000 of one invocation. */
-const MAX_STATEMENTS = 280;
-const ROWS_PER_WRITE = 200;
+/** Statements after which no further page is read. */
+const MAX_STATEMENTS = 240;
+export const ROWS_PER_WRITE = 200;
+/**
+ * Anomalies of a page at most, per request: two of its chat, one of the chat's actors, one of its owner, one of its actor,
+ * and four of the request itself. Those of unknown usage and of hours are far fewer.
+ */
+const ANOMALIES_PER_ROW = 10;
+const READS = 6;
+const PAGE_STATEMENTS = 1 + READS + 3 + (ANOMALIES_PER_ROW * PAGE_ROWS) / ROWS_PER_WRITE;
+/** The statements of a run at most. */
+export const SCAN_STATEMENTS = MAX_STATEMENTS - 1 + PAGE_STATEMENTS;
 
 export async function scanForAnomalies(
   database: D1Database,
@@ -60,8 +69,6 @@ async function scanPage(database: D1Database, rows: readonly InterceptionRow[]):
   await database.batch(writes);
   return READS + writes.length;
 }
-
-const READS = 6;
 
 async function loadContext(
   database: D1Database,

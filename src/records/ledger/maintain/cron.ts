@@ -1,26 +1,34 @@
 /**
  * The cron's maintenance run: closes interceptions and passthroughs whose end never arrived, scans for anomalies, merges the
- * counts of refusals, deletes expired rows. It works in bounded steps, so that no statement holds the database for long. The
+ * counts of refusals, deletes expired rows, erases persons in the archive. It works in bounded steps, so that no statement holds the database for long. The
  * next run continues where this one stopped.
  */
 import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
+import { eraseArchived } from "../erase/erase-archive.ts";
 import type { LedgerDeps } from "../ledger.ts";
-import { closeDays, FOLD_AFTER_MS, FOLD_AT_DELTAS, foldJournal, UNFOLDED_DELTAS } from "../rollups/fold.ts";
+import {
+  closeDays,
+  FOLD_AFTER_MS,
+  FOLD_AT_DELTAS,
+  FOLD_STATEMENTS,
+  foldJournal,
+  UNFOLDED_DELTAS,
+} from "../rollups/fold.ts";
 import { closingJob } from "../open-calls-sql.ts";
 import type { CallTable } from "../tables.ts";
-import { deleteExpired, RETENTION_GROUPS } from "./retention.ts";
-import { deleteFrom } from "./retention-sql.ts";
-import { scanForAnomalies } from "./anomaly-scan.ts";
-import { scanRefusals } from "./refusal-scan.ts";
-import { mergeRefusals } from "./merge-refusals.ts";
+import { deleteExpired, DELETION_STATEMENTS, RETENTION_GROUPS } from "./retention.ts";
+import { BEFORE_DELETION, deleteFrom } from "./retention-sql.ts";
+import { SCAN_STATEMENTS, scanForAnomalies } from "./anomaly-scan.ts";
+import { REFUSAL_SCAN_STATEMENTS, scanRefusals } from "./refusal-scan.ts";
+import { MERGE_STATEMENTS, mergeRefusals } from "./merge-refusals.ts";
 
 /** Longer than any stream, and than the queue's delay on most days. A later end still replaces the cron's outcome. */
 export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 
-/** Calls that are read per step. A run reads those of ten minutes at 1,000 per second. */
-const ORPHANS = { rows: 25_000, steps: 25 };
+/** Calls that are read per step. A run reads those of ten minutes at 1,000 per second. Few calls are stored late. */
+const ORPHANS = { rows: 25_000, steps: 25, lateSteps: 8 };
 const DELETED_TABLES = Object.values(RETENTION_GROUPS).flat();
 
 /** An orphaned interception has unknown usage, and like an orphaned passthrough no end time. */
@@ -54,8 +62,18 @@ const CALL_TABLES = ["interceptions", "passthroughs"] as const satisfies readonl
 /** Every statement of the cron except those of the anomaly scan. Each has one parameter. */
 export const MAINTENANCE_SQL: readonly string[] = [
   ...CALL_TABLES.flatMap((table) => [...closePage(table), ...closeNoted(table)]),
-  ...DELETED_TABLES.map(deleteFrom),
+  ...DELETED_TABLES.flatMap((table) => [...(BEFORE_DELETION[table] ?? []), deleteFrom(table)]),
 ];
+
+/** The statements of each part of a run at most. D1 accepts 1,000 per invocation: https://developers.cloudflare.com/d1/platform/limits/ */
+export const MOST_STATEMENTS: Readonly<Record<string, number>> = {
+  "closing calls": CALL_TABLES.length * 2 * (ORPHANS.steps + ORPHANS.lateSteps),
+  "anomaly scan": SCAN_STATEMENTS,
+  "scan of refusals": REFUSAL_SCAN_STATEMENTS,
+  "merging counts": MERGE_STATEMENTS,
+  "folding totals": 1 + FOLD_STATEMENTS,
+  deletion: DELETION_STATEMENTS,
+};
 
 /**
  * Runs all parts, even when one of them fails.
@@ -72,6 +90,7 @@ export async function runMaintenance(deps: LedgerDeps, now: number): Promise<voi
     mergeCounts(database, now, logError),
     foldOld(database, now),
     deleteExpired(deps, now),
+    eraseArchived(deps, now),
   ];
   const failed = (await Promise.allSettled(parts)).filter((part) => part.status === "rejected");
   for (const { reason } of failed) logError({ event: "maintenance_failed", error: errorText(reason) });
@@ -98,7 +117,7 @@ async function closeOrphans(
     closed += updated?.meta.changes ?? 0;
     if ((moved?.meta.changes ?? 0) === 0) break;
   }
-  for (let step = 0; step < ORPHANS.steps; step += 1) {
+  for (let step = 0; step < ORPHANS.lateSteps; step += 1) {
     const [updated, removed] = await run(closeNoted(table));
     closed += updated?.meta.changes ?? 0;
     if ((removed?.meta.changes ?? 0) === 0) break;

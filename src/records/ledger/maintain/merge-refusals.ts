@@ -10,9 +10,10 @@ export const MERGE_AFTER_MS = 3_600_000;
 /** Longer than a queue delivers a message again. Then the row forgets the ids that were merged into it. */
 export const FORGET_AFTER_MS = 7 * DAY_MS;
 
-/** 46 statements at most: with the rest of `cron.ts` they stay below the 1,000 of one invocation. */
 const MERGE = { groups: 500, steps: 12 };
 const FORGET = { rows: 500, steps: 10 };
+/** The statements of a run at most. */
+export const MERGE_STATEMENTS = 3 * MERGE.steps + FORGET.steps;
 /** A row with more merged ids takes no further ones: D1 accepts 2,000,000 bytes per row. */
 const MAX_MERGED = 500_000;
 

@@ -5,12 +5,13 @@
 import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { uuidPrefix } from "../../../shared/uuid.ts";
 import { keyAnomalies, SHARE_SPIKE, type KeyHour } from "./anomalies.ts";
-import { distinct, rowsOf, SETTLED_AFTER_MS, toJsonArrays } from "./anomaly-scan.ts";
+import { distinct, rowsOf, ROWS_PER_WRITE, SETTLED_AFTER_MS, toJsonArrays } from "./anomaly-scan.ts";
 import { ANOMALY_SQL, PAGE_ROWS } from "./anomaly-sql.ts";
 import { DAY_MS, hourOf } from "./aggregate.ts";
 
-/** Pages per run, of at most 14 statements each. With those of `anomaly-scan.ts` they stay below 350. */
 const MAX_PAGES = 4;
+/** The statements of a run at most: each page is read, has its context read, and is written with its anomalies and two more. */
+export const REFUSAL_SCAN_STATEMENTS = MAX_PAGES * (4 + PAGE_ROWS / ROWS_PER_WRITE);
 /** Bound of the reasons in an anomaly's details. */
 const MAX_REASONS = 10;
 

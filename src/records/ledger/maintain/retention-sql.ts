@@ -41,6 +41,10 @@ function heldSql(table: LedgerTable): string | null {
   }
 }
 
+/** The last deletion of each table, and the erasures, explain what a verification finds gone: their records stay. */
+const EXPLAINS_NOTHING = `row.action <> 'erase' AND NOT (row.action = 'purge' AND row.id = (
+    SELECT MAX(last.id) FROM ledger_accesses AS last WHERE last.action = 'purge' AND last.target = row.target))`;
+
 /** Parameter: the boundary. For the tables of anomalies and totals it is a time's prefix, as their first column. */
 export function deleteFrom(table: DeletedTable): string {
   if (table === "rollup_hours" || table === "rollup_days") return deleteFromRollup(table);
@@ -51,7 +55,12 @@ export function deleteFrom(table: DeletedTable): string {
   const columns = key.join(", ");
   const [time = ""] = key;
   const held = isLedger ? heldSql(table as LedgerTable) : null;
-  const isFree = held === null ? "" : ` AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${held})`;
+  const isFree =
+    table === "ledger_accesses"
+      ? ` AND ${EXPLAINS_NOTHING}`
+      : held === null
+        ? ""
+        : ` AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${held})`;
   return `DELETE FROM ${table} WHERE (${columns}) IN (
   SELECT ${key.map((name) => `row.${name}`).join(", ")} FROM ${table} AS row WHERE row.${time} < ?1${isFree} ORDER BY ${key.map((name) => `row.${name}`).join(", ")} LIMIT ${DELETE_ROWS})`;
 }
@@ -61,6 +70,52 @@ const keyOf = (table: Exclude<DeletedTable, LedgerTable | RollupTable>): readonl
   return ANOMALY_TABLE_KEYS[table];
 };
 
+/** The oldest rows that the next statement of `deleteFrom` deletes. Parameter: the boundary. */
+const DELETED = (table: "interceptions" | "initiator_overrides"): string => `
+  SELECT row.* FROM ${table} AS row WHERE row.id < ?1
+    AND NOT EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${heldSql(table) ?? "0"}) ORDER BY row.id LIMIT ${DELETE_ROWS}`;
+
+const stays = (alias: string, session: string): string =>
+  `(${alias}.id >= ?1 OR EXISTS (SELECT 1 FROM legal_holds AS hold WHERE ${isHeldBy(alias, session)}))`;
+
+/** Whether an interception, or an owner assertion, of a noted span of an actor stays. */
+const ACTOR_STAYS = `EXISTS (
+    SELECT 1 FROM interceptions AS other INDEXED BY interceptions_by_initiator
+    WHERE other.initiator_id = noted.initiator_id AND other.span = noted.span AND other.actor_id = noted.actor_id
+      AND ${stays("other", "session_id")})
+  OR EXISTS (
+    SELECT 1 FROM initiator_overrides AS other WHERE other.id >= noted.span AND other.id < noted.span || 'g'
+      AND other.actor_id = noted.actor_id AND IIF(other.accepted = 1, other.initiator_id, '') = noted.initiator_id
+      AND ${stays("other", "client_session_id")})`;
+
+const deleteActorSpans = (
+  actor: string,
+): string => `DELETE FROM actor_spans WHERE (actor_id, span, initiator_id) IN (
+  SELECT noted.actor_id, noted.span, noted.initiator_id FROM (${actor}) AS noted WHERE NOT (${ACTOR_STAYS}))`;
+
+/**
+ * Statements before each step that deletes rows of a table: they delete the spans that those rows are the last ones of.
+ * Parameter: the boundary.
+ */
+export const BEFORE_DELETION: Readonly<Partial<Record<DeletedTable, readonly string[]>>> = {
+  interceptions: [
+    `DELETE FROM session_spans WHERE (session_id, link_key, span) IN (
+  SELECT noted.session_id, noted.link_key, noted.span FROM (
+    SELECT DISTINCT session_id, link_key, initiator_id, actor_id, attribution, span FROM (${DELETED("interceptions")})) AS noted
+  WHERE NOT EXISTS (
+    SELECT 1 FROM interceptions AS other INDEXED BY interceptions_by_initiator
+    WHERE other.initiator_id = noted.initiator_id AND other.span = noted.span AND other.session_id = noted.session_id
+      AND other.actor_id = noted.actor_id AND other.attribution = noted.attribution
+      AND other.link_key = noted.link_key AND ${stays("other", "session_id")}))`,
+    deleteActorSpans(`SELECT DISTINCT actor_id, span, initiator_id FROM (${DELETED("interceptions")})`),
+  ],
+  initiator_overrides: [
+    deleteActorSpans(
+      `SELECT DISTINCT actor_id, SUBSTR(id, 1, 7) AS span, IIF(accepted = 1, initiator_id, '') AS initiator_id FROM (${DELETED("initiator_overrides")})`,
+    ),
+  ],
+};
+
 /** The time is the second column here: the rows of each dimension are a range of the key. */
 function deleteFromRollup(table: RollupTable): string {
   const period = table === "rollup_hours" ? "hour" : "day";
@@ -68,6 +123,19 @@ function deleteFromRollup(table: RollupTable): string {
   SELECT row.dimension, row.${period} FROM rollup_dimensions AS d CROSS JOIN ${table} AS row
     ON row.dimension = d.id AND row.${period} < ?1 LIMIT ${DELETE_ROWS})`;
 }
+
+/** Of the statement before it in the transaction. Parameters: the table, the reason, the boundary in milliseconds since 1970. */
+export const NOTE_DELETION = `INSERT INTO noted_deletions (deleted_table, reason, before, rows)
+SELECT ?1, ?2, ?3, changes() WHERE changes() > 0
+ON CONFLICT (deleted_table, reason) DO UPDATE SET rows = rows + excluded.rows, before = MAX(before, excluded.before)`;
+export type NotedDeletion = {
+  readonly deleted_table: DeletedTable;
+  readonly reason: "age" | "size";
+  readonly before: number;
+  readonly rows: number;
+};
+export const NOTED_DELETIONS = "SELECT deleted_table, reason, before, rows FROM noted_deletions";
+export const FORGET_DELETIONS = "DELETE FROM noted_deletions";
 
 /** Moves the boundary of the interceptions, before any of them is deleted. Parameter: the boundary. */
 export const MOVE_BOUNDARY = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('${PURGE_JOB}', ?1)

@@ -12,12 +12,17 @@ import { storeEvents } from "../write/store.ts";
 import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
 import { DAY_MS } from "./aggregate.ts";
 import {
+  BEFORE_DELETION,
   deleteFrom,
   DELETE_ROWS,
+  FORGET_DELETIONS,
   MOVE_BOUNDARY,
+  NOTE_DELETION,
+  NOTED_DELETIONS,
   SIZE_BOUNDARY,
   type AnomalyTable,
   type DeletedTable,
+  type NotedDeletion,
 } from "./retention-sql.ts";
 
 /** Days after which rows are deleted; 0: never. Rows that belong to an interception never outlive it. */
@@ -50,19 +55,20 @@ const BY_SIZE: readonly LedgerTable[] = (Object.keys(TABLE_KEYS) as LedgerTable[
   (table) => table !== "ledger_accesses",
 );
 
-/** Statements of one run. With those of the rest of `cron.ts` they stay below the 1,000 of one invocation. */
-const MAX_STATEMENTS = 380;
+/** Statements after which nothing more is deleted. */
+const MAX_STATEMENTS = 340;
+/**
+ * The statements of a run at most: the last step has two more, two may follow that move the boundary, and those that store
+ * the events.
+ */
+export const DELETION_STATEMENTS = MAX_STATEMENTS + 4 + 2 + 7;
 
 type Reason = "age" | "size";
-type Deleted = { readonly table: DeletedTable; readonly reason: Reason; rows: number; before: number };
+/** `before`: milliseconds since 1970. */
+type Deletion = { readonly table: DeletedTable; readonly reason: Reason; readonly before: number };
 
-/** One run's statements and what they deleted. */
-type Run = {
-  readonly database: D1Database;
-  left: number;
-  size: number;
-  readonly deleted: Map<string, Deleted>;
-};
+/** The statements that a run has left, and the size of the database after the last one. */
+type Run = { readonly database: D1Database; left: number; size: number };
 
 export async function deleteExpired(
   { database, retention, logError, print }: Pick<LedgerDeps, "database" | "retention" | "logError" | "print">,
@@ -70,12 +76,12 @@ export async function deleteExpired(
   randomUuid: () => string = () => crypto.randomUUID(),
 ): Promise<void> {
   if (!database) return;
-  const run: Run = { database, left: MAX_STATEMENTS, size: 0, deleted: new Map() };
+  const run: Run = { database, left: MAX_STATEMENTS, size: 0 };
   try {
     await deleteByAge(run, retention.days, now);
     if (retention.maxBytes > 0) await deleteBySize(run, retention.maxBytes, now);
   } finally {
-    await recordDeletions(run, now, { randomUuid, print });
+    await recordDeletions(database, now, { randomUuid, print });
   }
   if (run.left <= 0) logError({ event: "maintenance_unfinished", task: "deletion of expired rows" });
 }
@@ -123,29 +129,28 @@ async function moveBoundary(run: Run, before: number): Promise<void> {
 }
 
 /** @returns the number of deleted rows. */
-async function deleteBefore(
-  run: Run,
-  {
-    table,
-    reason,
-    before,
-  }: { readonly table: DeletedTable; readonly reason: Reason; readonly before: number },
-): Promise<number> {
+async function deleteBefore(run: Run, { table, reason, before }: Deletion): Promise<number> {
   let rows = 0;
   for (let full = true; full && run.left > 0;) {
-    const { meta } = await query(run, deleteFrom(table), boundaryText(table, before));
-    rows += meta.changes;
+    const boundary = boundaryText(table, before);
+    for (const sql of BEFORE_DELETION[table] ?? []) await query(run, sql, boundary);
+    const changes = await deleteStep(run, { table, reason, before }, boundary);
+    rows += changes;
     // A step may delete more rows than its limit: it deletes all rows of its last interception.
-    full = meta.changes >= DELETE_ROWS;
-  }
-  if (rows > 0) {
-    const key = `${table} ${reason}`;
-    const deleted = run.deleted.get(key) ?? { table, reason, rows: 0, before };
-    deleted.rows += rows;
-    deleted.before = Math.max(deleted.before, before);
-    run.deleted.set(key, deleted);
+    full = changes >= DELETE_ROWS;
   }
   return rows;
+}
+
+/** Notes the deletion in its transaction: a run that is ended before it records it leaves that to the next one. */
+async function deleteStep(run: Run, { table, reason, before }: Deletion, boundary: string): Promise<number> {
+  run.left -= 2;
+  const [deleted] = await run.database.batch([
+    run.database.prepare(deleteFrom(table)).bind(boundary),
+    run.database.prepare(NOTE_DELETION).bind(table, reason, before),
+  ]);
+  run.size = deleted?.meta.size_after ?? run.size;
+  return deleted?.meta.changes ?? 0;
 }
 
 async function query<Row>(run: Run, sql: string, ...values: readonly string[]): Promise<D1Result<Row>> {
@@ -158,13 +163,15 @@ async function query<Row>(run: Run, sql: string, ...values: readonly string[]): 
   return result;
 }
 
-/** One event per table and reason. */
+/** One event per table and reason. A run that is ended in between leaves its deletions to be recorded again: more rows than were
+ * deleted, never fewer. */
 async function recordDeletions(
-  { database, deleted }: Run,
+  database: D1Database,
   now: number,
   { randomUuid, print }: { readonly randomUuid: () => string; readonly print: (line: string) => void },
 ): Promise<void> {
-  const entries = [...deleted.values()].map(({ table, reason, rows, before }) => {
+  const { results } = await database.prepare(NOTED_DELETIONS).all<NotedDeletion>();
+  const entries = results.map(({ deleted_table: table, reason, rows, before }) => {
     const event: LedgerAccess = {
       record_type: "ledger_access",
       interception_id: uuidV7(now, randomUuid()),
@@ -182,4 +189,5 @@ async function recordDeletions(
   // Into the log as well, where it outlives the database.
   for (const { event } of entries) print(toEventLine(event));
   await storeEvents(database, entries);
+  if (results.length > 0) await database.prepare(FORGET_DELETIONS).run();
 }

@@ -97,6 +97,9 @@ const CLOSE_DAYS: readonly string[] = [
 ON CONFLICT (job) DO UPDATE SET cursor = MAX(cursor, excluded.cursor)`,
 ];
 
+/** The statements of folding and of closing days at most. */
+export const FOLD_STATEMENTS = FOLD.length + 1 + COARSEN.length + CLOSE_DAYS.length;
+
 /** `now`: milliseconds since 1970. */
 export async function closeDays(database: D1Database, now: number): Promise<void> {
   const today = new Date(now).toISOString().slice(0, 10);

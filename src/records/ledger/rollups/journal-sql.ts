@@ -86,16 +86,20 @@ function isStored(table: LedgerTable): string {
     SELECT 1 FROM ${table} AS stored WHERE stored.${key} = event.value ->> 'key'${isRow} AND ${isOurs})`;
 }
 
+/** The open row is among the last ones: backwards from the newest, the search ends there. */
 const closeWith = (common: string, ids: string, eventIds: string): string => `
 WITH ${common},
+opened AS MATERIALIZED (
+  SELECT seq, deltas FROM journal WHERE delta_count < 0 AND event_ids = ${JSON_TEXT} ->> 'part' ORDER BY seq DESC LIMIT 1
+),
 moved AS MATERIALIZED (
   SELECT dimension, hour, ${MEASURES.map((name) => `TOTAL(${name}) AS ${name}`).join(", ")} FROM (
-    ${deltasOf(`(SELECT deltas FROM journal WHERE delta_count < 0 AND event_ids = ${JSON_TEXT} ->> 'part') AS journal`, "-")}
+    ${deltasOf("opened AS journal", "-")}
     UNION ALL ${contributions(ids)}
   ) GROUP BY dimension, hour HAVING ${MEASURES.map((name) => `TOTAL(${name}) <> 0`).join(" OR ")}
 )
 UPDATE journal SET event_ids = ${eventIds}, deltas = (SELECT ${asDeltas} FROM moved), delta_count = (SELECT COUNT(*) FROM moved)
-WHERE delta_count < 0 AND event_ids = ${JSON_TEXT} ->> 'part'`;
+WHERE seq = (SELECT seq FROM opened)`;
 
 /** `tables`: those of the batch's events. */
 export const closeBatch = (tables: readonly LedgerTable[]): string =>

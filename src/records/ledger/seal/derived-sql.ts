@@ -7,6 +7,7 @@ import {
   actorName,
   contribution,
   DIMENSION_COLUMNS,
+  type DimensionColumn,
   dimensionKey,
   hourOf,
   keyPart,
@@ -14,6 +15,8 @@ import {
 } from "../../rollups/contribution-sql.ts";
 import { COARSE_COLUMNS, COARSENESS } from "../../rollups/coarse-sql.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../../rollups/unfolded.ts";
+import type { LedgerTable } from "../../../events/fields.ts";
+import { STORED_FIELDS } from "./schema.ts";
 import { TABLES, type CallTable, type Columns } from "../tables.ts";
 import { latestCall } from "../write/thread-sql.ts";
 import { CLAIMED, CLAIMED_MEASURES, claimedSum, takesUsage } from "../write/retrieved-sql.ts";
@@ -46,6 +49,16 @@ function emptyHalf(table: CallTable, half: "start" | "end"): string {
 FROM ${table} AS r WHERE r.${seal} IS NULL AND (${differs.join(" OR ")})`;
 }
 
+/** Two record types share the table: a row has the values of its own. */
+function othersFields(type: "initiator_override" | "initiator_override_rejected", accepted: 0 | 1): string {
+  const own = new Set(STORED_FIELDS[type].map(({ column }) => column));
+  const others = Object.keys(TABLES.events.initiator_overrides).filter(
+    (column) => !own.has(column) && !["id", "seal", "accepted"].includes(column),
+  );
+  return `SELECT r.id, 'a value of another record type' AS detail
+FROM initiator_overrides AS r WHERE r.accepted = ${accepted} AND (${["0", ...others.map((column) => `r.${column} IS NOT NULL`)].join(" OR ")})`;
+}
+
 /** The latest call before the boundary may be gone: a parent from there cannot be computed again. */
 const PARENTS = `
 SELECT id, 'thread_parent_id' AS detail FROM (
@@ -59,13 +72,15 @@ SELECT child.id, 'thread_root_id' AS detail
 FROM interceptions AS child LEFT JOIN interceptions AS parent ON parent.id = child.thread_parent_id
 WHERE child.thread_root_id IS NOT IIF(
     child.thread_parent_id IS NULL, NULL, COALESCE(parent.thread_root_id, child.thread_parent_id))
-  AND NOT (parent.id IS NULL AND child.thread_root_id <= child.thread_parent_id
-    AND child.thread_parent_id < ${boundary("interceptions")})`;
+  AND NOT COALESCE(parent.id IS NULL AND child.thread_root_id <= child.thread_parent_id
+    AND child.thread_parent_id < ${boundary("interceptions")}, FALSE)`;
 
 const CALL_KEYS = `
 SELECT call.id, 'link_key' AS detail
 FROM tool_usages AS call LEFT JOIN interceptions AS maker ON maker.id = call.interception_id
 WHERE call.link_key IS NOT maker.link_key`;
+
+const COPIED = [...CLAIMED_MEASURES, "usage", "provider_response_id", "metadata", "raw_usage", "created_at"];
 
 /** A copy of usage that was retrieved later must be that of its event. */
 const COPIES = `
@@ -73,9 +88,9 @@ SELECT copy.interception_id AS id, 'a copy of retrieved usage' AS detail
 FROM token_usages AS copy LEFT JOIN retrieved_usages AS read ON read.usage_of = copy.id
 LEFT JOIN interceptions AS i ON i.id = copy.interception_id
 WHERE copy.id NOT GLOB '????????-????-????-????-????????????'
-  AND (i.id IS NULL OR copy.initiator_id <> i.initiator_id
+  AND (i.id IS NULL OR copy.seal <> '' OR copy.initiator_id <> i.initiator_id
     OR (read.id IS NULL AND copy.created_at >= ${boundary("retrieved_usages")})
-    OR (read.id IS NOT NULL AND (${[...CLAIMED_MEASURES, "usage", "provider_response_id"].map((name) => `copy.${name} IS NOT read.${name}`).join(" OR ")})))`;
+    OR (read.id IS NOT NULL AND (${COPIED.map((name) => `copy.${name} IS NOT read.${name}`).join(" OR ")})))`;
 
 const UNCLAIMED = `
 SELECT i.id, 'a claim of retrieved usage is missing' AS detail
@@ -92,22 +107,47 @@ const CLAIMED_USAGE = `(SELECT IIF(
 
 const CLAIMS = `
 SELECT interceptions.id, 'claimed usage' AS detail FROM interceptions
-WHERE (claimed_usage IS NOT NULL OR EXISTS (SELECT 1 ${CLAIMED}))
+WHERE (COALESCE(claimed_usage, ${CLAIMED_MEASURES.map((name) => `claimed_${name}`).join(", ")}) IS NOT NULL OR EXISTS (SELECT 1 ${CLAIMED}))
   AND (claimed_usage IS NOT ${CLAIMED_USAGE}
     OR ${CLAIMED_MEASURES.map((name) => `claimed_${name} IS NOT ${claimedSum(name)}`).join(" OR ")})`;
 
+const RECORDS_OF_DELETIONS = `
+SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses WHERE action = 'purge' AND before > created_at`;
+
+/** By these tables the API finds the rows of a session and of an actor. */
+const SESSION_SPANS = `
+SELECT i.id, 'its session is not noted' AS detail FROM interceptions AS i
+WHERE i.session_id <> i.id AND NOT EXISTS (SELECT 1 FROM session_spans AS noted
+  WHERE noted.session_id = i.session_id AND noted.link_key = i.link_key AND noted.span = i.span)`;
+const actorSpans = (table: LedgerTable, span: string, initiator: string): string => `
+SELECT r.id, 'its actor is not noted' AS detail FROM ${table} AS r
+WHERE NOT EXISTS (SELECT 1 FROM actor_spans AS noted
+  WHERE noted.actor_id = r.actor_id AND noted.span = ${span} AND noted.initiator_id = ${initiator})`;
+
 /** Statements about the rows of calls, with the table whose row `id` is. */
-export const DERIVED_ROWS: readonly { readonly table: CallTable | "tool_usages"; readonly sql: string }[] = [
+export const DERIVED_ROWS: readonly {
+  readonly table: LedgerTable;
+  readonly sql: string;
+}[] = [
   { table: "interceptions", sql: emptyHalf("interceptions", "start") },
   { table: "interceptions", sql: emptyHalf("interceptions", "end") },
   { table: "passthroughs", sql: emptyHalf("passthroughs", "start") },
   { table: "passthroughs", sql: emptyHalf("passthroughs", "end") },
+  { table: "initiator_overrides", sql: othersFields("initiator_override", 1) },
+  { table: "initiator_overrides", sql: othersFields("initiator_override_rejected", 0) },
   { table: "interceptions", sql: PARENTS },
   { table: "interceptions", sql: ROOTS },
   { table: "tool_usages", sql: CALL_KEYS },
   { table: "interceptions", sql: COPIES },
   { table: "interceptions", sql: UNCLAIMED },
   { table: "interceptions", sql: CLAIMS },
+  { table: "interceptions", sql: SESSION_SPANS },
+  { table: "interceptions", sql: actorSpans("interceptions", "r.span", "r.initiator_id") },
+  {
+    table: "initiator_overrides",
+    sql: actorSpans("initiator_overrides", "SUBSTR(r.id, 1, 7)", "IIF(r.accepted = 1, r.initiator_id, '')"),
+  },
+  { table: "ledger_accesses", sql: RECORDS_OF_DELETIONS },
 ];
 
 const measures = MEASURES.join(", ");
@@ -135,6 +175,13 @@ const HOURS = compare(
 type Kind = keyof typeof COARSE_COLUMNS;
 const KINDS = Object.keys(COARSE_COLUMNS) as readonly Kind[];
 
+/** A sum would take a text as 0. */
+const NUMBERS = (["hour", "day"] as const).map(
+  (period) => `
+SELECT dimension AS id, ${period} AS detail FROM rollup_${period}s
+WHERE ${MEASURES.map((name) => `typeof(${name}) <> 'integer'`).join(" OR ")}`,
+);
+
 /** The totals of a day that has ended are those of its hours. */
 const days = (target: "id" | Kind): string =>
   compare(
@@ -160,6 +207,7 @@ WHERE d.initiator_name IS NOT i.initiator_name OR d.actor_name IS NOT ${actorNam
 
 /** Statements about totals; `id` is a dimension. */
 export const DERIVED_TOTALS: readonly string[] = [
+  ...NUMBERS,
   HOURS,
   days("id"),
   ...KINDS.map(days),
@@ -168,12 +216,16 @@ export const DERIVED_TOTALS: readonly string[] = [
   ...KINDS.map(coarse),
 ];
 
-/** The coarse dimension of each, and its columns. */
+/** The coarse dimension of each, and its columns: those that it does not have are empty. */
 function coarse(kind: Kind): string {
-  const columns = COARSE_COLUMNS[kind];
+  const columns: readonly DimensionColumn[] = COARSE_COLUMNS[kind];
   const key = `json_array('${kind}', ${columns.map((name) => `d.${name}`).join(", ")})`;
+  const differs = DIMENSION_COLUMNS.map(
+    (name) =>
+      `c.${name} IS NOT ${columns.includes(name) ? `d.${name}` : name === "own_key_rejected" ? "0" : "''"}`,
+  );
   return `SELECT d.id, 'the coarse dimension: ${kind}' AS detail
 FROM rollup_dimensions AS d LEFT JOIN rollup_dimensions AS c ON c.id = d.${kind}
 WHERE d.coarseness = ${COARSENESS.none} AND d.${kind} IS NOT NULL
-  AND (c.coarseness IS NOT ${COARSENESS[kind]} OR c.key <> ${key} OR ${columns.map((name) => `c.${name} IS NOT d.${name}`).join(" OR ")})`;
+  AND (c.coarseness IS NOT ${COARSENESS[kind]} OR c.key <> ${key} OR ${differs.join(" OR ")})`;
 }

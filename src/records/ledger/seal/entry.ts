@@ -26,6 +26,11 @@ export type StoredEvent = {
 /** The position of an entry, and the version of the schema that applies there. */
 export type Position = { readonly index: number; readonly schema: number };
 
+/** In lower case: an id is its bytes, and one text. */
+export const isEventId = (id: unknown): id is string =>
+  typeof id === "string" && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+
+/** Of an id that `isEventId` accepts. */
 export const eventIdBytes = (id: string): Uint8Array<ArrayBuffer> => fromHex(id.replaceAll("-", ""));
 
 /**

@@ -1,6 +1,7 @@
 /** The kinds of findings of a verification, each with its meaning. */
 export const FINDINGS = {
   altered: "The row of an event is not what was sealed.",
+  erased_unrecorded: "A field is marked as erased, and no erasure on record leaves such a value.",
   missing: "An event is in the log, and its row is gone.",
   inserted: "A row is not in the log: it was inserted, or its leaf was removed.",
   removed: "An event that the journal names, or a leaf, was removed from the log.",
@@ -16,11 +17,15 @@ export const FINDINGS = {
   wrong_origin: "A checkpoint names another log.",
   key_unknown:
     "The log's key is not one that the verifier knows, nor named by a signature of the key before.",
-  gap: "For hours the log got neither an event nor an entry of its own.",
+  gap: "For hours the log got no entry of its own.",
+  misdated: "An event says that it was stored long before it was sealed, or after.",
+  unsigned_leaves: "Leaves stand after the last checkpoint for longer than the sealer should take.",
   unsealed_added: "There are more rows without a seal than when the log began.",
   derived_altered: "A value that the ledger derives from its events does not follow from them.",
   totals_altered: "A total is not the sum of its interceptions, or its dimension or name not theirs.",
   overdeleted: "More rows are gone than the recorded deletions deleted.",
+  unreadable: "A part of the database cannot be read, so that it is not verified.",
+  schema_altered: "A table, an index, a view or a trigger is not that of the migrations.",
   backlog: "Events wait to be sealed for longer than the sealer should take.",
 } as const;
 

@@ -38,7 +38,7 @@ export async function loadOwnEntries(query: Query): Promise<OwnEntries> {
   const texts = new Map(rows.map((row) => [Number(row["leaf_index"]), String(row["entry"])]));
   const parsed = [...texts].flatMap(([index, text]) => {
     const entry = parseLogEntry(text);
-    return entry?.index === index ? [entry] : [];
+    return entry?.index === index && (entry.kind === "begin") === (index === 0) ? [entry] : [];
   });
   return { texts, parsed };
 }

@@ -89,7 +89,8 @@ export function factsAt(entries: readonly StoredLogEntry[], index: number): LogF
   let [origin, verifierKey, schema]: [string | null, string | null, number | null] = [null, null, null];
   for (const entry of entries) {
     if (entry.index >= index) break;
-    if (entry.kind === "begin") origin = entry.origin;
+    // A log begins once.
+    if (entry.kind === "begin" && entry.index === 0) origin = entry.origin;
     if (entry.kind === "key") verifierKey = entry.verifier_key;
     if (entry.kind === "schema") schema = entry.version;
   }

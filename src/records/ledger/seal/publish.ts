@@ -12,7 +12,7 @@ import { loadLeaves, loadLeafTiles, loadOwnEntries, type OwnEntries } from "./lo
 import { leafHash } from "./merkle.ts";
 import type { Query } from "./rebuild.ts";
 import { queryOf, type StoredCheckpoint } from "./seal-state.ts";
-import { TILE_COLUMNS, TILE_WIDTH, tileId, tilePath, toTile } from "./tiles.ts";
+import { hashesOf, TILE_COLUMNS, TILE_WIDTH, tileId, tilePath, toTile } from "./tiles.ts";
 
 export const PREFIX = "seals/";
 
@@ -40,6 +40,25 @@ export async function publishLog(
   const sql = "UPDATE seal_state SET published_size = MAX(published_size, ?1) WHERE id = 1";
   await database.prepare(sql).bind(to).run();
   return to;
+}
+
+/**
+ * The published log confirms the one in the database, and may be under a lock.
+ * @throws where the tree in the database does not continue the published one: the log was restarted, cut, or changed.
+ */
+export async function checkPublished({ database, archive }: PublishDeps): Promise<void> {
+  const object = await archive.get(`${PREFIX}checkpoint`);
+  const published = object && checkpointIn(await object.text());
+  if (!published || published.size === 0) return;
+  const query = queryOf(database);
+  const [state] = await query("SELECT tree_size FROM seal_state WHERE id = 1");
+  if (Number(state?.["tree_size"] ?? 0) < published.size)
+    throw new Error(
+      "the published checkpoint has a larger tree: the log was restarted, or the database rolled back",
+    );
+  const [root] = await hashesOf(query, [{ from: 0, to: published.size }]);
+  if (!root || !equalBytes(root, published.root))
+    throw new Error("the published checkpoint has another root: the log forked");
 }
 
 type Deps = { readonly query: Query; readonly archive: R2Bucket };
@@ -94,23 +113,13 @@ async function publishLevels({ query, archive }: Deps, from: number, to: number)
   }
 }
 
-/**
- * Never by an earlier one: two runs may overlap, so the object must still be the one that was read.
- * @throws where the published tree cannot be one that this log has had: the database was rolled back, or the log forked.
- */
-async function replaceCheckpoint({ query, archive }: Deps, note: string): Promise<void> {
+/** Never by an earlier one: two runs may overlap, so the object must still be the one that was read. */
+async function replaceCheckpoint({ archive }: Deps, note: string): Promise<void> {
   const key = `${PREFIX}checkpoint`;
   const current = await archive.get(key);
   const published = current ? checkpointIn(await current.text()) : null;
   const next = checkpointIn(note);
   if (!next) throw new Error("the note has no checkpoint");
-  if (published?.size === next.size && !equalBytes(published.root, next.root))
-    throw new Error("the published checkpoint has another root: the log forked");
-  if (published && published.size > next.size) {
-    const [row] = await query("SELECT MAX(tree_size) AS size FROM seal_checkpoints");
-    if (Number(row?.["size"]) < published.size)
-      throw new Error("the published checkpoint has a larger tree: the database was rolled back");
-  }
   if (published && published.size >= next.size) return;
   const onlyIf = current ? { etagMatches: current.etag } : new Headers({ "if-none-match": "*" });
   const httpMetadata = { contentType: "text/plain; charset=utf-8", cacheControl: "no-cache" };

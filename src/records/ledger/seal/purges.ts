@@ -1,4 +1,4 @@
-/** What the recorded deletions deleted. Each record is an event, and sealed itself. */
+/** The deletions on record. Each record is an event, and sealed itself. */
 import { RECORDS } from "../../../events/fields.ts";
 import { uuidTime } from "../../../shared/uuid.ts";
 import type { Query } from "./rebuild.ts";

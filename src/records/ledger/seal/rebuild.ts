@@ -53,7 +53,7 @@ export type FoundEvent = StoredEvent | "unsealed" | "unreadable";
 /** The events that have a row, by id. An id without one is absent. */
 export async function loadEvents(query: Query, ids: readonly string[]): Promise<Map<string, FoundEvent>> {
   const byType = new Map<RecordType, string[]>();
-  for (const id of ids) {
+  for (const id of new Set(ids)) {
     const type = typeOfEvent(id);
     if (type === null) continue;
     const list = byType.get(type) ?? [];
@@ -87,7 +87,8 @@ function toEvent(id: string, type: RecordType, row: Row): FoundEvent {
   return { id, type, values, facts };
 }
 
-function toValue(kind: FieldKind, stored: unknown): unknown {
+/** The value of a field, from its column. */
+export function toValue(kind: FieldKind, stored: unknown): unknown {
   if (stored === null || stored === undefined) return null;
   if (kind === "flag") return stored === 0 ? false : stored === 1 ? true : stored;
   if ((kind !== "texts" && kind !== "object") || typeof stored !== "string") return stored;

@@ -18,8 +18,8 @@ const definitions: readonly (readonly [RecordType, RecordDefinition])[] = Object
   RECORDS,
 ) as readonly (readonly [RecordType, RecordDefinition])[];
 
-function storedFieldsOf({ fields, table }: RecordDefinition): StoredField[] {
-  return Object.entries(fields).flatMap(([name, field]) => {
+function storedFieldsOf({ fields, ledgerFields, table }: RecordDefinition): StoredField[] {
+  return Object.entries({ ...fields, ...ledgerFields }).flatMap(([name, field]) => {
     const column = columnName(name, field);
     if (column === null) return [];
     const isKey = name === "interception_id" && (table === "interceptions" || table === "passthroughs");

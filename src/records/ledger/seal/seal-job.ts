@@ -4,7 +4,7 @@ import { toOperatorLine } from "../../../shared/operator-log.ts";
 import { errorText } from "../error-text.ts";
 import { createSigner, type Signer } from "./note-keys.ts";
 import { lastCheckpoint } from "./proof.ts";
-import { publishLog } from "./publish.ts";
+import { checkPublished, publishLog } from "./publish.ts";
 import { queryOf } from "./seal-state.ts";
 import { runSealer, type SealRun } from "./sealer.ts";
 
@@ -45,6 +45,8 @@ export async function sealLedger(deps: SealJobDeps, scheduledAt: number): Promis
     return;
   }
   try {
+    // Before anything is signed: a log that was changed must not get a new signature.
+    if (deps.archive) await checkPublished({ database, archive: deps.archive });
     report(await runSealer({ database, signers: await signers(), now }), deps);
     await publish(database, deps.archive);
   } catch (error) {

@@ -9,6 +9,8 @@ export type SealState = {
   readonly journalSeq: number;
   readonly publishedSize: number;
   readonly facts: LogFacts;
+  /** The time of the last entry of the log's own; null before the first one. */
+  readonly lastOwnAt: number | null;
   /** The last signed tree; null before the first one. */
   readonly checkpoint: StoredCheckpoint | null;
 };
@@ -32,6 +34,8 @@ LEFT JOIN seal_checkpoints AS c ON c.tree_size = (SELECT MAX(tree_size) FROM sea
 /** Entries that name a key or a schema; the others are as many as idle hours. */
 const FACTS_SQL = `SELECT entry FROM seal_entries WHERE entry NOT LIKE '%"kind":"time"%' ORDER BY leaf_index`;
 
+const LAST_OWN_SQL = "SELECT entry FROM seal_entries ORDER BY leaf_index DESC LIMIT 1";
+
 /** @throws where the state is missing: the migrations were not applied, or the row was removed. */
 export async function readState(query: Query): Promise<SealState> {
   const [row] = await query(STATE_SQL);
@@ -41,7 +45,9 @@ export async function readState(query: Query): Promise<SealState> {
     const parsed = parseLogEntry(String(entry));
     return parsed ? [parsed] : [];
   });
+  const [last] = await query(LAST_OWN_SQL);
   return {
+    lastOwnAt: parseLogEntry(String(last?.["entry"]))?.at ?? null,
     treeSize,
     journalSeq: Number(row["journal_seq"]),
     publishedSize: Number(row["published_size"]),
@@ -75,7 +81,7 @@ const CHECKPOINT_SQL = "INSERT INTO seal_checkpoints (tree_size, note, signed_at
 const CURSOR_SQL = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('sealed', ?1)
 ON CONFLICT (job) DO UPDATE SET cursor = excluded.cursor`;
 
-/** @returns false where another sealer was faster: nothing is written then. */
+/** @returns false where another sealer was faster: nothing is written then. It may have signed this tree, and no more. */
 export async function writeStep(database: D1Database, write: SealWrite): Promise<boolean> {
   const { from, to, tiles, entries, checkpoint } = write;
   const run = (sql: string, ...values: readonly unknown[]): D1PreparedStatement =>
@@ -92,7 +98,12 @@ export async function writeStep(database: D1Database, write: SealWrite): Promise
     ]);
     return true;
   } catch (error) {
-    if (/NOT NULL constraint failed: seal_state/.test(errorText(error))) return false;
+    if (
+      /NOT NULL constraint failed: seal_state|UNIQUE constraint failed: seal_checkpoints/.test(
+        errorText(error),
+      )
+    )
+      return false;
     throw error;
   }
 }

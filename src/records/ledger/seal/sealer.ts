@@ -4,14 +4,15 @@
  * next one continues from what is in the database.
  */
 import { typeOfEvent, isSealedType, SCHEMA_VERSION } from "./schema.ts";
-import { utf8 } from "./bytes.ts";
-import { formatCheckpoint } from "./checkpoint.ts";
+import { equalBytes, utf8 } from "./bytes.ts";
+import { checkpointIn, formatCheckpoint } from "./checkpoint.ts";
 import { absentEntry, eventIdBytes } from "./entry.ts";
 import { rebuiltEntry } from "./load-entries.ts";
 import { formatLogEntry, keyEntry, schemaEntry, type LogEntry } from "./log-entry.ts";
 import { leafHash } from "./merkle.ts";
-import type { Signer } from "./note-keys.ts";
-import { signNote } from "./note.ts";
+import { parseVerifierKey, type Signer } from "./note-keys.ts";
+import { hashesOf } from "./tiles.ts";
+import { parseNote, signNote, verifyNote } from "./note.ts";
 import { loadEvents, type Query } from "./rebuild.ts";
 import { queryOf, readState, writeStep, type SealState, type StoredCheckpoint } from "./seal-state.ts";
 import { TreeEdge } from "./tree-edge.ts";
@@ -26,10 +27,10 @@ export type SealDeps = {
 };
 
 /** `steps` of some `events` each keep a run below the 1,000 statements of an invocation, and below a minute. */
-const BOUNDS = { events: 2_000, steps: 24, ms: 45_000, journalRows: 100 };
+const BOUNDS = { events: 2_000, steps: 24, ms: 45_000, journalRows: 100, journalPages: 10 };
 
-/** Without anything to seal, an entry proves after this time that the log is alive. */
-export const IDLE_MS = 3_600_000;
+/** The log gets an entry with the time this often: it proves that the log is alive, and bounds the times of the events. */
+export const TIME_ENTRY_MS = 3_600_000;
 
 export type SealRun = {
   readonly events: number;
@@ -66,7 +67,8 @@ async function sealStep(deps: SealDeps, isLast: boolean): Promise<SealRun | null
   if (state.facts.origin !== null && state.facts.origin !== signers[0].name)
     throw new Error("the log has another origin: its name cannot change");
   const journal = await readJournal(query, state.journalSeq);
-  const own = await ownEntries(deps, query, state, journal.ids.length === 0);
+  await checkContinues(query, state, signers);
+  const own = await ownEntries(deps, query, state);
   const isUnsigned = state.treeSize > (state.checkpoint?.size ?? 0);
   const isUnfinished = journal.isUnfinished;
   const nothing = { events: 0, absent: [], checkpoint: null, isUnfinished };
@@ -74,7 +76,9 @@ async function sealStep(deps: SealDeps, isLast: boolean): Promise<SealRun | null
   const edge = await TreeEdge.load(query, state.treeSize);
   const entries = own.map((entry) => appendOwn(edge, entry));
   const absent = await appendEvents(edge, query, journal.ids);
-  const isSigned = (!isUnfinished || isLast) && edge.size > (state.checkpoint?.size ?? 0);
+  // From its first step on, a log has a checkpoint.
+  const isDue = !isUnfinished || isLast || state.treeSize === 0;
+  const isSigned = isDue && edge.size > (state.checkpoint?.size ?? 0);
   const checkpoint = isSigned ? await signTree(edge, signers, now) : null;
   const isWritten = await writeStep(database, {
     from: state,
@@ -92,18 +96,45 @@ const JOURNAL_SQL = `SELECT seq, event_ids FROM journal WHERE seq > ?1 ORDER BY 
 
 /** Whole rows, at least one: a row is one stored batch. */
 async function readJournal(query: Query, after: number): Promise<Journal> {
-  const rows = await query(JOURNAL_SQL, after);
   const ids: string[] = [];
   let seq = after;
-  let read = 0;
-  for (const row of rows) {
-    if (ids.length >= BOUNDS.events) break;
-    const named: unknown = JSON.parse(String(row["event_ids"]));
-    for (const id of Array.isArray(named) ? named : []) if (isSealed(String(id))) ids.push(String(id));
-    seq = Number(row["seq"]);
-    read += 1;
+  for (let page = 0; page < BOUNDS.journalPages; page += 1) {
+    const rows = await query(JOURNAL_SQL, seq);
+    for (const row of rows) {
+      if (ids.length >= BOUNDS.events) return { ids, seq, isUnfinished: true };
+      const named: unknown = JSON.parse(String(row["event_ids"]));
+      for (const id of Array.isArray(named) ? named : []) if (isSealed(String(id))) ids.push(String(id));
+      seq = Number(row["seq"]);
+    }
+    if (rows.length < BOUNDS.journalRows) return { ids, seq, isUnfinished: false };
   }
-  return { ids, seq, isUnfinished: read < rows.length || rows.length === BOUNDS.journalRows };
+  return { ids, seq, isUnfinished: true };
+}
+
+/**
+ * Never signs a tree that does not continue the last signed one: who can write the database could otherwise change the tree,
+ * and let the next run sign it.
+ * @throws where the last checkpoint is gone, has another signature, or is of another tree.
+ */
+async function checkContinues(
+  query: Query,
+  { treeSize, checkpoint, facts }: SealState,
+  signers: readonly Signer[],
+): Promise<void> {
+  if (treeSize === 0 && !checkpoint) return;
+  const tree = checkpoint && checkpointIn(checkpoint.note);
+  if (!tree || tree.size > treeSize)
+    throw new Error("the log's last checkpoint is gone, or its tree was cut");
+  // A key that is lost cannot be checked: its successor starts from the tree as it is.
+  const key = parseVerifierKey(facts.verifierKey ?? "");
+  const note = parseNote(checkpoint.note);
+  const keys = key ? [key, ...signers] : signers;
+  const signed = note ? await verifyNote(note, keys) : [];
+  if (signed === "wrong" || signed.length === 0)
+    throw new Error("the log's last checkpoint has no valid signature");
+  const [root] = await hashesOf(query, [{ from: 0, to: tree.size }]);
+  if (!root || !equalBytes(root, tree.root))
+    throw new Error("the log's tree is not that of its last checkpoint");
 }
 
 function isSealed(eventId: string): boolean {
@@ -115,8 +146,7 @@ function isSealed(eventId: string): boolean {
 async function ownEntries(
   { signers, now }: SealDeps,
   query: Query,
-  { treeSize, facts, checkpoint }: SealState,
-  isIdle: boolean,
+  { treeSize, facts, lastOwnAt }: SealState,
 ): Promise<LogEntry[]> {
   const [signer, ...earlier] = signers;
   const at = now();
@@ -128,8 +158,7 @@ async function ownEntries(
     entries.push(await keyEntry(signer, previous, at));
   }
   if (facts.schema !== SCHEMA_VERSION) entries.push(schemaEntry(SCHEMA_VERSION, at));
-  const isDue = at - (checkpoint?.signedAt ?? at) >= IDLE_MS;
-  if (isIdle && isDue && entries.length === 0) entries.push({ kind: "time", at });
+  if (entries.length === 0 && at - (lastOwnAt ?? at) >= TIME_ENTRY_MS) entries.push({ kind: "time", at });
   return entries;
 }
 

@@ -3,7 +3,7 @@ import { equalBytes, toBase64 } from "./bytes.ts";
 import { checkpointIn, type Checkpoint } from "./checkpoint.ts";
 import type { AddFinding } from "./finding.ts";
 import { endorsementText, type StoredLogEntry } from "./log-entry.ts";
-import type { Hash } from "./merkle.ts";
+import { hash, type Hash } from "./merkle.ts";
 import { isSameKey, parseVerifierKey, type VerifierKey } from "./note-keys.ts";
 import { parseNote, verifyNote } from "./note.ts";
 import type { Query } from "./rebuild.ts";
@@ -52,6 +52,8 @@ export type CheckpointOptions = {
   readonly query: Query;
   readonly origin: string | null;
   readonly keys: readonly VerifierKey[];
+  /** The verifier key that applies to a tree of a size; null where the log names none. */
+  readonly keyAt: (size: number) => string | null;
   /** Notes that the verifier kept: from log lines, object storage or cosigners. */
   readonly trusted: readonly string[];
   readonly add: AddFinding;
@@ -62,16 +64,21 @@ export class CheckpointPass {
   count = 0;
   /** The largest tree that is that of a checkpoint, and those after it that are not. */
   lastGood = 0;
+  /** The largest tree of a checkpoint that the verifier kept, and that is the log's. */
+  anchored = 0;
   #forked = 0;
   readonly #options: CheckpointOptions;
   #kept: Pending[];
   #page: Pending[] = [];
-  #readTo = 0;
+  #readTo = Number.MIN_SAFE_INTEGER;
   #isRead = false;
 
   constructor(options: CheckpointOptions) {
     this.#options = options;
-    this.#kept = options.trusted.flatMap((note) => this.#toPending(note, "kept")).toSorted(bySize);
+    this.#kept = options.trusted
+      .flatMap((note) => this.#toPending(note, "kept"))
+      .filter((pending) => !this.#isEmptyTree(pending))
+      .toSorted(bySize);
   }
 
   async onSize(size: number, root: () => Hash): Promise<void> {
@@ -85,6 +92,11 @@ export class CheckpointPass {
       await this.#check(next, size, computed);
       await this.#fill();
     }
+  }
+
+  /** A tree without leaves is that of every log. */
+  #isEmptyTree({ checkpoint: { size, root } }: Pending): boolean {
+    return size === 0 && equalBytes(root, hash(new Uint8Array(0)));
   }
 
   /** The remaining checkpoints are of larger trees than the one that exists. */
@@ -139,9 +151,11 @@ export class CheckpointPass {
 
   async #check(pending: Pending, size: number, root: Hash): Promise<void> {
     this.count += 1;
-    await this.#checkSignature(pending);
+    const isSigned = await this.#checkSignature(pending);
     if (pending.checkpoint.size === size && equalBytes(pending.checkpoint.root, root)) {
-      if (this.#forked === 0) this.lastGood = size;
+      if (this.#forked > 0 || !isSigned) return;
+      this.lastGood = size;
+      if (pending.source === "kept") this.anchored = size;
       return;
     }
     // All later ones differ too.
@@ -152,13 +166,19 @@ export class CheckpointPass {
     });
   }
 
-  async #checkSignature({ note, checkpoint: { origin, size } }: Pending): Promise<void> {
-    const { add, keys, origin: expected } = this.#options;
+  /** An earlier key no longer counts for a tree in which another one took its place. */
+  async #checkSignature({ note, checkpoint: { origin, size } }: Pending): Promise<boolean> {
+    const { add, keys, keyAt, origin: expected } = this.#options;
     if (expected !== null && origin !== expected) add("wrong_origin", { index: size, detail: origin });
     const parsed = parseNote(note);
     const signed = parsed ? await verifyNote(parsed, keys) : [];
+    const inForce = parseVerifierKey(keyAt(size) ?? "");
+    const counts = (key: VerifierKey): boolean =>
+      key.name === origin && (inForce === null || isSameKey(key, inForce));
     if (signed === "wrong") add("wrong_signature", { index: size });
-    else if (!signed.some(({ name }) => name === origin)) add("unsigned", { index: size });
+    else if (!signed.some(counts)) add("unsigned", { index: size });
+    else return true;
+    return false;
   }
 }
 

@@ -1,8 +1,9 @@
 /** Computes again what the ledger derives from its events: threads, claims of retrieved usage, totals, recorded deletions. */
 import { RECORDS, type LedgerTable } from "../../../events/fields.ts";
-import { firstUuidAt } from "../../../shared/uuid.ts";
+import { firstUuidAt, uuidTime } from "../../../shared/uuid.ts";
+import { errorText } from "../error-text.ts";
 import { DERIVED_ROWS, DERIVED_TOTALS, type Boundaries } from "./derived-sql.ts";
-import { eventIdBytes } from "./entry.ts";
+import { eventIdBytes, isEventId } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
 import type { IdSet } from "./id-set.ts";
 import type { Purges } from "./purges.ts";
@@ -12,24 +13,45 @@ import { typeOfEvent } from "./schema.ts";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
+/** The first complete period after a moment, as an RFC 3339 prefix of this length; empty where nothing was deleted. */
+const firstComplete = (at: number, period: number, length: number): string =>
+  at > 0 ? new Date(Math.ceil(at / period) * period).toISOString().slice(0, length) : "";
+
 function boundariesOf({ before }: Purges): Boundaries {
   const idBefore = (table: LedgerTable): string => (before(table) > 0 ? firstUuidAt(before(table)) : "");
-  const complete = (at: number, period: number, length: number): string =>
-    at > 0 ? new Date(Math.ceil(at / period) * period).toISOString().slice(0, length) : "";
   return {
     interceptions: idBefore("interceptions"),
     tool_usages: idBefore("tool_usages"),
     retrieved_usages: new Date(before("retrieved_usages")).toISOString(),
-    hours: complete(Math.max(before("interceptions"), before("rollup_hours")), HOUR_MS, 13),
-    days: complete(Math.max(before("rollup_hours"), before("rollup_days")), DAY_MS, 10),
+    hours: firstComplete(Math.max(before("interceptions"), before("rollup_hours")), HOUR_MS, 13),
+    days: firstComplete(Math.max(before("rollup_hours"), before("rollup_days")), DAY_MS, 10),
   };
 }
 
 /** Each statement reads its tables once; run it on a copy. */
-export async function passDerived(query: Query, purges: Purges, add: AddFinding): Promise<void> {
+export async function passDerived(
+  query: Query,
+  { purges, now }: { readonly purges: Purges; readonly now: number },
+  add: AddFinding,
+): Promise<void> {
+  // Interceptions from before the boundary are not stored: one in the future would stop all recording.
+  for (const { job, cursor } of await query(
+    "SELECT job, cursor FROM upkeep_cursors WHERE job GLOB 'purge of *'",
+  )) {
+    const id = String(cursor);
+    if (!isEventId(id) || uuidTime(id) > now)
+      add("derived_altered", { detail: `the boundary of deletion: ${String(job)}` });
+  }
   const boundaries = JSON.stringify(boundariesOf(purges));
-  const differences = (sql: string): ReturnType<Query> =>
-    sql.includes("?1") ? query(sql, boundaries) : query(sql);
+  const differences = async (sql: string): ReturnType<Query> => {
+    try {
+      return await (sql.includes("?1") ? query(sql, boundaries) : query(sql));
+    } catch (error) {
+      // A value that is not JSON ends a statement.
+      add("unreadable", { detail: `a comparison: ${errorText(error)}` });
+      return [];
+    }
+  };
   for (const { table, sql } of DERIVED_ROWS) {
     for (const row of await differences(sql))
       add("derived_altered", { detail: `${table} ${String(row["id"])}: ${String(row["detail"])}` });

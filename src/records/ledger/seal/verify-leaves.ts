@@ -1,7 +1,9 @@
 /** Compares every leaf of the log with the row of its event, and the tree with its checkpoints. */
 import { equalBytes, utf8 } from "./bytes.ts";
-import { absentEntry, eventEntry, eventIdBytes, type StoredEvent } from "./entry.ts";
+import { absentEntry, eventEntry, eventIdBytes, isEventId, type StoredEvent } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
+import type { StoredLogEntry } from "./log-entry.ts";
+import type { LogTimes } from "./log-times.ts";
 import { IdSet } from "./id-set.ts";
 import { loadLeaves, loadLeafTiles, type LoadedLeaf, type OwnEntries } from "./load-entries.ts";
 import { GrowingRoot, leafHash, type Hash } from "./merkle.ts";
@@ -17,6 +19,7 @@ export type LeafPass = {
   readonly events: number;
   readonly erasedEvents: number;
   readonly purgedEvents: number;
+  readonly unmarkedEvents: number;
   /** The roots of the complete leaf tiles. */
   readonly tileRoots: readonly Hash[];
 };
@@ -27,12 +30,13 @@ export type LeafPassOptions = {
   readonly add: AddFinding;
   /** Whether an event's row may be gone, because a deletion is on record that deleted it. */
   readonly isPurged: (eventId: string) => boolean;
+  /** Whether an erasure on record explains the erased fields of an event. */
+  readonly isErased: (event: StoredEvent) => boolean;
   /** Called with each event whose row is gone for that reason. */
   readonly onPurged: (eventId: string) => void;
   /** Called after each leaf with the size of the tree so far. */
   readonly onSize: (size: number, root: () => Hash) => Promise<void>;
-  /** Called with the time at which a leaf's event was stored; null where that is gone with its row. */
-  readonly onTime: (at: number | null, index: number) => void;
+  readonly times: LogTimes;
 };
 
 const TILES_PER_PAGE = 4;
@@ -60,20 +64,23 @@ export async function passLeaves(options: LeafPassOptions, treeSize: number): Pr
       }
     }
   }
-  pass.classify();
+  pass.finish();
   return { ...pass.counts, ids: pass.ids, size: tree.size, tileRoots };
 }
 
 class Pass {
   readonly ids = new IdSet();
-  readonly counts = { events: 0, erasedEvents: 0, purgedEvents: 0 };
+  readonly counts = { events: 0, erasedEvents: 0, purgedEvents: 0, unmarkedEvents: 0 };
   readonly #options: LeafPassOptions;
+  readonly #ownAt: Map<number, StoredLogEntry>;
+  #ownSeen = 0;
   #mismatches: Mismatch[] = [];
   /** Leaves of deleted events that are no longer those of their row: the event may have been stored and sealed again. */
   readonly #deleted = new Map<string, Mismatch[]>();
 
   constructor(options: LeafPassOptions) {
     this.#options = options;
+    this.#ownAt = new Map(options.own.parsed.map((entry) => [entry.index, entry]));
   }
 
   async check(tile: LeafTile): Promise<void> {
@@ -84,49 +91,72 @@ class Pass {
     }
   }
 
+  /** An event's entry must not pass for one of the log's own: its leaf would then need no row. */
   #checkOwn({ index, entry, hash }: LoadedLeaf): void {
-    const { add, own, onTime } = this.#options;
-    if (entry === null || !equalBytes(leafHash(utf8(entry)), hash)) add("entry_altered", { index });
-    const parsed = own.parsed.find((one) => one.index === index);
-    if (parsed) onTime(parsed.at, index);
+    const { add, own, times } = this.#options;
+    const parsed = this.#ownAt.get(index);
+    this.#ownAt.delete(index);
+    const isSealed = entry !== null && equalBytes(leafHash(utf8(entry)), hash);
+    if (!isSealed || !parsed) add("entry_altered", { index });
+    else times.addOwn(parsed.at, index, parsed.kind);
+    if (own.texts.has(index)) this.#ownSeen += 1;
+  }
+
+  /** Entries that are no leaf say nothing. */
+  finish(): void {
+    const { add, own } = this.#options;
+    if (this.#ownSeen !== own.texts.size)
+      add("entry_altered", {
+        detail: `${own.texts.size - this.#ownSeen} entries of the log's own are no leaves`,
+      });
+    this.#classify();
   }
 
   #checkEvent(leaf: Mismatch): void {
-    const { add, isPurged, onTime } = this.#options;
+    const { add, isPurged, times } = this.#options;
     const { index, eventId, event, entry, hash } = leaf;
     this.counts.events += 1;
+    if (!isEventId(eventId)) {
+      add("tile_altered", { index, detail: "the id of an event was cut" });
+      return;
+    }
     const isNew = this.ids.add(eventIdBytes(eventId));
     const mayBeGone = isPurged(eventId);
     if (!isNew && !mayBeGone) add("duplicate", { eventId, index });
     const isSealed = entry !== null && equalBytes(leafHash(utf8(entry)), hash);
     if (event === undefined) {
+      if (mayBeGone) this.#countPurged(leaf, isSealed);
       // Its entry says so: the row was gone before.
-      if (isSealed) add("absent", { eventId, index });
-      else if (mayBeGone) this.#countPurged(leaf);
+      else if (isSealed) add("absent", { eventId, index });
       else add("missing", { eventId, index });
       return;
     }
     const earlier = this.#deleted.get(eventId) ?? [];
     if (isSealed && this.#deleted.delete(eventId)) {
       // It was delivered again after it was deleted.
-      for (const one of earlier) this.#countPurged(one);
+      for (const one of earlier) this.#countPurged(one, false);
     }
     if (!isSealed && mayBeGone) this.#deleted.set(eventId, [...earlier, leaf]);
     else if (!isSealed) this.#mismatches.push(leaf);
     else if (typeof event === "object" && event !== null) {
-      onTime(event.facts.storedAt, index);
-      if (Object.keys(event.facts.erased).length > 0) this.counts.erasedEvents += 1;
+      const { storedAt, erased, macKeyId, via } = event.facts;
+      times.addEvent(storedAt, eventId, index);
+      if (Object.keys(erased).length > 0) {
+        this.counts.erasedEvents += 1;
+        if (!this.#options.isErased(event)) add("erased_unrecorded", { eventId, index });
+      }
+      if (macKeyId === null && via !== "m") this.counts.unmarkedEvents += 1;
     }
   }
 
-  #countPurged({ eventId, index }: Mismatch): void {
+  /** `wasAbsent`: its row was gone before it was sealed. */
+  #countPurged({ eventId }: Mismatch, wasAbsent: boolean): void {
     this.counts.purgedEvents += 1;
-    this.#options.onPurged(eventId);
-    this.#options.onTime(null, index);
+    if (!wasAbsent) this.#options.onPurged(eventId);
   }
 
   /** Tells leaves in another place from altered rows: an entry names its own index. */
-  classify(): void {
+  #classify(): void {
     const { add } = this.#options;
     this.#mismatches = [...this.#mismatches, ...[...this.#deleted.values()].flat()].toSorted(
       (a, b) => a.index - b.index,

@@ -1,7 +1,8 @@
 /** Finds rows that the log does not have: every row with a seal must be an event of a leaf, once. */
 import { RECORDS, type RecordType } from "../../../events/fields.ts";
 import { isCallTable, TABLE_KEYS } from "../tables.ts";
-import { eventIdBytes } from "./entry.ts";
+import { uuidTime } from "../../../shared/uuid.ts";
+import { eventIdBytes, isEventId } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
 import type { IdSet } from "./id-set.ts";
 import type { StoredLogEntry } from "./log-entry.ts";
@@ -11,6 +12,7 @@ import { parseSealText } from "./sealed-facts.ts";
 import { EVENT_ROWS, SEAL_SOURCES, sourceName, type SealSource } from "./unsealed.ts";
 
 const ROWS_PER_PAGE = 2_000;
+const LISTED = 20;
 
 export type Logged = {
   readonly ids: IdSet;
@@ -25,24 +27,31 @@ export async function passRows(query: Query, logged: Logged, add: AddFinding): P
   let total = 0;
   for (const source of SEAL_SOURCES) {
     let earlier = 0;
+    // An inserted row is one of these; the newest ones, as rows come in the order of their ids.
+    const newest: string[] = [];
     await passTable(query, source, (id, seal) => {
-      const isItsTable = tableOf(id) === source.table;
-      if (isItsTable && (logged.ids.take(eventIdBytes(id)) || logged.pending.has(id))) return;
+      const isItsEvent = isEventId(id) && tableOf(id) === source.table && typeof seal === "string";
+      if (isItsEvent && (logged.ids.take(eventIdBytes(id)) || logged.pending.has(id))) return;
       // Without a log yet, every event is from before it.
-      if (isFromBefore(seal, begin?.at ?? Infinity)) earlier += 1;
-      else add("inserted", { eventId: id, detail: `${source.table} has a row without a leaf` });
+      if (isItsEvent && isFromBefore(id, seal, begin?.at ?? Infinity)) {
+        earlier += 1;
+        newest.push(id);
+        if (newest.length > LISTED) newest.shift();
+      } else add("inserted", { eventId: id, detail: `${source.table} has a row without a leaf` });
     });
     total += earlier;
     const counted = begin?.unsealed[sourceName(source.type)] ?? 0;
     if (begin && earlier > counted)
-      add("unsealed_added", { detail: `${sourceName(source.type)}: ${earlier}, at first ${counted}` });
+      add("unsealed_added", {
+        detail: `${sourceName(source.type)}: ${earlier}, at first ${counted}; the newest: ${newest.join(" ")}`,
+      });
   }
   return total;
 }
 
 /** Its own word, which the number of such rows holds it to. */
-const isFromBefore = (seal: string, begin: number): boolean =>
-  seal === "" || (parseSealText(seal)?.storedAt ?? Infinity) < begin;
+const isFromBefore = (id: string, seal: string, begin: number): boolean =>
+  uuidTime(id) < begin && (seal === "" || (parseSealText(seal)?.storedAt ?? Infinity) < begin);
 
 const tableOf = (eventId: string): string | null => {
   const type = typeOfEvent(eventId);
@@ -53,25 +62,28 @@ const tableOf = (eventId: string): string | null => {
 const callEventId = (type: RecordType, id: string): string =>
   `${id.slice(0, 14)}8${RECORDS[type].code.toString(16)}00${id.slice(18)}`;
 
-/** Visits every row with an event of the source. */
+/** Visits every row with an event of the source, and every row without any. */
 async function passTable(
   query: Query,
   { table, column, type }: SealSource,
-  visit: (eventId: string, seal: string) => void,
+  visit: (eventId: string, seal: unknown) => void,
 ): Promise<void> {
   const key = TABLE_KEYS[table];
   const parameters = key.map((_, at) => `?${at + 1}`).join(", ");
   const columns = key.join(", ");
-  const sql = `SELECT ${columns}, ${column} AS seal_text, ${EVENT_ROWS} AS is_event FROM ${table}
+  const isOfCall = isCallTable(table)
+    ? `(${column} IS NOT NULL OR COALESCE(start_seal, end_seal) IS NULL)`
+    : "TRUE";
+  // Copies of retrieved usage are compared with it (derived-sql.ts).
+  const isEvent = table === "token_usages" ? EVENT_ROWS : isOfCall;
+  const sql = `SELECT ${columns}, ${column} AS seal_text, ${isEvent} AS is_event FROM ${table}
 WHERE (${columns}) > (${parameters}) ORDER BY ${columns} LIMIT ${ROWS_PER_PAGE}`;
   let after: readonly string[] = key.map(() => "");
   for (;;) {
     const rows = await query(sql, ...after);
     for (const row of rows) {
       const id = String(row["id"]);
-      const seal = row["seal_text"];
-      if (row["is_event"] && typeof seal === "string")
-        visit(isCallTable(table) ? callEventId(type, id) : id, seal);
+      if (row["is_event"]) visit(isCallTable(table) ? callEventId(type, id) : id, row["seal_text"]);
     }
     const last = rows.at(-1);
     if (!last || rows.length < ROWS_PER_PAGE) return;

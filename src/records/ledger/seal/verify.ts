@@ -5,11 +5,16 @@
  * It shows that sealed events did not change. It cannot show that an event was true when it was sealed.
  */
 import { concat, equalBytes } from "./bytes.ts";
-import { eventIdBytes } from "./entry.ts";
+import { parseJson } from "../../../shared/json.ts";
+import { eventIdBytes, isEventId } from "./entry.ts";
+import { readErasures } from "./erasures-on-record.ts";
 import { Findings, type AddFinding, type Finding, type FindingKind } from "./finding.ts";
 import { loadOwnEntries } from "./load-entries.ts";
 import type { Hash } from "./merkle.ts";
-import { parseVerifierKey } from "./note-keys.ts";
+import { factsAt } from "./log-entry.ts";
+import { iso, LogTimes } from "./log-times.ts";
+import { parseVerifierKey, type VerifierKey } from "./note-keys.ts";
+import { passSchema, type SchemaObject } from "./verify-schema.ts";
 import { readPurges } from "./purges.ts";
 import type { Query } from "./rebuild.ts";
 import { isSealedType, typeOfEvent } from "./schema.ts";
@@ -18,7 +23,6 @@ import { CheckpointPass, knownKeys } from "./verify-checkpoints.ts";
 import { GoneRows, passDerived } from "./verify-derived.ts";
 import { passLeaves } from "./verify-leaves.ts";
 import { passRows, type Logged } from "./verify-rows.ts";
-import { IDLE_MS } from "./sealer.ts";
 
 export type VerifyOptions = {
   readonly query: Query;
@@ -28,6 +32,8 @@ export type VerifyOptions = {
   readonly checkpoints: readonly string[];
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** The tables, indices, views and triggers of a database with all migrations; none: they are not compared. */
+  readonly expectedSchema?: readonly SchemaObject[];
   /** Findings of one kind that are listed; all are counted. */
   readonly mostOfKind?: number;
 };
@@ -38,9 +44,13 @@ export type VerifyReport = {
   readonly leaves: number;
   readonly events: number;
   readonly checkpoints: number;
+  /** The largest tree of a checkpoint that the verifier kept; 0: nothing from outside the database confirms the log. */
+  readonly anchoredSize: number;
   /** Events with at least one erased field. */
   readonly erasedEvents: number;
   readonly purgedEvents: number;
+  /** Events that came from a gateway without a MAC. */
+  readonly unmarkedEvents: number;
   /** Events from before the log, of which it proves nothing. */
   readonly unsealedEvents: number;
   /** Events that wait to be sealed. */
@@ -51,20 +61,21 @@ export type VerifyReport = {
 
 /** A sealer that fails for some minutes is no finding. */
 const MOST_BACKLOG_MS = 15 * 60_000;
-const MOST_GAP_MS = 2 * IDLE_MS;
 
+/** @throws where a verifier key cannot be read: an auditor must not verify with fewer keys than they think. */
 export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport> {
   const { query, now, mostOfKind = 10_000 } = options;
   const findings = new Findings(mostOfKind);
   const { add } = findings;
+  const trusted = options.verifierKeys.map(readKey);
   const [state] = await query("SELECT tree_size, journal_seq FROM seal_state WHERE id = 1");
   const treeSize = Number(state?.["tree_size"] ?? 0);
   const own = await loadOwnEntries(query);
-  const origin = own.parsed.find((entry) => entry.kind === "begin")?.origin ?? null;
-  const trusted = options.verifierKeys.flatMap((text) => parseVerifierKey(text) ?? []);
+  const origin = factsAt(own.parsed, Infinity).origin;
   const keys = await knownKeys(own.parsed, trusted, add);
-  const pass = new CheckpointPass({ query, origin, keys, trusted: options.checkpoints, add });
-  const times = new Times(add);
+  const keyAt = (size: number): string | null => factsAt(own.parsed, size).verifierKey;
+  const pass = new CheckpointPass({ query, origin, keys, keyAt, trusted: options.checkpoints, add });
+  const times = new LogTimes(add);
   const purges = await readPurges(query);
   const gone = new GoneRows();
   const leaves = await passLeaves(
@@ -72,32 +83,39 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
       query,
       own,
       add,
+      times,
+      isErased: await readErasures(query),
       isPurged: purges.isPurged,
       onPurged: (eventId) => gone.add(eventId),
       onSize: (size, root) => pass.onSize(size, root),
-      onTime: (at, index) => times.add(at, index),
     },
     treeSize,
   );
   await pass.finish(leaves.size);
   if (leaves.size !== treeSize)
     add("truncated", { index: leaves.size, detail: `the state says ${treeSize}` });
+  const unsignedSince = times.oldestFrom(pass.lastGood);
+  if (leaves.size > 0 && (pass.lastGood === 0 || unsignedSince < now - MOST_BACKLOG_MS))
+    add("unsigned_leaves", { index: pass.lastGood, detail: `${leaves.size - pass.lastGood} leaves` });
   await checkLevels(query, leaves.tileRoots, add);
   times.finish(now, leaves.size);
   gone.compare(purges, leaves.ids, add);
   const journal = await passJournal(options, Number(state?.["journal_seq"] ?? 0), leaves.ids, add);
   const logged = { ids: leaves.ids, pending: journal, entries: own.parsed };
   const unsealedEvents = await passRows(query, logged, add);
-  await passDerived(query, purges, add);
-  const { events, erasedEvents, purgedEvents } = leaves;
+  await passDerived(query, { purges, now }, add);
+  if (options.expectedSchema) await passSchema(query, options.expectedSchema, add);
+  const { events, erasedEvents, purgedEvents, unmarkedEvents } = leaves;
   return {
     isIntact: findings.counts.size === 0,
     origin,
     leaves: leaves.size,
     events,
     checkpoints: pass.count,
+    anchoredSize: pass.anchored,
     erasedEvents,
     purgedEvents,
+    unmarkedEvents,
     unsealedEvents,
     pendingEvents: journal.size,
     findings: findings.list,
@@ -105,31 +123,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   };
 }
 
-/** The times in the log, in its order: the latest so far, and the gaps. What was deleted leaves none. */
-class Times {
-  #latest: number | null = null;
-  readonly #add: AddFinding;
-
-  constructor(add: AddFinding) {
-    this.#add = add;
-  }
-
-  add(at: number | null, index: number): void {
-    if (at === null) {
-      this.#latest = null;
-      return;
-    }
-    if (this.#latest !== null && at - this.#latest > MOST_GAP_MS)
-      this.#add("gap", { index, detail: `from ${iso(this.#latest)} to ${iso(at)}` });
-    this.#latest = Math.max(this.#latest ?? at, at);
-  }
-
-  finish(now: number, size: number): void {
-    if (size > 0) this.add(now, size);
-  }
+function readKey(text: string): VerifierKey {
+  const key = parseVerifierKey(text);
+  if (!key) throw new RangeError(`not a verifier key: ${text}`);
+  return key;
 }
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 /** Each hash of a higher level is the root of a complete tile below. */
 async function checkLevels(query: Query, tileRoots: readonly Hash[], add: AddFinding): Promise<void> {
@@ -162,7 +160,11 @@ async function passJournal(
     const rows = await query(JOURNAL_SQL, after);
     for (const row of rows) {
       after = Number(row["seq"]);
-      const named = (JSON.parse(String(row["event_ids"])) as readonly string[]).filter(isSealed);
+      const named = namedIn(row["event_ids"]);
+      if (!named) {
+        add("unreadable", { detail: `row ${after} of the journal` });
+        continue;
+      }
       if (after > cursor) {
         for (const id of named) pending.add(id);
         if (now - Number(row["stored_at"]) > MOST_BACKLOG_MS)
@@ -175,6 +177,11 @@ async function passJournal(
     }
     if (rows.length < 200) return pending;
   }
+}
+
+function namedIn(value: unknown): readonly string[] | null {
+  const ids = parseJson(String(value));
+  return Array.isArray(ids) && ids.every(isEventId) ? ids.filter(isSealed) : null;
 }
 
 function isSealed(eventId: string): boolean {

@@ -5,7 +5,7 @@
  * The object name is a hash of the lines, so redelivery of the same events finds the same object. A message that is
  * redelivered in another batch leaves its events in two objects: readers must deduplicate by `event_id`.
  *
- * Objects are only created, never overwritten: a bucket lock would reject that, and the messages would never be
+ * Objects are only created, never overwritten, and deleted by an erasure alone (erase/): a bucket lock would reject that, and the messages would never be
  * acknowledged.
  */
 import { errorText } from "../error-text.ts";
@@ -34,7 +34,7 @@ async function writeHour(archive: R2Bucket, hour: string, lines: ReadonlyMap<str
   // Sorted by id, so that the order of delivery does not change the hash.
   const sorted = [...lines].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const text = sorted.map(([, line]) => `${line}\n`).join("");
-  const name = (await sha256Hex(text)).slice(0, 32);
+  const name = await nameOf(text);
   // Content-Type, not Content-Encoding: HTTP clients would decompress an encoding in transit, and a reader that goes by
   // the file name would then try to decompress plain text.
   await createObject(archive, `${hour}/${name}.ndjson.gz`, await gzip(text), "application/gzip");
@@ -53,7 +53,7 @@ export async function archiveMessage(
   { body, timestamp }: Message,
 ): Promise<string> {
   const text = messageText(body);
-  const key = `${folder}/${partitionOf(timestamp)}/${(await sha256Hex(text)).slice(0, 32)}.json`;
+  const key = `${folder}/${partitionOf(timestamp)}/${await nameOf(text)}.json`;
   await createObject(archive, key, text, "application/json");
   return key;
 }
@@ -73,6 +73,9 @@ export async function archiveUnmodified(
     return false;
   }
 }
+
+/** The name of an object with this text, without its folder and ending. */
+export const nameOf = async (text: string): Promise<string> => (await sha256Hex(text)).slice(0, 32);
 
 /** Every key is a hash of its content, so an object that exists already has this content. */
 export async function createObject(
@@ -108,7 +111,7 @@ function timeOf(event: InterceptorEvent): string {
   return "created_at" in event ? event.created_at : event.started_at;
 }
 
-async function gzip(text: string): Promise<ArrayBuffer> {
+export async function gzip(text: string): Promise<ArrayBuffer> {
   const packed = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Response(packed).arrayBuffer();
 }

@@ -29,10 +29,12 @@
 import { isReadWhole } from "../../../events/queue-message.ts";
 import { toPieceLine, toPieces } from "../../../events/message-pieces.ts";
 import { databaseFailure, type DatabaseFailure } from "../../../shared/database-error.ts";
+import { withoutErased } from "../erase/erasures.ts";
 import { errorText } from "../error-text.ts";
 import { toLedgerEvents } from "../../../events/ledger-events.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { FOLD_AT_DELTAS, foldJournal } from "../rollups/fold.ts";
+import { queryOf } from "../seal/seal-state.ts";
 import type { Via } from "../stored-facts.ts";
 import { archiveEvents, archiveMessage, archiveUnmodified } from "./archive.ts";
 import {
@@ -118,14 +120,17 @@ export async function storeAndArchive(
   deps: Pick<LedgerDeps, "database" | "archive" | "now" | "newId" | "logError">,
 ): Promise<Failure | null> {
   const { database, archive } = deps;
+  let erased = deliveries;
   try {
-    if (database && (await storeIncoming(database, deliveries, deps)) >= FOLD_AT_DELTAS)
-      await foldJournal(database);
+    if (database) {
+      erased = await withoutErased(queryOf(database), deliveries);
+      if ((await storeIncoming(database, erased, deps)) >= FOLD_AT_DELTAS) await foldJournal(database);
+    }
   } catch (error) {
     return { kind: databaseFailure(error) ?? "rejected", error };
   }
   try {
-    if (archive) await archiveDeliveries(archive, deliveries);
+    if (archive) await archiveDeliveries(archive, erased);
   } catch (error) {
     // A bucket takes any bytes: no other message would be accepted either.
     return { kind: "transient", error };

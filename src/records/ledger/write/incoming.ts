@@ -6,7 +6,7 @@ import type { InterceptorEvent } from "../../../events/event.ts";
 import { readMessage, type MessageContent } from "../../../events/queue-message.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import type { LedgerEntry, Via } from "../stored-facts.ts";
-import type { Authenticity } from "./authenticate.ts";
+import { ofEvent, type Authenticity } from "./authenticate.ts";
 import { withPublicNames } from "./previous-names.ts";
 import { storeEvents } from "./store.ts";
 import { storeUnauthenticated, type UnauthenticatedEntry } from "./unauthenticated.ts";
@@ -35,11 +35,13 @@ export async function authenticated(
 
 /** The events that the ledger takes. */
 export const acceptedEvents = (incoming: readonly Incoming[]): readonly InterceptorEvent[] =>
-  incoming.flatMap(({ content, authenticity }) => (authenticity.isAccepted ? content.events : []));
+  incoming.flatMap(({ content, authenticity }) =>
+    content.events.filter((event) => ofEvent(event, authenticity).isAccepted),
+  );
 
 /** Whether it holds events that the ledger does not take. */
 export const isRejected = ({ content, authenticity }: Incoming): boolean =>
-  !authenticity.isAccepted && content.events.length > 0;
+  content.events.some((event) => !ofEvent(event, authenticity).isAccepted);
 
 type StoreDeps = Pick<LedgerDeps, "now" | "newId">;
 
@@ -64,11 +66,11 @@ function toEntries(
 ): { readonly accepted: readonly LedgerEntry[]; readonly rejected: readonly UnauthenticatedEntry[] } {
   const accepted: LedgerEntry[] = [];
   const rejected: UnauthenticatedEntry[] = [];
-  for (const { content, authenticity, via } of incoming) {
-    const { isAccepted, macKeyId } = authenticity;
+  for (const { content, via, ...ofMessage } of incoming) {
     for (const event of content.events) {
-      const entry = { event, via, macKeyId, storedAt };
-      if (isAccepted) accepted.push(entry);
+      const authenticity = ofEvent(event, ofMessage.authenticity);
+      const entry = { event, via, macKeyId: authenticity.macKeyId, storedAt };
+      if (authenticity.isAccepted) accepted.push(entry);
       else rejected.push({ ...entry, reason: authenticity.reason });
     }
   }
@@ -77,18 +79,14 @@ function toEntries(
 
 /** Tells the operator of events that the ledger did not take, once they are stored: one line for all of them. */
 export function logRejected(incoming: readonly Incoming[], { logError }: Pick<LedgerDeps, "logError">): void {
-  const rejected = incoming.filter(isRejected);
-  if (rejected.length === 0) return;
-  const events = rejected.reduce((sum, { content }) => sum + content.events.length, 0);
-  const reasons = rejected.flatMap(({ authenticity }) =>
-    authenticity.isAccepted ? [] : authenticity.reason,
-  );
-  const keys = rejected.flatMap(({ authenticity }) => authenticity.macKeyId ?? []);
+  const messages = incoming.filter(isRejected);
+  if (messages.length === 0) return;
+  const { rejected } = toEntries(messages, 0);
   logError({
     event: "events_unauthenticated",
-    events,
-    messages: rejected.length,
-    reasons: [...new Set(reasons)],
-    mac_key_ids: [...new Set(keys)].slice(0, 10),
+    events: rejected.length,
+    messages: messages.length,
+    reasons: [...new Set(rejected.map(({ reason }) => reason))],
+    mac_key_ids: [...new Set(rejected.flatMap(({ macKeyId }) => macKeyId ?? []))].slice(0, 10),
   });
 }

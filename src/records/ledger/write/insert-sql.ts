@@ -15,15 +15,15 @@ import { PURGED } from "../../rollups/purged.ts";
 import { insertRefusalCounts, insertRefusals } from "./refusal-sql.ts";
 
 /**
- * `key`: the columns that identify a row; `onConflict`: what happens where it exists.
+ * `key`: the columns that identify a row, null for any unique ones; `onConflict`: what happens where it exists.
  *
  * An interception that has been deleted is not stored again: the totals have it already.
  */
-function insert(table: string, columns: Columns, key: string, onConflict: string): string {
+function insert(table: string, columns: Columns, key: string | null, onConflict: string): string {
   const names = Object.keys(columns).join(", ");
   const values = Object.values(columns).map(({ field, sql }) => sql ?? `value ->> '${field}'`);
   // Without a WHERE, SQLite would take ON for a join's: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
-  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE ${isStored(table)} ON CONFLICT (${key}) ${onConflict}`;
+  return `INSERT INTO ${table} (${names}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE ${isStored(table)} ON CONFLICT ${key === null ? "" : `(${key}) `}${onConflict}`;
 }
 
 const isStored = (table: string): string =>
@@ -58,11 +58,12 @@ function insertCallsInto(table: CallTable, { shared, start, end }: CallColumns):
   return insert(table, { ...shared, ...start, ...end }, "id", `DO UPDATE SET ${updated} WHERE ${isPart}`);
 }
 
-/** The same thing can be read in several requests, each time as another event: the first one is kept. */
-const FIRST_READ: { readonly [Table in EventTable]?: string } = {
-  retrieved_usages: "usage_of",
-  batch_files: "provider, file_id",
-};
+/**
+ * The same thing can be read in several requests, each time as another event: the first one is kept. Any of the table's keys
+ * tells it: once its name is erased, the event's own id does.
+ */
+const FIRST_READ: ReadonlySet<EventTable> = new Set(["retrieved_usages", "batch_files"]);
+
 export const insertStarts = (tables: Tables): string =>
   insertStartsInto("interceptions", tables.interceptions);
 export const insertEnds = (tables: Tables): string => insertEndsInto("interceptions", tables.interceptions);
@@ -70,7 +71,7 @@ export const insertEnds = (tables: Tables): string => insertEndsInto("intercepti
 export function insertEvents(table: EventTable, { events }: Tables): string {
   if (table === "refusals") return insertRefusals(events[table]);
   if (table === "refusal_counts") return insertRefusalCounts(events[table]);
-  const key = FIRST_READ[table] ?? TABLE_KEYS[table].join(", ");
+  const key = FIRST_READ.has(table) ? null : TABLE_KEYS[table].join(", ");
   return insert(table, events[table], key, "DO NOTHING");
 }
 

@@ -1,11 +1,14 @@
 /** The event of a read through the API: which token read what, and how many rows it got. */
 import type { LedgerAccess } from "../../../events/event.ts";
 import { toEventLine } from "../../../events/log-line.ts";
+import { eraseIn, openErasures } from "../erase/erasures.ts";
 import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
+import { queryOf } from "../seal/seal-state.ts";
 import { storeEvents } from "./store.ts";
 
-export type Read = {
+/** A response of the API with records of the ledger. */
+export type LedgerRead = {
   /** The `x-interception-id` of the response. */
   readonly id: string;
   /** The id of the admin token. */
@@ -18,12 +21,12 @@ export type Read = {
   readonly at: number;
 };
 
-/** Never rejects: a failure is logged, and the log line has the event. */
+/** Never rejects: a failure is logged, and the log line has the event. While an erasure is open, the ledger has it without the person. */
 export async function recordRead(
   { database, print, logError }: Pick<LedgerDeps, "database" | "print" | "logError">,
-  { id, tokenId, target, parameters, rows, at }: Read,
+  { id, tokenId, target, parameters, rows, at }: LedgerRead,
 ): Promise<void> {
-  const event: LedgerAccess = {
+  const read: LedgerAccess = {
     record_type: "ledger_access",
     interception_id: id,
     action: "read",
@@ -35,9 +38,10 @@ export async function recordRead(
     cause: null,
     created_at: new Date(at).toISOString(),
   };
-  print(toEventLine(event));
+  print(toEventLine(read));
   if (!database) return;
   try {
+    const event = eraseIn(read, await openErasures(queryOf(database)));
     await storeEvents(database, [{ event, via: "m", macKeyId: null, storedAt: at }]);
   } catch (error) {
     logError({ event: "access_not_stored", error: errorText(error) });

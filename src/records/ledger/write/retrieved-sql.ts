@@ -10,6 +10,12 @@ import { movesOf } from "../rollups/journal-sql.ts";
 export type Claim =
   { readonly usage_of: string } | { readonly provider: string; readonly created_id: string };
 
+/**
+ * The dialect whose responses can be read later. A client that disconnected leaves such a response with unknown usage; of every
+ * other dialect only batches are read, which are queued.
+ */
+const RETRIEVED_TYPE = "openai";
+
 /** The claim that an event makes possible; null if it makes none. */
 export function claimOf(event: InterceptorEvent): Claim | null {
   switch (event.record_type) {
@@ -18,8 +24,8 @@ export function claimOf(event: InterceptorEvent): Claim | null {
     case "batch_file":
       return { provider: event.provider, created_id: event.msg_id };
     case "interception_end": {
-      const { provider, msg_id: id, outcome, usage } = event;
-      return id !== null && (outcome === "queued" || usage === "unknown")
+      const { provider, provider_type: type, msg_id: id, outcome, usage } = event;
+      return id !== null && (outcome === "queued" || (usage === "unknown" && type === RETRIEVED_TYPE))
         ? { provider, created_id: id }
         : null;
     }
@@ -52,9 +58,12 @@ found (usage_of, created_id) AS MATERIALIZED (
     ON read.provider = file.provider AND read.provider_response_id = file.file_id
 )`;
 
-/** Whether an interception takes usage that was retrieved later: one with usage of its own needs none. */
+/**
+ * Whether an interception takes usage that was retrieved later: one with usage of its own needs none. In the words of the index
+ * `interceptions_unread`.
+ */
 export const takesUsage = (alias: string): string =>
-  `(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown')`;
+  `(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown' AND ${alias}.provider_type = '${RETRIEVED_TYPE}')`;
 
 const CREATOR = `
 CROSS JOIN retrieved_usages AS read ON read.usage_of = found.usage_of

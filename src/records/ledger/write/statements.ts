@@ -19,6 +19,7 @@ import { callsInto, endsInto, insertInto, startsInto } from "./insert-sql.ts";
 import { NOTE_OPEN_CALLS } from "../open-calls-sql.ts";
 import { toStoredJson } from "./stored-json.ts";
 import { claimOf, CLAIM_STATEMENTS } from "./retrieved-sql.ts";
+import { actorSpanOf, NOTE_ACTORS, NOTE_SESSIONS } from "./span-sql.ts";
 import { KEY_CALLS, LINK_PARENTS, LINK_ROOTS } from "./thread-sql.ts";
 
 export type Statement = { readonly sql: string; readonly json: string };
@@ -40,6 +41,7 @@ export function statementsFor(
     ...batches.map(({ json }) => ({ sql: OPEN_BATCH, json })),
     ...insertsFor(distinct, maxCharacters),
     ...linksFor(distinct, maxCharacters),
+    ...actorSpansFor(distinct, maxCharacters),
     ...batches.flatMap(({ json, tables }) => [
       { sql: ADD_DIMENSIONS, json },
       ...tables.filter(isCallTable).map((table) => ({ sql: NOTE_OPEN_CALLS[table], json })),
@@ -91,7 +93,17 @@ function linksFor(events: readonly SealedEvent[], maxCharacters: number): Statem
   );
   const ids = new Set(linked.map(({ event }) => toStoredJson(event.interception_id)));
   const lists = chunks([...ids], maxCharacters);
-  return [KEY_CALLS, LINK_PARENTS, LINK_ROOTS].flatMap((sql) => lists.map((json) => ({ sql, json })));
+  return [KEY_CALLS, LINK_PARENTS, LINK_ROOTS, NOTE_SESSIONS].flatMap((sql) =>
+    lists.map((json) => ({ sql, json })),
+  );
+}
+
+function actorSpansFor(events: readonly SealedEvent[], maxCharacters: number): Statement[] {
+  const spans = events.flatMap(({ event }) => {
+    const span = actorSpanOf(event);
+    return span ? [toStoredJson(span)] : [];
+  });
+  return chunks([...new Set(spans)], maxCharacters).map((json) => ({ sql: NOTE_ACTORS, json }));
 }
 
 function claimsFor(events: readonly SealedEvent[], at: number, maxCharacters: number): Statement[] {

@@ -51,7 +51,7 @@ candidates (id) AS (
     ), 'g')
 )`;
 
-/** The call that a row's tool result answers: the latest one before it. */
+/** The call that a row's tool result belongs to: the latest one before it. */
 export const latestCall = (child: string): string => `(
     SELECT MAX(call.interception_id) FROM tool_usages AS call
     WHERE call.provider_tool_call_id = ${child}.correlating_tool_call_id
@@ -71,6 +71,14 @@ moved (id, parent_id) AS MATERIALIZED (
 UPDATE interceptions SET thread_parent_id = moved.parent_id FROM moved
 WHERE interceptions.id = moved.id AND interceptions.id IN (SELECT id FROM moved)`.trim();
 
+/** The candidates and all their descendants. */
+export const AFFECTED = `${CANDIDATES},
+affected (id) AS (
+  SELECT id FROM candidates
+  UNION
+  SELECT child.id FROM affected CROSS JOIN interceptions AS child ON child.thread_parent_id = affected.id
+)`;
+
 /**
  * Recomputes the root of the candidates and all their descendants. It starts at each one without a parent among them, so
  * the root above is already right. A parent that is not stored counts as the root until it is.
@@ -79,12 +87,7 @@ WHERE interceptions.id = moved.id AND interceptions.id IN (SELECT id FROM moved)
  * once its statistics say that it is almost empty, as they do after `PRAGMA optimize` on a new ledger.
  */
 export const LINK_ROOTS = `
-WITH RECURSIVE ${CANDIDATES},
-affected (id) AS (
-  SELECT id FROM candidates
-  UNION
-  SELECT child.id FROM affected CROSS JOIN interceptions AS child ON child.thread_parent_id = affected.id
-),
+WITH RECURSIVE ${AFFECTED},
 rooted (id, root_id) AS (
   SELECT top.id, COALESCE(parent.thread_root_id, top.thread_parent_id, top.id)
   FROM affected CROSS JOIN interceptions AS top ON top.id = affected.id

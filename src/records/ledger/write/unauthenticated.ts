@@ -1,5 +1,5 @@
 /**
- * Events without a valid MAC. They are stored in a table of their own, and no other table, total or list of the API counts
+ * Events without a valid MAC, or of a type that no gateway sends. They are stored in a table of their own, and no other table, total or list of the API counts
  * them. `npm run replay` stores a message again, from the archive's folder unauthenticated/, once the right key is known.
  */
 import { eventId } from "../../../events/event-id.ts";

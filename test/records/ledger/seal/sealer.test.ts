@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { checkpointIn } from "../../../../src/records/ledger/seal/checkpoint.ts";
 import { parseNote, verifyNote } from "../../../../src/records/ledger/seal/note.ts";
 import { queryOf, readState } from "../../../../src/records/ledger/seal/seal-state.ts";
-import { IDLE_MS, runSealer } from "../../../../src/records/ledger/seal/sealer.ts";
+import { TIME_ENTRY_MS, runSealer } from "../../../../src/records/ledger/seal/sealer.ts";
 import { allEventsOf, eventsOf, T0 } from "../../../support/in-workerd/ledger-events.ts";
 import {
   emptySealedLedger,
@@ -53,12 +53,12 @@ describe("the sealer", () => {
   it("writes nothing where there is nothing to seal, and after an hour an entry of its own", async () => {
     await storeSealed(database, eventsOf({ n: 1 }));
     const first = await seal(database);
-    expect((await seal(database, T0 + IDLE_MS - 1)).checkpoint).toBeNull();
-    const idle = await seal(database, T0 + IDLE_MS);
+    expect((await seal(database, T0 + TIME_ENTRY_MS - 1)).checkpoint).toBeNull();
+    const idle = await seal(database, T0 + TIME_ENTRY_MS);
     expect(idle.checkpoint?.size).toBe((first.checkpoint?.size ?? 0) + 1);
-    const later = T0 + IDLE_MS;
+    const later = T0 + TIME_ENTRY_MS;
     expect(await verify(database, { now: later })).toMatchObject({ isIntact: true });
-    expect((await verify(database, { now: later + 3 * IDLE_MS })).counts).toEqual({ gap: 1 });
+    expect((await verify(database, { now: later + 3 * TIME_ENTRY_MS })).counts).toEqual({ gap: 1 });
   });
 
   it("appends to a tree of many tiles, with the root of the whole tree each time", async () => {

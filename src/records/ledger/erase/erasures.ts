@@ -1,0 +1,59 @@
+/** The requests to erase a person, while they are open: in events that arrive, and in the archive. */
+import type { InterceptorEvent } from "../../../events/event.ts";
+import { parseDigests, personOfDigests } from "./digests.ts";
+import { eraseEvent } from "./erase-event.ts";
+import type { Rules } from "./field-rules.ts";
+import type { Query } from "../seal/rebuild.ts";
+
+const DAY_MS = 86_400_000;
+/**
+ * How long an erasure stays open. A queue keeps a message for at most 14 days:
+ * https://developers.cloudflare.com/queues/platform/limits/. By default that is 4, and 4 more in the dead-letter queue.
+ */
+export const OPEN_MS = 15 * DAY_MS;
+
+export type OpenErasure = {
+  readonly id: string;
+  readonly rules: Rules;
+  /** Milliseconds since 1970. */
+  readonly requestedAt: number;
+  /** Complete passes over the archive, and the last key of the current one. */
+  readonly passes: number;
+  readonly cursor: string;
+};
+
+const OPEN = `SELECT id, pseudonym, person, technical, requested_at, archive_passes, archive_cursor
+FROM erasures WHERE person IS NOT NULL ORDER BY id`;
+
+export async function openErasures(query: Query): Promise<OpenErasure[]> {
+  return (await query(OPEN)).flatMap((row) => {
+    const digests = parseDigests(String(row["person"]));
+    if (!digests) return [];
+    const person = personOfDigests(String(row["pseudonym"]), digests);
+    return [
+      {
+        id: String(row["id"]),
+        rules: { person, technical: row["technical"] === 1 },
+        requestedAt: Number(row["requested_at"]),
+        passes: Number(row["archive_passes"]),
+        cursor: String(row["archive_cursor"]),
+      },
+    ];
+  });
+}
+
+/** Erases the persons of all open erasures. */
+export const eraseIn = <T>(event: T, erasures: readonly Pick<OpenErasure, "rules">[]): T =>
+  erasures.reduce((erased, { rules }) => eraseEvent(erased, rules), event);
+
+/** Groups of events, such as messages, as they may be stored. The groups themselves where no erasure is open. */
+export async function withoutErased<
+  T extends { readonly content: { readonly events: readonly InterceptorEvent[] } },
+>(query: Query, groups: readonly T[]): Promise<readonly T[]> {
+  const erasures = await openErasures(query);
+  if (erasures.length === 0) return groups;
+  return groups.map((group) => ({
+    ...group,
+    content: { ...group.content, events: group.content.events.map((event) => eraseIn(event, erasures)) },
+  }));
+}
