@@ -34,6 +34,7 @@ export const GB = 1_000_000_000;
 export const MAX_GB = 8;
 export const CALLS_PER_DEVELOPER = 227;
 
+/** The stated amounts, so that a reader can recompute what follows from them. */
+export const sealBytesOf = (kind: Kind): number => Math.round(SEALS.bytes * LEDGER[kind].events);
 /** With the log of seals. */
-export const bytesOf = (kind: Kind): number =>
-  Math.round(LEDGER[kind].bytes + SEALS.bytes * LEDGER[kind].events);
+export const bytesOf = (kind: Kind): number => LEDGER[kind].bytes + sealBytesOf(kind);

@@ -6,6 +6,7 @@ import {
   LEDGER,
   LOG,
   MAX_GB,
+  sealBytesOf,
   SEALED_PER_MINUTE,
   SEALS,
   STORED_PER_SECOND,
@@ -44,7 +45,7 @@ export function ledgerTable(): string {
       row("rows deleted after `RETENTION_DAYS`", (kind) => LEDGER[kind].deleted.toFixed(1)),
       row("rows read, start and end apart", (kind) => whole(LEDGER[kind].read + sealed(kind, SEALS.read))),
       row("bytes of its rows, with indices", (kind) => whole(LEDGER[kind].bytes)),
-      row("bytes of the log of seals", (kind) => whole(sealed(kind, SEALS.bytes))),
+      row("bytes of the log of seals", (kind) => whole(sealBytesOf(kind))),
       row("**bytes in all**", (kind) => `**${whole(bytesOf(kind))}**`),
       row("interceptions per second in wrangler's local D1", (kind) =>
         kind === "mixed" ? whole(STORED_PER_SECOND) : "",
@@ -195,7 +196,7 @@ export function retentionTable(): string {
       ...PERIODS.map((days) => size(gigabytes(bytesOf("mixed"), days))),
       fits("mixed"),
       fits("plain"),
-      size(gigabytes(SEALS.bytes * LEDGER.mixed.events, DAYS_PER_YEAR)),
+      size(gigabytes(sealBytesOf("mixed"), DAYS_PER_YEAR)),
     ];
   });
   const head = [
