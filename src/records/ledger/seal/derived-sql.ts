@@ -151,16 +151,14 @@ export const DERIVED_ROWS: readonly {
 ];
 
 const measures = MEASURES.join(", ");
-const sums = MEASURES.map((name) => `TOTAL(${name}) AS ${name}`).join(", ");
 const isAny = MEASURES.map((name) => `TOTAL(${name}) <> 0`).join(" OR ");
-const differ = MEASURES.map((name) => `COALESCE(a.${name}, 0) <> COALESCE(b.${name}, 0)`).join(" OR ");
 
-/** Selects what two sums by (dimension, period) differ in. */
+/** Selects what two sums by (dimension, period) differ in, in one pass: a join of the two would compare each with each. */
 const compare = (a: string, b: string): string => `
-WITH a AS (SELECT dimension, period, ${sums} FROM (${a}) GROUP BY 1, 2 HAVING ${isAny}),
-b AS (SELECT dimension, period, ${sums} FROM (${b}) GROUP BY 1, 2 HAVING ${isAny})
-SELECT COALESCE(a.dimension, b.dimension) AS id, COALESCE(a.period, b.period) AS detail
-FROM a FULL JOIN b ON b.dimension = a.dimension AND b.period = a.period WHERE ${differ}`;
+SELECT dimension AS id, period AS detail FROM (
+  SELECT dimension, period, ${measures} FROM (${a})
+  UNION ALL SELECT dimension, period, ${MEASURES.map((name) => `-${name}`).join(", ")} FROM (${b})
+) GROUP BY 1, 2 HAVING ${isAny}`;
 
 /** The totals of an hour are those of its interceptions, where all of them are there. */
 const HOURS = compare(
