@@ -103,6 +103,9 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   const journal = await passJournal(options, Number(state?.["journal_seq"] ?? 0), leaves.ids, add);
   const logged = { ids: leaves.ids, pending: journal, entries: own.parsed };
   const unsealedEvents = await passRows(query, logged, add);
+  // Who knows its key knows that there is a log.
+  if (leaves.size === 0 && trusted.length > 0 && unsealedEvents > 0)
+    add("truncated", { index: 0, detail: "there are events, and no log" });
   await passDerived(query, { purges, now }, add);
   if (options.expectedSchema) await passSchema(query, options.expectedSchema, add);
   const { events, erasedEvents, purgedEvents, unmarkedEvents } = leaves;
