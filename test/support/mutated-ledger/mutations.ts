@@ -38,6 +38,8 @@ const UNPROVEN: Readonly<Record<string, readonly string[]>> = {
 /** The names of coarse dimensions are copies, without a row that they come from. */
 const isUnproven = (table: string, row: Values, name: string): boolean =>
   (UNPROVEN[table] ?? []).includes(name) ||
+  // Only leaves have events.
+  (table === "seal_tiles" && name === "event_ids" && row[name] === null) ||
   (table === "rollup_dimensions" && row["coarseness"] !== 0 && name.endsWith("_name"));
 
 const pick = <T>(values: readonly T[], random: () => number): T =>
