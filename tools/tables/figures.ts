@@ -10,8 +10,8 @@ export type Kind = "plain" | "mixed";
 
 /** `node bench/ledger/rows.ts`: rows that D1 bills, bytes with indices, and a share of the totals' dimensions. */
 export const LEDGER = {
-  plain: { together: 4.17, apart: 5.28, read: 108, bytes: 1182, events: 2, deleted: 1 },
-  mixed: { together: 8.01, apart: 8.12, read: 121, bytes: 1954, events: 19 / 6, deleted: 13 / 6 },
+  plain: { together: 3.31, apart: 4.42, read: 128, bytes: 1106, events: 2, deleted: 1 },
+  mixed: { together: 7.14, apart: 7.25, read: 145, bytes: 1878, events: 19 / 6, deleted: 13 / 6 },
 } as const satisfies Readonly<Record<Kind, object>>;
 
 /** `node bench/ledger/seals.ts`, of each event. */
