@@ -42,7 +42,7 @@ async function mutate(ledger: Ledger, random: () => number): Promise<string | nu
       mutation = change(sqlite, random);
     } catch (error) {
       // A constraint of the schema refuses the value.
-      if (/constraint|datatype mismatch/.test(String(error))) return null;
+      if (/constraint|datatype mismatch|JSON cannot hold|malformed JSON/.test(String(error))) return null;
       throw error;
     }
     if (!mutation) return null;

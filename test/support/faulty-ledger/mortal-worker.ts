@@ -44,9 +44,9 @@ function mortal(database: D1Database, end: End): D1Database {
   let batches = 0;
   const prepare = (sql: string): object => {
     const unbound = database.prepare(sql);
-    const bind = (json: string): D1PreparedStatement => {
-      const statement = unbound.bind(json);
-      parameters.set(statement, json);
+    const bind = (...values: readonly unknown[]): D1PreparedStatement => {
+      const statement = unbound.bind(...values);
+      if (typeof values[0] === "string") parameters.set(statement, values[0]);
       return statement;
     };
     return Object.assign(Object.create(unbound) as D1PreparedStatement, { bind });
