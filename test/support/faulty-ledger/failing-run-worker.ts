@@ -40,9 +40,9 @@ function poisoned(database: D1Database, end: () => void): D1Database {
   let holdsPoison = false;
   const prepare = (sql: string): object => {
     const unbound = database.prepare(sql);
-    const bind = (json: string): D1PreparedStatement => {
-      holdsPoison ||= json.includes("POISON");
-      return unbound.bind(json);
+    const bind = (...values: readonly unknown[]): D1PreparedStatement => {
+      holdsPoison ||= values.some((value) => typeof value === "string" && value.includes("POISON"));
+      return unbound.bind(...values);
     };
     return Object.assign(Object.create(unbound) as D1PreparedStatement, { bind });
   };
