@@ -8,7 +8,8 @@ import { erasePerson, type EraseRequest } from "./erase/erase-person.ts";
 import { reportText, statusText } from "./erase/print.ts";
 import { wranglerLedger } from "./erase/wrangler-ledger.ts";
 import type { LedgerPlace } from "./local/ledger-sql.ts";
-import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
+import { runCommand } from "./local/command.ts";
+import { argumentError } from "./local/start-failure.ts";
 
 const USAGE = `Usage: npm run -s erase -- --principal <id> [--alias <other id>]… [--name <name>]… [--technical] [--dry-run] [place]
        npm run -s erase -- --status [place]
@@ -34,24 +35,8 @@ export type EraseCommand =
   | { readonly verb: "status"; readonly place: LedgerPlace }
   | { readonly verb: "erase"; readonly place: LedgerPlace; readonly request: EraseRequest };
 
-export async function main(args: readonly string[]): Promise<number> {
-  if (args.length === 0 || args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(USAGE);
-    return args.length === 0 ? BAD_USAGE : 0;
-  }
-  const command = readArguments(args);
-  if (typeof command === "string") {
-    process.stderr.write(`${command} (See --help.)\n`);
-    return BAD_USAGE;
-  }
-  try {
-    process.stdout.write(await run(command));
-    return 0;
-  } catch (error) {
-    process.stderr.write(`${sentenceOf(error)}\n`);
-    return 1;
-  }
-}
+export const main = (args: readonly string[]): Promise<number> =>
+  runCommand(args, { usage: USAGE, read: readArguments, run });
 
 const OPTIONS = {
   principal: { type: "string" },

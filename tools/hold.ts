@@ -5,7 +5,8 @@ import type { LedgerAccess } from "../src/events/event.ts";
 import { canonicalId, uuidV7 } from "../src/shared/uuid.ts";
 import { environmentIssue } from "./deploy/files.ts";
 import { executeSql, queryLedger, type LedgerPlace } from "./local/ledger-sql.ts";
-import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
+import { runCommand } from "./local/command.ts";
+import { argumentError } from "./local/start-failure.ts";
 import { toSql } from "./replay/sql.ts";
 
 const USAGE = `Usage: npm run -s hold -- add (--principal <id> | --session <id>) --reason <text> [place]
@@ -30,24 +31,8 @@ type Action =
 
 export type HoldCommand = Action & { readonly place: LedgerPlace };
 
-export async function main(args: readonly string[]): Promise<number> {
-  if (args.length === 0 || args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(USAGE);
-    return args.length === 0 ? BAD_USAGE : 0;
-  }
-  const command = readArguments(args);
-  if (typeof command === "string") {
-    process.stderr.write(`${command} (See --help.)\n`);
-    return BAD_USAGE;
-  }
-  try {
-    process.stdout.write(await run(command));
-    return 0;
-  } catch (error) {
-    process.stderr.write(`${sentenceOf(error)}\n`);
-    return 1;
-  }
-}
+export const main = (args: readonly string[]): Promise<number> =>
+  runCommand(args, { usage: USAGE, read: readArguments, run });
 
 /** @returns the command, or one sentence that says why the arguments are invalid. */
 export function readArguments(args: readonly string[]): HoldCommand | string {

@@ -53,3 +53,16 @@ export const verify = (database: D1Database, over: Partial<VerifyOptions> = {}):
     now: T0 + 60_000,
     ...over,
   });
+
+/** Changes rows behind the ledger's back. Fails where the statement changes none. */
+export async function tamper(
+  database: D1Database,
+  sql: string,
+  ...values: readonly unknown[]
+): Promise<void> {
+  const { meta } = await database
+    .prepare(sql)
+    .bind(...values)
+    .run();
+  if (meta.changes === 0) throw new Error(`no row was changed: ${sql}`);
+}

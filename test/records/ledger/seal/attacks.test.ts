@@ -23,6 +23,7 @@ import {
   SIGNER,
   signerOf,
   storeSealed,
+  tamper,
   verify,
 } from "../../../support/in-workerd/sealed-ledger.ts";
 
@@ -38,13 +39,7 @@ beforeEach(async () => {
   await seal(database);
 });
 
-const run = async (sql: string, ...values: readonly unknown[]): Promise<void> => {
-  const { meta } = await database
-    .prepare(sql)
-    .bind(...values)
-    .run();
-  expect(meta.changes).toBeGreaterThan(0);
-};
+const run = (sql: string, ...values: readonly unknown[]): Promise<void> => tamper(database, sql, ...values);
 
 const start = (n: number): string => eventId({ ...START, interception_id: idOf(n) });
 const end = (n: number): string => eventId({ ...END, interception_id: idOf(n) });
