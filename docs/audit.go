@@ -2,7 +2,7 @@
 // project whose log it is. Usage: audit <folder of the published files> <verifier key> [kept checkpoint | proof.json]…
 //
 // It proves that the folder has every leaf of the signed tree, and that the published entries are those leaves. A checkpoint
-// that you kept must be an earlier state of that tree. A proof is a response of GET /api/v2/proof/<event id>.
+// that you kept must be an earlier state of that tree. A proof is a response of GET /api/v2/ai-gateway/proof/<event id>.
 package main
 
 import (
@@ -80,7 +80,20 @@ func bundle(folder string, index int64, width int) [][]byte {
 	return entries
 }
 
+// isEarlier checks that a signed tree is an earlier state of the published one, or the same.
+func isEarlier(earlier, tree tlog.Tree, reader tlog.HashReader) {
+	if earlier.N > tree.N {
+		check(fmt.Errorf("a checkpoint of %d leaves is newer than the folder, of %d", earlier.N, tree.N))
+	}
+	proof, err := tlog.ProveTree(tree.N, earlier.N, reader)
+	check(err)
+	check(tlog.CheckTree(proof, tree.N, tree.Hash, earlier.N, earlier.Hash))
+}
+
 func main() {
+	if len(os.Args) < 3 {
+		check(fmt.Errorf("usage: audit <folder> <verifier key> [kept checkpoint | proof.json]…"))
+	}
 	folder := os.Args[1]
 	verifier, err := note.NewVerifier(os.Args[2])
 	check(err)
@@ -114,11 +127,9 @@ func main() {
 	for _, path := range os.Args[3:] {
 		text, err := os.ReadFile(path)
 		check(err)
-		if text[0] != '{' {
+		if len(text) == 0 || text[0] != '{' {
 			kept := open(text, verifier)
-			proof, err := tlog.ProveTree(tree.N, kept.N, reader)
-			check(err)
-			check(tlog.CheckTree(proof, tree.N, tree.Hash, kept.N, kept.Hash))
+			isEarlier(kept, tree, reader)
 			fmt.Printf("%s: an earlier state of the log, of %d leaves\n", path, kept.N)
 			continue
 		}
@@ -129,7 +140,11 @@ func main() {
 			Proof      []tlog.Hash `json:"inclusion_proof"`
 		}
 		check(json.Unmarshal(text, &event))
+		if event.Entry == "" {
+			check(fmt.Errorf("%s: the row is no longer what was sealed", path))
+		}
 		signed := open([]byte(event.Checkpoint), verifier)
+		isEarlier(signed, tree, reader)
 		check(tlog.CheckRecord(event.Proof, signed.N, signed.Hash, event.Index, tlog.RecordHash([]byte(event.Entry))))
 		fmt.Printf("%s: leaf %d is %s\n", path, event.Index, event.Entry)
 	}

@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { PSEUDONYM } from "../src/records/ledger/erase/person.ts";
 import { canonicalId } from "../src/shared/uuid.ts";
-import { environmentIssue } from "./deploy/files.ts";
 import { erasePerson, type EraseRequest } from "./erase/erase-person.ts";
 import { reportText, statusText } from "./erase/print.ts";
 import { wranglerLedger } from "./erase/wrangler-ledger.ts";
 import type { LedgerPlace } from "./local/ledger-sql.ts";
 import { runCommand } from "./local/command.ts";
+import { PLACE_OPTIONS, PLACE_USAGE, readPlace } from "./local/place.ts";
 import { argumentError } from "./local/start-failure.ts";
 
 const USAGE = `Usage: npm run -s erase -- --principal <id> [--alias <other id>]… [--name <name>]… [--technical] [--dry-run] [place]
@@ -21,14 +21,14 @@ What it covers, and what is out of reach: docs/erasure.md.
   --principal   the id, exactly as the ledger has it (a UUID in any case)
   --alias       a further id of the same person, such as an e-mail address from another identity source; repeatable
   --name        a name, user name or hash of the person, removed where it is the whole value; repeatable
-  --technical   also removes ids and words that name a person only by accident: routes, tools, ids of responses
+  --technical   also removes routes, names of tools and ids of responses and stored objects, which can be personal
   --pseudonym   the one of an earlier erasure of this person that is complete
   --dry-run     counts the rows, and changes nothing
   --status      lists the erasures, and how far the archive is
 
-place: --local | --remote, --env <name>, --persist-to <directory>, as for npm run replay
-
-It can be interrupted and run again. A legal hold on the person, or on a session of theirs, prevents it (npm run hold).
+place:
+${PLACE_USAGE}
+If it is interrupted, run it again with the same options. A legal hold on the person, or on a session of theirs, prevents it (npm run hold).
 `;
 
 export type EraseCommand =
@@ -38,6 +38,8 @@ export type EraseCommand =
 export const main = (args: readonly string[]): Promise<number> =>
   runCommand(args, { usage: USAGE, read: readArguments, run });
 
+const ERASURE_OPTION = /^--(?:principal|alias|name|pseudonym|technical|dry-run)(?:=|$)/;
+
 const OPTIONS = {
   principal: { type: "string" },
   alias: { type: "string", multiple: true, default: [] as string[] },
@@ -46,23 +48,19 @@ const OPTIONS = {
   technical: { type: "boolean", default: false },
   "dry-run": { type: "boolean", default: false },
   status: { type: "boolean", default: false },
-  local: { type: "boolean", default: false },
-  remote: { type: "boolean", default: false },
-  env: { type: "string" },
-  "persist-to": { type: "string" },
+  ...PLACE_OPTIONS,
 } as const;
 
 /** @returns the command, or one sentence that says why the arguments are invalid. */
 export function readArguments(args: readonly string[]): EraseCommand | string {
   try {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    const { remote, local, env: environment = null, "persist-to": persistTo } = values;
-    const issue = environment === null ? null : environmentIssue(environment);
-    if (issue !== null) return issue;
-    if (remote && (local || persistTo !== undefined)) return "--remote excludes --local and --persist-to.";
-    const place = { remote, environment, persistTo };
+    const place = readPlace(values);
+    if (typeof place === "string") return place;
     if (values.status)
-      return values.principal === undefined ? { verb: "status", place } : "--status excludes --principal.";
+      return args.some((arg) => ERASURE_OPTION.test(arg))
+        ? "--status excludes the options of an erasure."
+        : { verb: "status", place };
     const { principal, alias, name, pseudonym = null, technical, "dry-run": isDryRun } = values;
     if (!principal) return "--principal is required.";
     if ([...alias, ...name].includes("")) return "An alias or a name must not be empty.";

@@ -10,7 +10,8 @@ import { bundleFiles, MANIFEST, sha256 } from "./export/bundle.ts";
 import { checkBundle } from "./export/check.ts";
 import { collect, type Collected } from "./export/collect.ts";
 import { BROKEN } from "./export/event-line.ts";
-import { openLedger } from "./local/ledger-query.ts";
+import { openLedger } from "./local/open-ledger.ts";
+import { toolAccess } from "./local/tool-access.ts";
 import { executeSql } from "./local/ledger-sql.ts";
 import { BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { toSql } from "./replay/sql.ts";
@@ -63,19 +64,18 @@ function folderIssue({ output }: ExportCommand): string | null {
 }
 
 async function runExport(command: ExportCommand): Promise<number> {
-  const { place, database, output } = command;
-  const { query, close } = openLedger(place, database);
+  const { place, output } = command;
+  const { query, close } = openLedger(place);
   const collected = await collect(query, command).finally(close);
   const now = Date.now();
+  const facts = accessFacts(command, collected);
   const id = uuidV7(now, randomUUID());
-  const access = accessEvent(id, command, collected, now);
-  const recordedAs = database === null ? eventId(access) : null;
+  const recordedAs = "file" in place ? null : eventId(toolAccess(facts, id, now).event);
   const files = bundleFiles(collected, { ...command, now, recordedAs });
   const manifestSha256 = sha256(files.get(MANIFEST) ?? "");
-  const recorded = { ...access, parameters: { ...access.parameters, manifest_sha256: manifestSha256 } };
+  const parameters = { ...facts.parameters, manifest_sha256: manifestSha256 };
   // Before the files: no bundle without its event.
-  if (recordedAs !== null)
-    await executeSql(toSql([{ event: recorded, via: "m", macKeyId: null, storedAt: now }]), place);
+  if (!("file" in place)) await executeSql(toSql([toolAccess({ ...facts, parameters }, id, now)]), place);
   writeFiles(output, files);
   process.stdout.write(`${summaryOf(collected, output, manifestSha256)}\n`);
   if (recordedAs === null)
@@ -83,29 +83,20 @@ async function runExport(command: ExportCommand): Promise<number> {
   return 0;
 }
 
-function accessEvent(
-  id: string,
+const accessFacts = (
   { initiator, from, to, requestedBy, reason }: ExportCommand,
   { events }: Collected,
-  now: number,
-): LedgerAccess {
-  return {
-    record_type: "ledger_access",
-    interception_id: id,
-    action: "export",
-    by: "tool",
-    target: initiator,
-    parameters: {
-      from: new Date(from).toISOString(),
-      to: new Date(to).toISOString(),
-      requested_by: requestedBy,
-    },
-    rows: events.length,
-    before: null,
-    cause: reason,
-    created_at: new Date(now).toISOString(),
-  };
-}
+): Pick<LedgerAccess, "action" | "target" | "parameters" | "cause" | "rows"> => ({
+  action: "export",
+  target: initiator,
+  parameters: {
+    from: new Date(from).toISOString(),
+    to: new Date(to).toISOString(),
+    requested_by: requestedBy,
+  },
+  rows: events.length,
+  cause: reason,
+});
 
 /** Readable by this user only. */
 function writeFiles(folder: string, files: ReadonlyMap<string, string>): void {

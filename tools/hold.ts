@@ -1,12 +1,13 @@
 /** `npm run hold`: legal holds. The cron deletes no row of a principal or a session while a hold on it is in force. */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import type { LedgerAccess } from "../src/events/event.ts";
 import { canonicalId, uuidV7 } from "../src/shared/uuid.ts";
-import { environmentIssue } from "./deploy/files.ts";
 import { executeSql, queryLedger, type LedgerPlace } from "./local/ledger-sql.ts";
 import { runCommand } from "./local/command.ts";
+import { PLACE_OPTIONS, PLACE_USAGE, readPlace } from "./local/place.ts";
+import { literal } from "./local/sql-literal.ts";
 import { argumentError } from "./local/start-failure.ts";
+import { toolAccess } from "./local/tool-access.ts";
 import { toSql } from "./replay/sql.ts";
 
 const USAGE = `Usage: npm run -s hold -- add (--principal <id> | --session <id>) --reason <text> [place]
@@ -16,8 +17,8 @@ const USAGE = `Usage: npm run -s hold -- add (--principal <id> | --session <id>)
 A hold keeps all rows of a principal (an id, as initiator and as actor, of any source) or of a client's session,
 regardless of their age and the size of the database. Each hold and release is an event: GET /accesses.
 
-place: --local | --remote, --env <name>, --persist-to <directory>, as for npm run replay
-`;
+place:
+${PLACE_USAGE}`;
 
 type Action =
   | { readonly verb: "list" }
@@ -44,18 +45,13 @@ export function readArguments(args: readonly string[]): HoldCommand | string {
         principal: { type: "string" },
         session: { type: "string" },
         reason: { type: "string" },
-        local: { type: "boolean", default: false },
-        remote: { type: "boolean", default: false },
-        env: { type: "string" },
-        "persist-to": { type: "string" },
+        ...PLACE_OPTIONS,
       },
     });
-    const { remote, local, env: environment = null, "persist-to": persistTo } = values;
-    const issue = environment === null ? null : environmentIssue(environment);
-    if (issue !== null) return issue;
-    if (remote && (local || persistTo !== undefined)) return "--remote excludes --local and --persist-to.";
+    const place = readPlace(values);
+    if (typeof place === "string") return place;
     const action = readAction(positionals, values);
-    return typeof action === "string" ? action : { ...action, place: { remote, environment, persistTo } };
+    return typeof action === "string" ? action : { ...action, place };
   } catch (error) {
     return argumentError(error);
   }
@@ -100,36 +96,20 @@ async function run(command: HoldCommand): Promise<string> {
 
 type Added = Extract<Action, { readonly verb: "add" }>;
 
-const quoted = (text: string | null): string =>
-  text === null ? "NULL" : `'${text.toWellFormed().replaceAll("\0", "").replaceAll("'", "''")}'`;
-
 export function addSql(id: string, { principal, session, reason }: Added, now: number): string {
   const held = principal === null ? null : canonicalId(principal);
   const at = new Date(now).toISOString();
-  const insert = `INSERT INTO legal_holds (id, principal_id, session_id, reason, created_at) VALUES (${[id, held, session, reason, at].map(quoted).join(", ")});\n`;
+  const insert = `INSERT INTO legal_holds (id, principal_id, session_id, reason, created_at) VALUES (${[id, held, session, reason, at].map(literal).join(", ")});\n`;
   const target = held ?? session ?? "";
   return insert + eventSql({ action: "hold", target, parameters: { hold: id }, cause: reason }, now);
 }
 
 export const releaseSql = (id: string, now: number): string =>
-  `DELETE FROM legal_holds WHERE id = ${quoted(id)};\n` +
+  `DELETE FROM legal_holds WHERE id = ${literal(id)};\n` +
   eventSql({ action: "release", target: id, parameters: { hold: id }, cause: null }, now);
 
-function eventSql(
-  facts: Pick<LedgerAccess, "action" | "target" | "parameters" | "cause">,
-  now: number,
-): string {
-  const event: LedgerAccess = {
-    record_type: "ledger_access",
-    interception_id: uuidV7(now, randomUUID()),
-    ...facts,
-    by: "tool",
-    rows: 0,
-    before: null,
-    created_at: new Date(now).toISOString(),
-  };
-  return toSql([{ event, via: "m", macKeyId: null, storedAt: now }]);
-}
+const eventSql = (facts: Parameters<typeof toolAccess>[0], now: number): string =>
+  toSql([toolAccess(facts, uuidV7(now, randomUUID()), now)]);
 
 function listed(rows: readonly Readonly<Record<string, unknown>>[]): string {
   if (rows.length === 0) return "No hold is in force.\n";

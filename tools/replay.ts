@@ -7,9 +7,9 @@ import { createVerify } from "../src/events/event-mac.ts";
 import { readEnvironment, type Env } from "../src/shared/config/environment.ts";
 import { EVENT_MAC_KEY, readEventMacKeys } from "../src/shared/config/event-mac-keys.ts";
 import { uuidV7 } from "../src/shared/uuid.ts";
-import { environmentIssue } from "./deploy/files.ts";
 import { readDevVarsFiles } from "./local/dev-vars.ts";
-import { executeSql } from "./local/ledger-sql.ts";
+import { executeSql, type LedgerPlace } from "./local/ledger-sql.ts";
+import { PLACE_OPTIONS, readPlace } from "./local/place.ts";
 import { argumentError, BAD_USAGE, sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { authenticateFound } from "./replay/authenticate.ts";
 import { findLogged, readLoggedMessage } from "./replay/logged-events.ts";
@@ -35,11 +35,8 @@ Events without a valid MAC are stored in unauthenticated_events, and count nowhe
                 and has a MAC with RECORDING.log_mac only
 `;
 
-type Command = {
+type Command = LedgerPlace & {
   readonly files: readonly string[];
-  readonly remote: boolean;
-  readonly environment: string | null;
-  readonly persistTo: string | undefined;
   readonly plain: boolean;
   readonly messages: boolean;
 };
@@ -70,22 +67,17 @@ function readArguments(args: readonly string[]): Command | string {
       args: [...args],
       allowPositionals: true,
       options: {
-        local: { type: "boolean", default: false },
-        remote: { type: "boolean", default: false },
-        env: { type: "string" },
-        "persist-to": { type: "string" },
+        ...PLACE_OPTIONS,
         plain: { type: "boolean", default: false },
         messages: { type: "boolean", default: false },
       },
     });
-    const { remote, plain, messages, env: environment = null, "persist-to": persistTo } = values;
-    const issue = environment === null ? null : environmentIssue(environment);
-    if (issue !== null) return issue;
-    if (remote && (values.local || persistTo !== undefined))
-      return "--remote excludes --local and --persist-to.";
+    const place = readPlace(values);
+    if (typeof place === "string") return place;
+    const { plain, messages } = values;
     if (plain && messages) return "--messages excludes --plain.";
     const files = positionals.length > 0 ? positionals : ["-"];
-    return { files, remote, environment, persistTo, plain, messages };
+    return { ...place, files, plain, messages };
   } catch (error) {
     return argumentError(error);
   }

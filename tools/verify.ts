@@ -6,7 +6,7 @@ import { BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { readArguments, USAGE, type VerifyCommand } from "./verify/arguments.ts";
 import { readCheckpoints } from "./verify/checkpoint-file.ts";
 import { readDeletions } from "./verify/deletions.ts";
-import { expectedSchema } from "./verify/empty-ledger.ts";
+import { expectedSchema } from "./local/migrations.ts";
 import { openSource } from "./verify/source.ts";
 import { toJson, toText, type Verification } from "./verify/report-text.ts";
 

@@ -8,7 +8,7 @@ import type { ErasableLedger } from "../../src/records/ledger/erase/erase-ledger
 import { uuidV7 } from "../../src/shared/uuid.ts";
 import { erasePerson, type EraseRequest, type EraseResult } from "../../tools/erase/erase-person.ts";
 import { OUT_OF_REACH, reportText, statusText } from "../../tools/erase/print.ts";
-import { commandsOf, inlined } from "../../tools/erase/wrangler-ledger.ts";
+import { commandsOf, statementText } from "../../tools/erase/wrangler-ledger.ts";
 import { readArguments } from "../../tools/erase.ts";
 import { addSql } from "../../tools/hold.ts";
 import { toSql } from "../../tools/replay/sql.ts";
@@ -86,7 +86,7 @@ describe("a parameter in a statement's text", () => {
     "$& $1 ?2",
     "",
   ])("is the same text: %j", (text) => {
-    const sql = inlined({ sql: "SELECT ?1 AS a, ?2 AS b, ?1 AS c, ?3 AS d", values: [text, 7, null] });
+    const sql = statementText({ sql: "SELECT ?1 AS a, ?2 AS b, ?1 AS c, ?3 AS d", values: [text, 7, null] });
     expect(sql).not.toContain("BEGIN TRANSACTION");
     expect(sqlite.prepare(sql).get()).toEqual({ a: text, b: 7, c: text, d: null });
   });
@@ -108,12 +108,12 @@ beforeEach(() => {
     database.exec(readFileSync(join(ROOT, "migrations", file), "utf8"));
   endsAfter = Infinity;
   ledger = {
-    query: (sql, ...values) => Promise.resolve(database.prepare(inlined({ sql, values })).all()),
+    query: (sql, ...values) => Promise.resolve(database.prepare(statementText({ sql, values })).all()),
     queryAll: (statements) =>
-      Promise.all(statements.map((statement) => database.prepare(inlined(statement)).all())),
+      Promise.all(statements.map((statement) => database.prepare(statementText(statement)).all())),
     run: (statements) => {
       if (endsAfter-- <= 0) return Promise.reject(new Error("interrupted"));
-      const text = statements.map((statement) => `${inlined(statement)};\n`).join("");
+      const text = statements.map((statement) => `${statementText(statement)};\n`).join("");
       database.exec(`BEGIN;\n${text}COMMIT;`);
       return Promise.resolve();
     },

@@ -1,5 +1,5 @@
 /** The steps of an erasure: checks the legal holds, opens the request, erases the database, records it as an event. */
-import type { LedgerAccess } from "../../src/events/event.ts";
+import { toolAccess } from "../local/tool-access.ts";
 import {
   formatDigests,
   digestOf,
@@ -21,7 +21,7 @@ import { seal } from "../../src/records/ledger/write/seal-events.ts";
 import { statementsFor } from "../../src/records/ledger/write/statements.ts";
 import { uuidV7 } from "../../src/shared/uuid.ts";
 import { StartFailure } from "../local/start-failure.ts";
-import { KEY_SOURCES, knownTexts } from "./known-texts.ts";
+import { KEY_SOURCES, knownTexts } from "./person-identifiers.ts";
 import { ALL_HOLDS, holdsOn } from "./holds.ts";
 
 export type EraseRequest = {
@@ -129,18 +129,14 @@ function eventOf(
   { now, newId }: EraseDeps,
 ): readonly Statement[] {
   const storedAt = now();
-  const event: LedgerAccess = {
-    record_type: "ledger_access",
-    interception_id: uuidV7(storedAt, newId()),
+  const facts = {
     action: "erase",
-    by: "tool",
     target: pseudonym,
     parameters: { ids: String(request.ids.length), technical: String(request.technical) },
     rows: Object.values(report.rows).reduce((sum, rows) => sum + rows, 0),
     before: new Date(at).toISOString(),
     cause: null,
-    created_at: new Date(storedAt).toISOString(),
-  };
-  const entry = { event, via: "m", macKeyId: null, storedAt } as const;
+  } as const;
+  const entry = toolAccess(facts, uuidV7(storedAt, newId()), storedAt);
   return statementsFor(seal([entry]), storedAt).map(({ sql, json }) => ({ sql, values: [json] }));
 }

@@ -1,10 +1,9 @@
 /** The arguments of `npm run export`. */
 import { userInfo } from "node:os";
 import { parseArgs } from "node:util";
-import { parseVerifierKey } from "../../src/records/ledger/seal/note-keys.ts";
 import { canonicalId } from "../../src/shared/uuid.ts";
-import { environmentIssue } from "../deploy/files.ts";
-import type { LedgerPlace } from "../local/ledger-sql.ts";
+import { PLACE_OPTIONS, readFileOrPlace, type FileOrPlace } from "../local/place.ts";
+import { keyIssue } from "../verify/arguments.ts";
 import { argumentError } from "../local/start-failure.ts";
 import type { Selection } from "./find-rows.ts";
 
@@ -13,9 +12,7 @@ export type ExportCommand = Selection & {
   readonly output: string;
   readonly requestedBy: string;
   readonly reason: string | null;
-  readonly place: LedgerPlace;
-  /** A database file in place of a place. */
-  readonly database: string | null;
+  readonly place: FileOrPlace;
 };
 
 export type CheckCommand = {
@@ -36,7 +33,6 @@ export function readArguments(args: readonly string[]): ExportCommand | CheckCom
 }
 
 const text = { type: "string" } as const;
-const flag = { type: "boolean", default: false } as const;
 
 function readExport(args: readonly string[]): ExportCommand | string {
   const { values } = parseArgs({
@@ -48,23 +44,16 @@ function readExport(args: readonly string[]): ExportCommand | string {
       output: text,
       "requested-by": text,
       reason: text,
-      local: flag,
-      remote: flag,
-      env: text,
-      "persist-to": text,
+      ...PLACE_OPTIONS,
       database: text,
     },
   });
-  const { remote, local, env: environment = null, "persist-to": persistTo, database = null } = values;
   if (!values.initiator?.trim()) return "--initiator is required.";
   if (!values.output) return "--output is required.";
   const range = readRange(values.from, values.to);
   if (typeof range === "string") return range;
-  const issue = environment === null ? null : environmentIssue(environment);
-  if (issue !== null) return issue;
-  if (remote && (local || persistTo !== undefined)) return "--remote excludes --local and --persist-to.";
-  if (database !== null && (remote || local || environment !== null || persistTo !== undefined))
-    return "--database excludes --local, --remote, --env and --persist-to.";
+  const place = readFileOrPlace(values);
+  if (typeof place === "string") return place;
   return {
     verb: "export",
     initiator: canonicalId(values.initiator),
@@ -72,8 +61,7 @@ function readExport(args: readonly string[]): ExportCommand | string {
     output: values.output,
     requestedBy: values["requested-by"] ?? userInfo().username,
     reason: values.reason ?? null,
-    place: { remote, environment, persistTo },
-    database,
+    place,
   };
 }
 
@@ -107,7 +95,8 @@ function readCheck(args: readonly string[]): CheckCommand | string {
   const [folder, ...others] = positionals;
   if (folder === undefined || others.length > 0) return "check requires one folder.";
   const manifestSha256 = values["manifest-sha256"]?.toLowerCase() ?? null;
-  if (values.key.some((key) => parseVerifierKey(key) === null)) return "--key must be a verifier key.";
+  const issue = values.key.map(keyIssue).find((found) => found !== null);
+  if (issue !== undefined) return issue;
   if (manifestSha256 !== null && !SHA256.test(manifestSha256))
     return "--manifest-sha256 must have 64 hexadecimal digits.";
   return { verb: "check", folder, keys: values.key, manifestSha256 };

@@ -8,7 +8,7 @@ import { ROOT } from "../root.ts";
 import type { Collected, LogLine } from "./collect.ts";
 import { STATUSES, type EventLine } from "./event-line.ts";
 import type { Selection } from "./find-rows.ts";
-import { COMPLETENESS, README } from "./texts.ts";
+import { COMPLETENESS, README } from "./bundle-readme.ts";
 
 export const MANIFEST = "manifest.json";
 export const BUNDLE = "interceptor evidence bundle";

@@ -204,7 +204,7 @@ export function retentionTable(): string {
     "calls a day",
     ...PERIODS.map((days) => `GB in ${days} days`),
     `days in ${MAX_GB} GB`,
-    "the same, all calls plain",
+    "days in 8 GB, plain calls",
     "GB of seals in a year",
   ];
   return rightAligned(table(head, rows));

@@ -2,8 +2,7 @@
 import { parseArgs } from "node:util";
 import { parseVerifierKey } from "../../src/records/ledger/seal/note-keys.ts";
 import { SEAL_KEY_PREFIX } from "../../src/shared/seal-key.ts";
-import { environmentIssue } from "../deploy/files.ts";
-import type { LedgerPlace } from "../local/ledger-sql.ts";
+import { PLACE_OPTIONS, readFileOrPlace, type FileOrPlace } from "../local/place.ts";
 import { argumentError } from "../local/start-failure.ts";
 
 export const USAGE = `Usage: npm run -s verify -- [--local | --remote | --database <file>] [--env <name>] [--persist-to <directory>]
@@ -18,7 +17,7 @@ it was sealed, and computes again what the ledger derives from its events. It on
   --env         the database of \`npm run deploy -- --env <name>\`
   --persist-to  the directory of another local state
   --key         a verifier key of the log, as \`npm run keys -- seal\` printed it, from a place that is not the database;
-                may be repeated. Without it, the log's own word for its first key is taken.
+                may be repeated. Without it, verify trusts the first key that the log itself names.
   --checkpoint  a file with checkpoints that were kept elsewhere: signed notes (seals/checkpoint of the archive, or those
                 of a cosigner), or a log of the records Worker; may be repeated. Without it, a log that was rewritten
                 with its key, or whose end was replaced before your first look, is not found.
@@ -27,10 +26,8 @@ it was sealed, and computes again what the ledger derives from its events. It on
 Exit code: 0 intact · 1 findings · 2 not verified: invalid arguments, a database that cannot be read, or no log
 `;
 
-export type VerifyPlace = { readonly file: string } | LedgerPlace;
-
 export type VerifyCommand = {
-  readonly place: VerifyPlace;
+  readonly place: FileOrPlace;
   /** Verifier keys. */
   readonly keys: readonly string[];
   readonly checkpointFiles: readonly string[];
@@ -43,17 +40,14 @@ export function readArguments(args: readonly string[]): VerifyCommand | string {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        local: { type: "boolean", default: false },
-        remote: { type: "boolean", default: false },
+        ...PLACE_OPTIONS,
         database: { type: "string" },
-        env: { type: "string" },
-        "persist-to": { type: "string" },
         key: { type: "string", multiple: true, default: [] },
         checkpoint: { type: "string", multiple: true, default: [] },
         json: { type: "boolean", default: false },
       },
     });
-    const place = readPlace(values);
+    const place = readFileOrPlace(values);
     if (typeof place === "string") return place;
     const { key: keys, checkpoint: checkpointFiles, json: asJson } = values;
     const issue = keys.map(keyIssue).find((found) => found !== null);
@@ -63,29 +57,8 @@ export function readArguments(args: readonly string[]): VerifyCommand | string {
   }
 }
 
-type PlaceOptions = {
-  readonly local: boolean;
-  readonly remote: boolean;
-  readonly database?: string | undefined;
-  readonly env?: string | undefined;
-  readonly "persist-to"?: string | undefined;
-};
-
-function readPlace(options: PlaceOptions): VerifyPlace | string {
-  const { local, remote, database, "persist-to": persistTo } = options;
-  const environment = options.env ?? null;
-  if (database !== undefined) {
-    if (local || remote || environment !== null || persistTo !== undefined)
-      return "--database excludes --local, --remote, --env and --persist-to.";
-    return database === "" ? "--database requires a file." : { file: database };
-  }
-  if (remote && (local || persistTo !== undefined)) return "--remote excludes --local and --persist-to.";
-  const issue = environment === null ? null : environmentIssue(environment);
-  return issue ?? { remote, environment, persistTo };
-}
-
-/** Never with the key in it: it may be the private one. */
-function keyIssue(key: string): string | null {
+/** The reason why a key is invalid; null where it is a verifier key. Never with the key in it: it may be the private one. */
+export function keyIssue(key: string): string | null {
   if (key.startsWith(SEAL_KEY_PREFIX)) return "--key must be the verifier key, not the private key.";
   if (parseVerifierKey(key)) return null;
   return "--key must be a verifier key, <origin>+<key id>+<base64>, unchanged from `npm run keys -- seal`.";

@@ -4,7 +4,7 @@ import type { StoredCheckpoint } from "../../src/records/ledger/seal/seal-state.
 import type { VerifyReport } from "../../src/records/ledger/seal/verify.ts";
 import { plainText } from "../local/plain-text.ts";
 import type { Deletion } from "./deletions.ts";
-import { notShown } from "./not-shown.ts";
+import { notShown } from "./report-limits.ts";
 
 export type Verification = {
   readonly report: VerifyReport;

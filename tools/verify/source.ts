@@ -1,10 +1,10 @@
 /** The database that is verified: a file, read as one state of it, or a copy of the deployed database. */
 import type { Query } from "../../src/records/ledger/seal/rebuild.ts";
 import { queryLedger } from "../local/ledger-sql.ts";
-import type { VerifyPlace } from "./arguments.ts";
 import { copyLedger } from "./copy/copy-ledger.ts";
-import { localLedgerFile } from "./local-file.ts";
-import { openSnapshot } from "./snapshot.ts";
+import { ledgerFileOf } from "../local/ledger-file.ts";
+import type { FileOrPlace } from "../local/place.ts";
+import { openSnapshot } from "../local/snapshot.ts";
 
 export type VerifySource = {
   readonly name: string;
@@ -16,14 +16,14 @@ export type VerifySource = {
   readonly close: () => void;
 };
 
-export async function openSource(place: VerifyPlace): Promise<VerifySource> {
-  if ("remote" in place && place.remote) {
+export async function openSource(place: FileOrPlace): Promise<VerifySource> {
+  if (!("file" in place) && place.remote) {
     const copy = await copyLedger((sql) => queryLedger(sql, place), {
       now: Date.now,
       onProgress: (line) => process.stderr.write(`${line}\n`),
     });
     return { ...copy, name: "the deployed database" };
   }
-  const path = "remote" in place ? localLedgerFile(place) : place.file;
+  const path = ledgerFileOf(place);
   return { ...openSnapshot(path), name: path, at: Date.now(), storedMeanwhile: null };
 }

@@ -10,11 +10,12 @@ import { closeDays, foldJournal } from "../../../src/records/ledger/rollups/fold
 import { verifyLedger, type VerifyReport } from "../../../src/records/ledger/seal/verify.ts";
 import { copyLedger } from "../../../tools/verify/copy/copy-ledger.ts";
 import { copyTable, type Source } from "../../../tools/verify/copy/copy-table.ts";
-import { literal, readRow, rowSql } from "../../../tools/verify/copy/transfer.ts";
+import { literal } from "../../../tools/local/sql-literal.ts";
+import { readRow, rowSql } from "../../../tools/verify/copy/row-encoding.ts";
 import { storeSealedTraffic } from "../../support/sealed-traffic.ts";
 import { newSigner, purge, seal } from "../../support/sealed-file.ts";
 import { d1Over } from "../../support/sqlite-d1.ts";
-import { applyMigrations } from "../../../tools/verify/empty-ledger.ts";
+import { applyMigrations } from "../../../tools/local/migrations.ts";
 
 const SIGNER = await newSigner();
 

@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { FINDINGS } from "../../../src/records/ledger/seal/finding.ts";
 import { main } from "../../../tools/verify.ts";
-import { openSnapshot } from "../../../tools/verify/snapshot.ts";
+import { openSnapshot } from "../../../tools/local/snapshot.ts";
 import { newSigner, purge, sealedFile, type SealedFile } from "../../support/sealed-file.ts";
 import { d1Over, sqliteD1 } from "../../support/sqlite-d1.ts";
 

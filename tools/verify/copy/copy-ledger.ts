@@ -16,11 +16,11 @@ import type { Query } from "../../../src/records/ledger/seal/rebuild.ts";
 import { isSealedType, typeOfEvent } from "../../../src/records/ledger/seal/schema.ts";
 import { TILE_COLUMNS, TILE_WIDTH, tileId, toTile } from "../../../src/records/ledger/seal/tiles.ts";
 import { TABLE_KEYS } from "../../../src/records/ledger/tables.ts";
-import { queryOf } from "../snapshot.ts";
+import { queryOf } from "../../local/snapshot.ts";
 import { copyTable, type Source } from "./copy-table.ts";
 import { cutLog, type Head } from "./cut-log.ts";
 import { temporaryLedger } from "./temporary-ledger.ts";
-import { withValues } from "./transfer.ts";
+import { inlined } from "../../local/sql-literal.ts";
 
 export type LedgerCopy = {
   readonly query: Query;
@@ -129,6 +129,6 @@ function dispatch(source: Source, target: DatabaseSync): Query {
   const isOfDatabase = new RegExp(`\\b(?:${["sqlite_schema", ...others].join("|")})\\b`);
   return async (sql, ...parameters) =>
     COMPARISONS.has(sql) || isOfDatabase.test(sql)
-      ? source(withValues(sql, parameters))
+      ? source(inlined(sql, parameters))
       : copy(sql, ...parameters);
 }

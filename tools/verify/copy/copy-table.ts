@@ -1,7 +1,8 @@
 /** Copies a table page by page, in the order of its key. */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { Row } from "../../../src/records/ledger/seal/rebuild.ts";
-import { literal, readRow, rowSql } from "./transfer.ts";
+import { literal } from "../../local/sql-literal.ts";
+import { readRow, rowSql } from "./row-encoding.ts";
 
 /** Runs one statement on the database that is copied. */
 export type Source = (sql: string) => Promise<readonly Row[]>;

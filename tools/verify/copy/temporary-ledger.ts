@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { applyMigrations } from "../empty-ledger.ts";
+import { applyMigrations } from "../../local/migrations.ts";
 
 export type TemporaryLedger = { readonly sqlite: DatabaseSync; readonly close: () => void };
 

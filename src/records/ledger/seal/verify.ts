@@ -94,9 +94,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   await pass.finish(leaves.size);
   if (leaves.size !== treeSize)
     add("truncated", { index: leaves.size, detail: `the state says ${treeSize}` });
-  const unsignedSince = times.oldestFrom(pass.lastGood);
-  if (leaves.size > 0 && (pass.lastGood === 0 || unsignedSince < now - MOST_BACKLOG_MS))
-    add("unsigned_leaves", { index: pass.lastGood, detail: `${leaves.size - pass.lastGood} leaves` });
+  checkTail(leaves.size, pass.lastGood, { times, now, add });
   await checkLevels(query, leaves.tileRoots, add);
   times.finish(now, leaves.size);
   gone.compare(purges, leaves.ids, add);
@@ -130,6 +128,15 @@ function readKey(text: string): VerifierKey {
   const key = parseVerifierKey(text);
   if (!key) throw new RangeError(`not a verifier key: ${text}`);
   return key;
+}
+
+type Tail = { readonly times: LogTimes; readonly now: number; readonly add: AddFinding };
+
+/** The leaves after the last good checkpoint are those of the last minutes. */
+function checkTail(size: number, signed: number, { times, now, add }: Tail): void {
+  const isOld = times.oldestFrom(signed) < now - MOST_BACKLOG_MS;
+  if (size > 0 && (signed === 0 || isOld))
+    add("unsigned_leaves", { index: signed, detail: `${size - signed} leaves` });
 }
 
 /** Each hash of a higher level is the root of a complete tile below. */

@@ -26,10 +26,11 @@ export async function knownTexts(
     const found = await findOfActor(query, source, { ids: JSON.stringify(ids), first: firsts[at] ?? [] });
     for (const key of found) keys.add(key);
   }
-  const searched = [...keys].filter((key) => /^[0-9a-f]{16}$/.test(key)).slice(0, MOST_KEYS);
+  const credentials = [...keys].filter((key) => /^[0-9a-f]{16}$/.test(key));
+  const searched = credentials.slice(0, MOST_KEYS);
   const hashes = [...ids, ...names].flatMap(spellings).flatMap(hashesOf);
   const all = new Set([...names, ...hashes, ...searched]);
-  return { texts: { ids, names: [...all] }, keysLeft: Math.max(0, keys.size - MOST_KEYS) };
+  return { texts: { ids, names: [...all] }, keysLeft: credentials.length - searched.length };
 }
 
 /** A rejected owner header is hashed as the client wrote it. */

@@ -12,7 +12,7 @@ export function notShown({ report, keys, source }: Verification): string[] {
   if (leaves === 0) return lines;
   if (keys === 0)
     lines.push(
-      "Whose log it is: without --key, the log's own word for its first key is taken. Another log, made and signed by " +
+      "Whose log it is: without --key, verify trusts the first key that the log itself names. Another log, made and signed by " +
         "a person who can write to the database, would look like this one.",
     );
   if (anchoredSize === 0)

@@ -48,17 +48,3 @@ function readValue(value: string | null): SQLInputValue {
       throw new TypeError("not a value of a row");
   }
 }
-
-/** The value in a statement. A text as its bytes, because a statement is an argument of a command. */
-export function literal(value: SQLInputValue): string {
-  if (value === null) return "NULL";
-  if (typeof value === "number" || typeof value === "bigint")
-    return String(value).replace("Infinity", "9e999");
-  if (typeof value !== "string") return `X'${Buffer.from(value as Uint8Array).toString("hex")}'`;
-  if (/^[\w.:+ -]*$/.test(value)) return `'${value}'`;
-  return `CAST(X'${Buffer.from(value, "utf8").toString("hex")}' AS TEXT)`;
-}
-
-/** The statement with the values in place of its parameters. */
-export const withValues = (sql: string, values: readonly SQLInputValue[]): string =>
-  sql.replaceAll(/\?(\d+)/g, (_, number: string) => literal(values[Number(number) - 1] ?? null));

@@ -1,7 +1,7 @@
 /** Reads one state of an SQLite file, also while another process writes to it. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Query, Row } from "../../src/records/ledger/seal/rebuild.ts";
-import { sentenceOf, StartFailure } from "../local/start-failure.ts";
+import { sentenceOf, StartFailure } from "./start-failure.ts";
 
 export type Snapshot = { readonly query: Query; readonly close: () => void };
 

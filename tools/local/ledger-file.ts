@@ -2,15 +2,17 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { localState, type LedgerPlace } from "../local/ledger-sql.ts";
-import { StartFailure } from "../local/start-failure.ts";
+import { localState } from "./ledger-sql.ts";
+import type { FileOrPlace } from "./place.ts";
+import { StartFailure } from "./start-failure.ts";
 import { ROOT } from "../root.ts";
 
 /** wrangler's own place, below the configuration. */
 const DEFAULT_STATE = join(ROOT, ".wrangler", "state");
 
-export function localLedgerFile({ environment, persistTo }: LedgerPlace): string {
-  return ledgerFileIn(persistTo ?? localState(environment) ?? DEFAULT_STATE);
+export function ledgerFileOf(place: FileOrPlace): string {
+  if ("file" in place) return place.file;
+  return ledgerFileIn(place.persistTo ?? localState(place.environment) ?? DEFAULT_STATE);
 }
 
 /** @throws StartFailure where there is none, or more than one. */
