@@ -197,7 +197,7 @@ INSERT INTO rollup_dimensions (
   workspace_id, own_key_rejected, initiator_name, actor_name, named_by
 )
 SELECT
-  json_array(link_key, client, provider, provider_type, model, workspace_id, own_key_rejected IS 1),
+  json_array(link_key || '', client, provider, provider_type, model, workspace_id, own_key_rejected IS 1),
   initiator_id, link_key ->> 1, attribution, actor_id, identity_source, client, provider, provider_type, model,
   workspace_id, own_key_rejected IS 1, initiator_name,
   CASE WHEN json_valid(metadata) THEN metadata ->> '$.actor_name' END,
@@ -209,5 +209,5 @@ SELECT dimension.id, SUBSTR(i.started_at, 1, 13), COUNT(*), TOTAL(i.usage_state 
   TOTAL(i.total_input_tokens), TOTAL(i.total_output_tokens), TOTAL(i.total_cache_read_input_tokens),
   TOTAL(i.total_cache_write_input_tokens)
 FROM interceptions AS i CROSS JOIN rollup_dimensions AS dimension ON dimension.key =
-  json_array(i.link_key, i.client, i.provider, i.provider_type, i.model, i.workspace_id, i.own_key_rejected IS 1)
+  json_array(i.link_key || '', i.client, i.provider, i.provider_type, i.model, i.workspace_id, i.own_key_rejected IS 1)
 GROUP BY 1, 2;

@@ -13,11 +13,14 @@ CREATE TABLE seal_tiles (
 );
 CREATE INDEX seal_tiles_stored ON seal_tiles (stored_to, stored_from) WHERE stored_to IS NOT NULL;
 
--- Entries of the log's own: its beginning, its keys, its schema, the time while nothing happens.
+-- Entries of the log's own: its beginning, its keys, its schema, the time of each hour.
 CREATE TABLE seal_entries (
   leaf_index INTEGER PRIMARY KEY,
   entry TEXT NOT NULL
 );
+
+-- The names, keys and schemas among them: the others are one for each hour.
+CREATE INDEX seal_entries_facts ON seal_entries (leaf_index) WHERE entry NOT LIKE '%"kind":"time"%';
 
 -- Signed tree heads, as C2SP notes.
 CREATE TABLE seal_checkpoints (

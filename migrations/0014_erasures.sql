@@ -18,3 +18,4 @@ CREATE TABLE erasures (
   objects_left INTEGER NOT NULL DEFAULT 0,
   finished_at INTEGER
 ) WITHOUT ROWID;
+CREATE INDEX erasures_open ON erasures (id) WHERE person IS NOT NULL;

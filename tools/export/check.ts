@@ -148,6 +148,8 @@ function notesOf(
   if (erased > 0) notes.push(`${erased} events have erased fields.`);
   const isOwnWord = given.length === 0 && keys.length > 0;
   if (isOwnWord)
-    notes.push(`The key was read from the bundle and is not confirmed. Pass a key from another source with --key.`);
+    notes.push(
+      `The key was read from the bundle and is not confirmed. Pass a key from another source with --key.`,
+    );
   return notes;
 }

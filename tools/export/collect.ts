@@ -108,7 +108,7 @@ function toEventLine(id: string, ledger: Ledger): EventLine | null {
   // An event that was deleted and delivered again has two leaves: the one of its row counts.
   const leaf = found.find(({ entry }) => entry !== null) ?? found.at(-1) ?? null;
   const status = leaf ? statusOfLeaf(id, leaf, ledger) : statusWithoutLeaf(id, ledger);
-  const schema = leaf ? (factsAt(own.parsed, leaf.index).schema ?? 0) : 0;
+  const schema = leaf ? (factsAt(own.facts, leaf.index).schema ?? 0) : 0;
   return toLine({ id, type, status, row, leaf, schema });
 }
 
@@ -116,7 +116,7 @@ function readLeaf(id: string, index: number, { rows, own, prover }: Ledger): Pro
   const hash = prover?.leafHash(index) ?? null;
   const proof = prover?.prove(index) ?? null;
   const event = rows.get(id)?.event ?? undefined;
-  const place = { index, schema: factsAt(own.parsed, index).schema ?? 0 };
+  const place = { index, schema: factsAt(own.facts, index).schema ?? 0 };
   const candidates = [rebuiltEntry(event, id, place), absentEntry(id, index)];
   const entry = candidates.find((text) => text !== null && isEntryOf(text, hash)) ?? null;
   return { index, hash, entry, proof };

@@ -6,6 +6,8 @@
  * in every second, an owner header in two of three.
  */
 
+import { MOST_EVENTS_PER_RUN } from "../../src/records/ledger/seal/sealer.ts";
+
 export type Kind = "plain" | "mixed";
 
 /** `node bench/ledger/rows.ts`: rows that D1 bills, bytes with indices, and a share of the totals' dimensions. */
@@ -17,11 +19,8 @@ export const LEDGER = {
 /** `node bench/ledger/seals.ts`, of each event. */
 export const SEALS = { written: 0.011, read: 3.8, bytes: 50, cpuMs: 0.22 };
 
-/** Rows that a run of the sealer writes for its state, checkpoint and open tiles, 1,440 times a day. */
-export const ROWS_PER_SEAL_RUN = 5;
-
 /** In one run of the sealer, every minute: src/records/ledger/seal/sealer.ts. */
-export const SEALED_PER_MINUTE = 48_000;
+export const SEALED_PER_MINUTE = MOST_EVENTS_PER_RUN;
 
 /** `npm run bench:ledger`: interceptions per second in wrangler's local D1 on two cores. */
 export const STORED_PER_SECOND = 1_700;

@@ -17,15 +17,20 @@ export const OBJECTS_PER_RUN = 250;
 
 const PASSES = 2;
 
+/** Erasures of one run; each is saved by one statement. */
+const ERASURES_PER_RUN = 20;
+export const ERASURE_STATEMENTS = 1 + ERASURES_PER_RUN;
+
 export type EraseArchiveDeps = Pick<LedgerDeps, "database" | "archive" | "logError">;
 
 export async function eraseArchived(deps: EraseArchiveDeps, now: number): Promise<void> {
   const { database, archive, logError } = deps;
   if (!database) return;
   let left = OBJECTS_PER_RUN;
-  for (const erasure of await openErasures(queryOf(database))) {
-    const isDue = erasure.passes === 0 || now >= erasure.requestedAt + OPEN_MS;
-    if (!isDue || left === 0) continue;
+  const open = await openErasures(queryOf(database));
+  const due = open.filter(({ passes, requestedAt }) => passes === 0 || now >= requestedAt + OPEN_MS);
+  for (const erasure of due.slice(0, ERASURES_PER_RUN)) {
+    if (left === 0) return;
     const step = archive ? await sweep(archive, erasure, { left, logError }) : NOTHING_TO_DO;
     left -= step.objects;
     const passes = erasure.passes + Number(step.isComplete);
@@ -91,18 +96,18 @@ async function resultOf(
   }
 }
 
-/** Written only if no other run has moved the cursor meanwhile. */
+/** Written only if, meanwhile, no other run has moved the cursor and no request has been renewed. */
 const SAVE = `UPDATE erasures SET archive_cursor = ?3, archive_passes = ?4, objects_erased = objects_erased + ?5,
   objects_left = objects_left + ?6, finished_at = ?7, person = IIF(?7 IS NULL, person, NULL)
-WHERE id = ?1 AND archive_cursor = ?2 AND archive_passes = ?8`;
+WHERE id = ?1 AND archive_cursor = ?2 AND archive_passes = ?8 AND requested_at = ?9`;
 
 async function save(
   database: D1Database,
-  { id, cursor, passes }: OpenErasure,
+  { id, cursor, passes, requestedAt }: OpenErasure,
   to: Step & { readonly passes: number; readonly finishedAt: number | null },
 ): Promise<void> {
   await database
     .prepare(SAVE)
-    .bind(id, cursor, to.cursor, to.passes, to.erased, to.left, to.finishedAt, passes)
+    .bind(id, cursor, to.cursor, to.passes, to.erased, to.left, to.finishedAt, passes, requestedAt)
     .run();
 }

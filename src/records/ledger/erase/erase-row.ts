@@ -3,7 +3,7 @@
  * and only if the row still has the seals that were read: an end that arrived meanwhile is left to the next pass.
  */
 import { RECORDS, type LedgerTable, type RecordType } from "../../../events/fields.ts";
-import { eraseFields, type StoredEvent } from "../seal/entry.ts";
+import { callEventId, eraseFields, type StoredEvent } from "../seal/entry.ts";
 import { sealColumn, toValue, type Row } from "../seal/rebuild.ts";
 import { SCHEMA_VERSION, STORED_FIELDS } from "../seal/schema.ts";
 import { formatErased, parseSealText } from "../seal/sealed-facts.ts";
@@ -42,7 +42,7 @@ export function columnsOf(table: LedgerTable): readonly string[] {
 }
 
 const eventIdOf = (table: LedgerTable, type: RecordType, id: string): string =>
-  isCallTable(table) ? `${id.slice(0, 14)}8${RECORDS[type].code.toString(16)}00${id.slice(18)}` : id;
+  isCallTable(table) ? callEventId(type, id) : id;
 
 /** null where the row does not change. `at`: milliseconds since 1970. */
 export function eraseRow(table: LedgerTable, row: Row, rules: Rules, at: number): RowErasure | null {
@@ -76,7 +76,7 @@ function changesOf(
 ): { readonly values: Record<string, Cell>; readonly names: readonly string[] } {
   const id = eventIdOf(table, type, String(row["id"]));
   const event: Record<string, unknown> = {};
-  for (const { name, column, field } of erasableFieldsOf(type))
+  for (const { name, column, field } of [...STORED_FIELDS[type], ...erasableFieldsOf(type)])
     if (column !== null) event[name] = toValue(field.kind, row[column]);
   const erased = erasedValues({ id, type, values: event }, rules);
   const columns = new Map(erasableFieldsOf(type).map(({ name, column }) => [name, column]));

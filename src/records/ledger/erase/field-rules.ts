@@ -8,6 +8,7 @@
  */
 import { columnName, type Field } from "../../../events/field.ts";
 import { RECORDS, type RecordDefinition, type RecordType } from "../../../events/fields.ts";
+import { ERASED, ERASED_OTHER, ERASED_RESPONSE } from "../erased-texts.ts";
 import { textWithout, withoutPerson, type Person } from "./person.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -46,29 +47,36 @@ const IN_TOTALS: ReadonlySet<string> = new Set(["model"]);
 /** The changed fields by name; none where the event does not concern the person. */
 export function erasedValues(event: EventValues, rules: Rules): Values {
   const changed: Record<string, unknown> = {};
+  const roles = rolesOf(event.values, rules.person);
   for (const { name, field } of erasableFieldsOf(event.type)) {
     const value = event.values[name] ?? null;
     if (value === null) continue;
-    const next = erasedValue(event, { name, field, value }, rules);
-    if (JSON.stringify(next) !== JSON.stringify(value)) changed[name] = next;
+    const next = erasedValue(event, { name, field, value }, { ...rules, ...roles });
+    if (next !== value && JSON.stringify(next) !== JSON.stringify(value)) changed[name] = next;
   }
   return changed;
 }
 
 type NamedValue = { readonly name: string; readonly field: Field; readonly value: unknown };
 
-function erasedValue(event: EventValues, named: NamedValue, rules: Rules): unknown {
+type Roles = { readonly isInitiator: boolean; readonly isActor: boolean };
+
+/** Whether the person is the initiator or the actor of an event. With digests, each comparison is a hash. */
+function rolesOf(values: Values, person: Person): Roles {
+  const isPerson = (id: unknown): boolean =>
+    typeof id === "string" && (id === person.pseudonym || person.isId(id));
+  return { isInitiator: isPerson(values["initiator_id"]), isActor: isPerson(values["actor_id"]) };
+}
+
+function erasedValue(event: EventValues, named: NamedValue, rules: Rules & Roles): unknown {
   const { person } = rules;
   if (event.type === "ledger_access") return accessWithout(named.value, person);
-  if (isWhole(event.values, named, rules)) return emptied(event, named, person);
+  if (isWhole(named, rules)) return emptied(event, named, person);
   // Content of others stays as it is, even where it is nothing but the person's name.
   return named.field.content ? named.value : withoutPerson(named.value, person);
 }
 
-function isWhole(values: Values, { name, field }: NamedValue, { person, technical }: Rules): boolean {
-  const isPerson = (id: unknown): boolean =>
-    typeof id === "string" && (person.isId(id) || id === person.pseudonym);
-  const [isInitiator, isActor] = [isPerson(values["initiator_id"]), isPerson(values["actor_id"])];
+function isWhole({ name, field }: NamedValue, { technical, isInitiator, isActor }: Rules & Roles): boolean {
   switch (field.erasable) {
     case "initiator":
     case "content":
@@ -82,21 +90,24 @@ function isWhole(values: Values, { name, field }: NamedValue, { person, technica
   }
 }
 
-/** The text in place of one that must not be null. */
-export const ERASED = "erased";
-
 /** A text that is unique among its column's, and follows from the event, so that a redelivered event finds its row. */
-const UNIQUE: Readonly<Record<string, (id: string) => string>> = {
-  usage_of: (id) => `${ERASED}/${id}`,
-  file_id: (id) => `${ERASED}/${id}`,
+const UNIQUE: Readonly<Record<string, (event: EventValues) => string>> = {
+  usage_of: ({ id, values }) => {
+    const { usage_of, provider, msg_id } = values;
+    // A later pass finds it erased.
+    if (typeof usage_of === "string" && usage_of.startsWith(ERASED_OTHER)) return usage_of;
+    const isOfResponse = usage_of === `${String(provider)}/${String(msg_id)}`;
+    return `${isOfResponse ? ERASED_RESPONSE : ERASED_OTHER}${id}`;
+  },
+  file_id: ({ id }) => `${ERASED_OTHER}${id}`,
 };
 
-function emptied({ id }: EventValues, { name, field, value }: NamedValue, person: Person): unknown {
+function emptied(event: EventValues, { name, field, value }: NamedValue, person: Person): unknown {
   if (typeof value !== "string" || field.kind === "object" || field.kind === "texts")
     return field.nullable ? null : Array.isArray(value) || field.kind === "texts" ? [] : {};
   if (person.isId(value) || value === person.pseudonym) return person.pseudonym;
   if (field.nullable) return null;
-  return UNIQUE[name]?.(id) ?? (field.erasable === "actor" ? person.pseudonym : ERASED);
+  return UNIQUE[name]?.(event) ?? (field.erasable === "actor" ? person.pseudonym : ERASED);
 }
 
 /** A record of a read or a hold: a text that names the person is replaced, one that contains a name is removed. */

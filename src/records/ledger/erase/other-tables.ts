@@ -7,7 +7,7 @@ import { eraseEvent } from "./erase-event.ts";
 import type { Statement } from "./erase-row.ts";
 import type { Rules } from "./field-rules.ts";
 import type { Source } from "./find-rows.ts";
-import { ERASED } from "./field-rules.ts";
+import { ERASED } from "../erased-texts.ts";
 import { textWithout, withoutPerson, type Person } from "./person.ts";
 
 export type OtherTable = {

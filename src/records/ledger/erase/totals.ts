@@ -20,13 +20,11 @@ const fineKey = (link: string): string =>
   `json_array(${link}, d.client, d.provider, d.provider_type, d.model, ${WORKSPACE}, d.own_key_rejected)`;
 
 /**
- * As `dimensionKey` and `addCoarse` have it. Its first part is a generated column, of which some versions of SQLite make a list
- * and others a text: the key before tells which. `||` makes a text of a list.
+ * As `dimensionKey` and `addCoarse` have it.
  */
 const KEY = `CASE
   WHEN d.coarseness > 0 THEN json_array('principals', ${replaced("initiator_id")}, d.initiator_source, ${replaced("actor_id")},
     d.identity_source, d.attribution, d.own_key_rejected)
-  WHEN json_type(d.key, '$[0]') = 'array' THEN ${fineKey(LINK_KEY)}
   ELSE ${fineKey(`${LINK_KEY} || ''`)}
 END`;
 

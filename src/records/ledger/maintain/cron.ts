@@ -6,7 +6,7 @@
 import type { LogOperatorEvent } from "../../../shared/operator-log.ts";
 import { firstUuidAt } from "../../../shared/uuid.ts";
 import { errorText } from "../error-text.ts";
-import { eraseArchived } from "../erase/erase-archive.ts";
+import { eraseArchived, ERASURE_STATEMENTS } from "../erase/erase-archive.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import {
   closeDays,
@@ -59,7 +59,7 @@ const closeNoted = (table: CallTable): readonly string[] => [
 
 const CALL_TABLES = ["interceptions", "passthroughs"] as const satisfies readonly CallTable[];
 
-/** Every statement of the cron except those of the anomaly scan. Each has one parameter. */
+/** The statements that close calls and delete rows. Each has one parameter. */
 export const MAINTENANCE_SQL: readonly string[] = [
   ...CALL_TABLES.flatMap((table) => [...closePage(table), ...closeNoted(table)]),
   ...DELETED_TABLES.flatMap((table) => [...(BEFORE_DELETION[table] ?? []), deleteFrom(table)]),
@@ -73,6 +73,7 @@ export const MOST_STATEMENTS: Readonly<Record<string, number>> = {
   "merging counts": MERGE_STATEMENTS,
   "folding totals": 1 + FOLD_STATEMENTS,
   deletion: DELETION_STATEMENTS,
+  erasures: ERASURE_STATEMENTS,
 };
 
 /**

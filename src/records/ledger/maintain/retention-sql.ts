@@ -135,7 +135,12 @@ export type NotedDeletion = {
   readonly rows: number;
 };
 export const NOTED_DELETIONS = "SELECT deleted_table, reason, before, rows FROM noted_deletions";
-export const FORGET_DELETIONS = "DELETE FROM noted_deletions";
+/** Parameter: the noted deletions that are recorded, as JSON. Another run may have added rows meanwhile. */
+export const FORGET_DELETIONS: readonly string[] = [
+  `UPDATE noted_deletions SET rows = noted_deletions.rows - (recorded.value ->> 'rows') FROM json_each(?1) AS recorded
+WHERE deleted_table = recorded.value ->> 'deleted_table' AND reason = recorded.value ->> 'reason'`,
+  "DELETE FROM noted_deletions WHERE rows <= 0 AND ?1 IS NOT NULL",
+];
 
 /** Moves the boundary of the interceptions, before any of them is deleted. Parameter: the boundary. */
 export const MOVE_BOUNDARY = `INSERT INTO upkeep_cursors (job, cursor) VALUES ('${PURGE_JOB}', ?1)

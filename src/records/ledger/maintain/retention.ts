@@ -61,7 +61,7 @@ const MAX_STATEMENTS = 340;
  * The statements of a run at most: the last step has two more, two may follow that move the boundary, and those that store
  * the events.
  */
-export const DELETION_STATEMENTS = MAX_STATEMENTS + 4 + 2 + 7;
+export const DELETION_STATEMENTS = MAX_STATEMENTS + 4 + 2 + 8;
 
 type Reason = "age" | "size";
 /** `before`: milliseconds since 1970. */
@@ -189,5 +189,7 @@ async function recordDeletions(
   // Into the log as well, where it outlives the database.
   for (const { event } of entries) print(toEventLine(event));
   await storeEvents(database, entries);
-  if (results.length > 0) await database.prepare(FORGET_DELETIONS).run();
+  if (results.length === 0) return;
+  const recorded = JSON.stringify(results);
+  await database.batch(FORGET_DELETIONS.map((sql) => database.prepare(sql).bind(recorded)));
 }

@@ -19,7 +19,8 @@ import type { LedgerTable } from "../../../events/fields.ts";
 import { STORED_FIELDS } from "./schema.ts";
 import { TABLES, type CallTable, type Columns } from "../tables.ts";
 import { latestCall } from "../write/thread-sql.ts";
-import { CLAIMED, CLAIMED_MEASURES, claimedSum, takesUsage } from "../write/retrieved-sql.ts";
+import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
+import { CLAIMED, CLAIMED_MEASURES, claimedSum, isOfResponse, takesUsage } from "../write/retrieved-sql.ts";
 
 export type Boundaries = {
   /** The first id that a purge of the table has not reached; empty where none was. */
@@ -102,7 +103,7 @@ WHERE NOT EXISTS (SELECT 1 FROM token_usages AS copy WHERE copy.interception_id 
 
 /** `partial` for the results of a batch, which can have further ones. Migration 0009 did not tell these apart. */
 const CLAIMED_USAGE = `(SELECT IIF(
-    read.id = interceptions.provider || '/' || interceptions.provider_response_id OR end_seal = '', read.usage, 'partial'
+    ${isOfResponse("read.id", "interceptions.provider", "interceptions.provider_response_id")} OR end_seal = '', read.usage, 'partial'
   ) ${CLAIMED} LIMIT 1)`;
 
 const CLAIMS = `
@@ -112,7 +113,7 @@ WHERE (COALESCE(claimed_usage, ${CLAIMED_MEASURES.map((name) => `claimed_${name}
     OR ${CLAIMED_MEASURES.map((name) => `claimed_${name} IS NOT ${claimedSum(name)}`).join(" OR ")})`;
 
 const RECORDS_OF_DELETIONS = `
-SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses WHERE action = 'purge' AND before > created_at`;
+SELECT id, 'a deletion of what was not there yet' AS detail FROM ledger_accesses WHERE action = 'purge' AND before > created_at AND target <> '${UNAUTHENTICATED_TABLE}'`;
 
 /** By these tables the API finds the rows of a session and of an actor. */
 const SESSION_SPANS = `

@@ -6,7 +6,7 @@
  * a commitment: SHA-256(salt ‖ the canonical JSON of the value). A value that is not there (null) is committed to like any
  * other. An erased value keeps its commitment, so that the leaf stays what it was.
  */
-import type { RecordType } from "../../../events/fields.ts";
+import { RECORDS, type RecordType } from "../../../events/fields.ts";
 import { fromHex } from "../../../shared/hex.ts";
 import { concat, toBase64Url, utf8 } from "./bytes.ts";
 import { canonicalJson } from "./canonical.ts";
@@ -29,6 +29,10 @@ export type Position = { readonly index: number; readonly schema: number };
 /** In lower case: an id is its bytes, and one text. */
 export const isEventId = (id: unknown): id is string =>
   typeof id === "string" && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+
+/** The id of the one event of a type that a call has. */
+export const callEventId = (type: RecordType, id: string): string =>
+  `${id.slice(0, 14)}8${RECORDS[type].code.toString(16)}00${id.slice(18)}`;
 
 /** Of an id that `isEventId` accepts. */
 export const eventIdBytes = (id: string): Uint8Array<ArrayBuffer> => fromHex(id.replaceAll("-", ""));

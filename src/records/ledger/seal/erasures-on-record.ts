@@ -1,15 +1,16 @@
 /**
- * Whether the erased fields of an event are what a recorded erasure leaves. A mark alone would hide any change: who can write the
- * database could mark a field and put another value there.
+ * Whether the erased fields of an event are what a recorded erasure leaves. A mark alone would hide any change: an attacker who can
+ * write to the database could mark a field and put another value there.
  */
+import { ERASED } from "../erased-texts.ts";
 import type { StoredEvent } from "./entry.ts";
 import type { Query } from "./rebuild.ts";
 
 const ERASURES_SQL = `SELECT target, MAX(created_at) AS created_at FROM ledger_accesses
 WHERE action = 'erase' AND seal <> '' GROUP BY target`;
 
-/** The text in place of one that must not be null (erase/field-rules.ts), alone or in front of an event's id. */
-const PLACEHOLDER = /^erased(?:\/[0-9a-f-]{36})?$/;
+/** `ERASED`, alone or in front of an event's id. */
+const PLACEHOLDER = new RegExp(`^${ERASED}(?:/(?:response/)?[0-9a-f-]{36})?$`);
 
 export async function readErasures(query: Query): Promise<(event: StoredEvent) => boolean> {
   const rows = await query(ERASURES_SQL);
@@ -19,7 +20,12 @@ export async function readErasures(query: Query): Promise<(event: StoredEvent) =
     if (value === null || value === "" || (typeof value === "string" && PLACEHOLDER.test(value))) return true;
     // Of a list or an object only the parts that name the person are replaced.
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    return text === "[]" || text === "{}" || pseudonyms.some((pseudonym) => text.includes(pseudonym));
+    return (
+      text === "[]" ||
+      text === "{}" ||
+      text.includes(JSON.stringify(ERASED)) ||
+      pseudonyms.some((pseudonym) => text.includes(pseudonym))
+    );
   };
   return ({ values, facts }) =>
     Object.entries(facts.erased).every(([name, { at }]) => at <= last && isLeft(values[name] ?? null));

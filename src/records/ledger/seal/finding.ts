@@ -15,14 +15,14 @@ export const FINDINGS = {
   unsigned: "A checkpoint has no signature of a known key.",
   wrong_signature: "A checkpoint has a wrong signature of a known key.",
   wrong_origin: "A checkpoint names another log.",
-  key_unknown:
-    "The log uses a key that the verifier does not know and that the key before did not sign.",
+  key_unknown: "The log uses a key that the verifier does not know and that the key before did not sign.",
   gap: "The log has no `time` entry for several hours: the sealer did not run, or entries are missing.",
   misdated: "An event says that it was stored long before it was sealed, or after.",
   unsigned_leaves: "Leaves stand after the last checkpoint for longer than the sealer should take.",
   unsealed_added: "There are more rows without a seal than when the log began.",
   derived_altered: "A value that the ledger derives from its events does not follow from them.",
-  totals_altered: "A total is not the sum of its interceptions, or its dimension or name does not match them.",
+  totals_altered:
+    "A total is not the sum of its interceptions, or its dimension or name does not match them.",
   overdeleted: "More rows are gone than the recorded deletions deleted.",
   unreadable: "A part of the database cannot be read, so that it is not verified.",
   schema_altered: "A table, an index, a view or a trigger is not that of the migrations.",

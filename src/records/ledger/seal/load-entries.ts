@@ -30,9 +30,11 @@ export function eventIdOf(bytes: Uint8Array): string | null {
 export type OwnEntries = {
   readonly texts: ReadonlyMap<number, string>;
   readonly parsed: readonly StoredLogEntry[];
+  /** Those that `factsAt` needs: without the times, of which there is one for each hour. */
+  readonly facts: readonly StoredLogEntry[];
 };
 
-/** All entries of the log's own: as many as rotations and idle hours. */
+/** All entries of the log's own: as many as rotations and hours. */
 export async function loadOwnEntries(query: Query): Promise<OwnEntries> {
   const rows = await query("SELECT leaf_index, entry FROM seal_entries ORDER BY leaf_index");
   const texts = new Map(rows.map((row) => [Number(row["leaf_index"]), String(row["entry"])]));
@@ -40,7 +42,7 @@ export async function loadOwnEntries(query: Query): Promise<OwnEntries> {
     const entry = parseLogEntry(text);
     return entry?.index === index && (entry.kind === "begin") === (index === 0) ? [entry] : [];
   });
-  return { texts, parsed };
+  return { texts, parsed, facts: parsed.filter(({ kind }) => kind !== "time") };
 }
 
 const TILES_SQL = `SELECT ${TILE_COLUMNS} FROM seal_tiles WHERE id >= ?1 AND id < ?2 ORDER BY id`;
@@ -60,7 +62,7 @@ export async function loadLeaves(query: Query, tile: LeafTile, own: OwnEntries):
   return tile.hashes.map((hash, at): LoadedLeaf => {
     const index = tile.index * TILE_WIDTH + at;
     const eventId = ids[at] ?? null;
-    const schema = factsAt(own.parsed, index).schema ?? 0;
+    const schema = factsAt(own.facts, index).schema ?? 0;
     if (eventId === null)
       return { index, hash, eventId, event: null, schema, entry: own.texts.get(index) ?? null };
     const event = events.get(eventId);

@@ -47,7 +47,7 @@ export async function proveEvent(query: Query, eventId: string): Promise<EventPr
   }
   const { index } = leaf;
   const hashes = await hashesOf(query, inclusionRanges(index, { from: 0, to: checkpoint.size }));
-  const { schema } = factsAt(own.parsed, index);
+  const { schema } = factsAt(own.facts, index);
   const entry = rebuiltEntry(event, eventId, { index, schema: schema ?? 0 });
   const isIntact = entry !== null && equalBytes(leafHash(utf8(entry)), leaf.hash);
   const erased = typeof event === "object" ? Object.entries(event.facts.erased) : [];

@@ -31,7 +31,7 @@ const STATE_SQL = `SELECT s.tree_size, s.journal_seq, s.published_size, c.tree_s
 FROM seal_state AS s
 LEFT JOIN seal_checkpoints AS c ON c.tree_size = (SELECT MAX(tree_size) FROM seal_checkpoints)`;
 
-/** Entries that name a key or a schema; the others are as many as idle hours. */
+/** Entries that name a key or a schema; the others are one for each hour. */
 const FACTS_SQL = `SELECT entry FROM seal_entries WHERE entry NOT LIKE '%"kind":"time"%' ORDER BY leaf_index`;
 
 const LAST_OWN_SQL = "SELECT entry FROM seal_entries ORDER BY leaf_index DESC LIMIT 1";

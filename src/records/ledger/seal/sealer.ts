@@ -26,8 +26,10 @@ export type SealDeps = {
   readonly now: () => number;
 };
 
-/** `steps` of some `events` each keep a run below the 1,000 statements of an invocation, and below a minute. */
-const BOUNDS = { events: 2_000, steps: 24, ms: 45_000, journalRows: 100, journalPages: 10 };
+/** `steps` of some `events` each keep a run below the 1,000 statements of an invocation, and below a minute: a step takes 46. */
+const BOUNDS = { events: 2_000, steps: 20, ms: 45_000, journalRows: 100, journalPages: 10 };
+
+export const MOST_EVENTS_PER_RUN = BOUNDS.steps * BOUNDS.events;
 
 /** The log gets an entry with the time this often: it proves that the log is alive, and bounds the times of the events. */
 export const TIME_ENTRY_MS = 3_600_000;
@@ -45,6 +47,8 @@ export type SealRun = {
 /** Seals what the journal has. @throws where the database fails, or the log in it was changed. */
 export async function runSealer(deps: SealDeps): Promise<SealRun> {
   const deadline = deps.now() + BOUNDS.ms;
+  const query = queryOf(deps.database);
+  await checkContinues(query, await readState(query), deps.signers);
   let run: SealRun = { events: 0, absent: [], checkpoint: null, isUnfinished: true };
   for (let step = 1; step <= BOUNDS.steps && run.isUnfinished; step += 1) {
     const isLast = step === BOUNDS.steps || deps.now() >= deadline;
@@ -67,7 +71,6 @@ async function sealStep(deps: SealDeps, isLast: boolean): Promise<SealRun | null
   if (state.facts.origin !== null && state.facts.origin !== signers[0].name)
     throw new Error("the log has another origin: its name cannot change");
   const journal = await readJournal(query, state.journalSeq);
-  await checkContinues(query, state, signers);
   const own = await ownEntries(deps, query, state);
   const isUnsigned = state.treeSize > (state.checkpoint?.size ?? 0);
   const isUnfinished = journal.isUnfinished;
@@ -112,8 +115,8 @@ async function readJournal(query: Query, after: number): Promise<Journal> {
 }
 
 /**
- * Never signs a tree that does not continue the last signed one: who can write the database could otherwise change the tree,
- * and let the next run sign it.
+ * Never signs a tree that does not continue the last signed one. An attacker who can write to the database could otherwise
+ * change the tree, and the next run would sign it.
  * @throws where the last checkpoint is gone, has another signature, or is of another tree.
  */
 async function checkContinues(

@@ -83,7 +83,7 @@ export class GoneRows {
   compare(purges: Purges, ids: IdSet, add: AddFinding): void {
     for (const end of this.#ends) {
       const start = startOf(end);
-      if (start === null || ids.has(eventIdBytes(start.id))) continue;
+      if (ids.has(eventIdBytes(start.id))) continue;
       this.#rows.set(start.table, (this.#rows.get(start.table) ?? 0) + 1);
     }
     this.#ends = [];
@@ -99,8 +99,8 @@ export class GoneRows {
   }
 }
 
-/** The start that the row of an end has, where it has one. */
-function startOf(end: string): { readonly id: string; readonly table: LedgerTable } | null {
+/** The start of an end's call. */
+function startOf(end: string): { readonly id: string; readonly table: LedgerTable } {
   const type = typeOfEvent(end) === "interception_end" ? "interception_start" : "passthrough_start";
   const { code, table } = RECORDS[type];
   return { id: `${end.slice(0, 15)}${code.toString(16)}${end.slice(16)}`, table };

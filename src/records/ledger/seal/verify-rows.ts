@@ -1,8 +1,8 @@
 /** Finds rows that the log does not have: every row with a seal must be an event of a leaf, once. */
-import { RECORDS, type RecordType } from "../../../events/fields.ts";
+import { RECORDS } from "../../../events/fields.ts";
 import { isCallTable, TABLE_KEYS } from "../tables.ts";
 import { uuidTime } from "../../../shared/uuid.ts";
-import { eventIdBytes, isEventId } from "./entry.ts";
+import { callEventId, eventIdBytes, isEventId } from "./entry.ts";
 import type { AddFinding } from "./finding.ts";
 import type { IdSet } from "./id-set.ts";
 import type { StoredLogEntry } from "./log-entry.ts";
@@ -57,10 +57,6 @@ const tableOf = (eventId: string): string | null => {
   const type = typeOfEvent(eventId);
   return type && RECORDS[type].table;
 };
-
-/** The id of the one event of this type that a call has. */
-const callEventId = (type: RecordType, id: string): string =>
-  `${id.slice(0, 14)}8${RECORDS[type].code.toString(16)}00${id.slice(18)}`;
 
 /** Visits every row with an event of the source, and every row without any. */
 async function passTable(

@@ -7,7 +7,7 @@ export type SchemaObject = { readonly type: string; readonly name: string; reado
 
 /** Without SQLite's own objects, and those of D1. */
 export const SCHEMA_SQL = `SELECT type, name, sql FROM sqlite_schema
-WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'd1_*'`;
+WHERE sql IS NOT NULL AND NOT (type = 'table' AND (name GLOB 'sqlite_*' OR name GLOB '_cf_*' OR name = 'd1_migrations'))`;
 
 /** SQLite keeps the text of the statement; its blanks, quotes and case mean nothing here. */
 const normalized = (sql: string): string => sql.toLowerCase().replaceAll(/["`\s]|if not exists/g, "");

@@ -71,9 +71,9 @@ export async function verifyLedger(options: VerifyOptions): Promise<VerifyReport
   const [state] = await query("SELECT tree_size, journal_seq FROM seal_state WHERE id = 1");
   const treeSize = Number(state?.["tree_size"] ?? 0);
   const own = await loadOwnEntries(query);
-  const origin = factsAt(own.parsed, Infinity).origin;
+  const origin = factsAt(own.facts, Infinity).origin;
   const keys = await knownKeys(own.parsed, trusted, add);
-  const keyAt = (size: number): string | null => factsAt(own.parsed, size).verifierKey;
+  const keyAt = (size: number): string | null => factsAt(own.facts, size).verifierKey;
   const pass = new CheckpointPass({ query, origin, keys, keyAt, trusted: options.checkpoints, add });
   const times = new LogTimes(add);
   const purges = await readPurges(query);

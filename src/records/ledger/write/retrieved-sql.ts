@@ -3,6 +3,7 @@
  * the usage and the file of a batch may be stored in any order. A row of `token_usages` has the id `usage_of`, so it exists
  * once.
  */
+import { ERASED_RESPONSE } from "../erased-texts.ts";
 import type { InterceptorEvent } from "../../../events/event.ts";
 import { movesOf } from "../rollups/journal-sql.ts";
 
@@ -97,11 +98,18 @@ export const CLAIMED_MEASURES = [
 
 export const claimedSum = (name: string): string => `(SELECT SUM(${name}) ${CLAIMED})`;
 
+/**
+ * Whether a usage is that of a response, and not of one of the results of a batch. After an erasure its name begins so
+ * (erase/field-rules.ts).
+ */
+export const isOfResponse = (usageOf: string, provider: string, responseId: string): string =>
+  `(${usageOf} = ${provider} || '/' || ${responseId} OR ${usageOf} GLOB '${ERASED_RESPONSE}*')`;
+
 /** The state and the sums of claimed usage: `partial` while a batch can have further results. */
 const MARK_CLAIMED = `
 WITH ${found("?1")},
 claimed (id, usage) AS MATERIALIZED (
-  SELECT i.id, IIF(read.usage_of = read.provider || '/' || found.created_id, read.usage, 'partial')
+  SELECT i.id, IIF(${isOfResponse("read.usage_of", "read.provider", "found.created_id")}, read.usage, 'partial')
   FROM found ${CREATOR}
 )
 UPDATE interceptions SET claimed_usage = claimed.usage,

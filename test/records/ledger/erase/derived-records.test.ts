@@ -30,6 +30,7 @@ import {
   RETRIEVED,
   START,
   TOOL,
+  NO_TOKENS,
 } from "../../../support/in-workerd/events.ts";
 import { ledgerDeps } from "../../../support/in-workerd/ledger-deps.ts";
 import { eventsOf, idOf, T0 } from "../../../support/in-workerd/ledger-events.ts";
@@ -194,6 +195,34 @@ const keys = (): Promise<readonly object[]> =>
   query(
     "SELECT COUNT(*) AS different FROM tool_usages AS t JOIN interceptions AS i ON i.id = t.interception_id WHERE t.link_key IS NOT i.link_key",
   );
+
+describe("the usage of a response that was read later", () => {
+  it("stays final, also where the response's end is delivered again", async () => {
+    const hers = { initiator: ALICE, actor: ALICE };
+    const own = (event: InterceptorEvent): InterceptorEvent => eventOf(event, hers, false);
+    const usage_of = `${RETRIEVED.provider}/${RETRIEVED.msg_id}`;
+    const end = own({
+      ...END,
+      ...NO_TOKENS,
+      interception_id: idOf(1),
+      provider: RETRIEVED.provider,
+      outcome: "queued",
+      usage: "unknown",
+      msg_id: RETRIEVED.msg_id,
+    });
+    await storeSealed(database, [own({ ...START, interception_id: idOf(1) }), end]);
+    await storeSealed(database, [own({ ...RETRIEVED, interception_id: idOf(2), usage_of })]);
+    const state = "SELECT claimed_usage, usage_state FROM interceptions";
+    const before = await query(state);
+    expect(before).toEqual([{ claimed_usage: "final", usage_state: "final" }]);
+    await eraseAlice(database);
+    await storeSealed(database, [end]);
+    expect(await query(state)).toEqual(before);
+    await seal(database);
+    await recordErasure(database);
+    expect((await verify(database)).findings).toEqual([]);
+  });
+});
 
 describe("threads", () => {
   it("of the person have no links, like the ids that they were made of", async () => {

@@ -269,9 +269,13 @@ describe("traces of a person in the records of others", () => {
         cause: "Mr. X against alice@example.com",
       },
       { ...ACCESS, interception_id: idOf(73), parameters: { initiator: ALICE, search: "Alice Liddell" } },
+      { ...ACCESS, interception_id: idOf(74), parameters: { session_id: "the laptop of Alice Liddell" } },
     ]);
+    await seal(database);
     expect(texts.names).toContain(hash);
     await eraseAlice(database);
     expect(cellsWith(await dump(database), LOOKED_FOR)).toEqual([]);
+    await recordErasure(database);
+    expect((await verify(database)).findings).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@
  * Attacks of who can write the database and has no key: each is named by a verification, or stops the sealer before it signs.
  * The comments say what the attacker gains where a check is missing.
  */
+import { SCHEMA_SQL, type SchemaObject } from "../../../../src/records/ledger/seal/verify-schema.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { eventId } from "../../../../src/events/event-id.ts";
 import { RECORDS } from "../../../../src/events/fields.ts";
@@ -243,6 +244,25 @@ describe("a key", () => {
 
   it("of the auditor that cannot be read is an error, not one key less", async () => {
     await expect(verify(database, { verifierKeys: ["mistyped"] })).rejects.toThrow("not a verifier key");
+  });
+});
+
+describe("the schema", () => {
+  // The attack: a trigger with a name like those of D1 falsifies each row that is stored from then on.
+  it("names a trigger of any name", async () => {
+    const schema = await queryOf(database)(SCHEMA_SQL);
+    const expectedSchema = schema as readonly unknown[] as SchemaObject[];
+    expect(await verify(database, { expectedSchema })).toMatchObject({ isIntact: true });
+    await database
+      .prepare(
+        "CREATE TRIGGER d1_hide AFTER INSERT ON interceptions BEGIN UPDATE interceptions SET initiator_id = 'bob'; END",
+      )
+      .run();
+    try {
+      expect((await verify(database, { expectedSchema })).counts).toEqual({ schema_altered: 1 });
+    } finally {
+      await database.prepare("DROP TRIGGER d1_hide").run();
+    }
   });
 });
 
