@@ -49,6 +49,8 @@ export const OPERATOR_EVENTS = {
   seals_off: "The ledger is not sealed, because there is no `SEAL_KEY`. Logged once an hour.",
   erasure_archive_pass:
     "An erasure has passed through the archive: `erasure`, `pass` (1 of all objects, 2 of late ones), `state` (`open`, or `complete` once its digests are deleted).",
+  erasure_unreadable:
+    "The digests of an open erasure cannot be read, so that late events and the archive keep the person: run `npm run erase` again with the person's ids: `erasure`.",
   erasure_object_left:
     "An object of the archive names an erased person and could not be rewritten or deleted, for example under a bucket lock: `key`, `error`.",
   maintenance_failed: "A part of the cron's maintenance failed: `error`.",

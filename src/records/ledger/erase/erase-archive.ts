@@ -8,7 +8,7 @@ import { errorText } from "../error-text.ts";
 import type { LedgerDeps } from "../ledger.ts";
 import { queryOf } from "../seal/seal-state.ts";
 import { eraseObject, type ObjectResult } from "./erase-object.ts";
-import { OPEN_MS, openErasures, type OpenErasure } from "./erasures.ts";
+import { OPEN_MS, readErasures, type OpenErasure } from "./erasures.ts";
 
 /** The folders with events, in the order of their names. The seals' hold none (seal/publish.ts). */
 const FOLDERS = ["dt=", "unauthenticated/", "unread/"] as const;
@@ -27,7 +27,8 @@ export async function eraseArchived(deps: EraseArchiveDeps, now: number): Promis
   const { database, archive, logError } = deps;
   if (!database) return;
   let left = OBJECTS_PER_RUN;
-  const open = await openErasures(queryOf(database));
+  const { open, unreadable } = await readErasures(queryOf(database));
+  for (const id of unreadable) logError({ event: "erasure_unreadable", erasure: id });
   const due = open.filter(({ passes, requestedAt }) => passes === 0 || now >= requestedAt + OPEN_MS);
   for (const erasure of due.slice(0, ERASURES_PER_RUN)) {
     if (left === 0) return;

@@ -25,22 +25,35 @@ export type OpenErasure = {
 const OPEN = `SELECT id, pseudonym, person, technical, requested_at, archive_passes, archive_cursor
 FROM erasures WHERE person IS NOT NULL ORDER BY id`;
 
-export async function openErasures(query: Query): Promise<OpenErasure[]> {
-  return (await query(OPEN)).flatMap((row) => {
+export type Erasures = {
+  readonly open: readonly OpenErasure[];
+  /** The ids of requests whose digests cannot be read: they erase nothing. */
+  readonly unreadable: readonly string[];
+};
+
+export async function readErasures(query: Query): Promise<Erasures> {
+  const open: OpenErasure[] = [];
+  const unreadable: string[] = [];
+  for (const row of await query(OPEN)) {
     const digests = parseDigests(String(row["person"]));
-    if (!digests) return [];
-    const person = personOfDigests(String(row["pseudonym"]), digests);
-    return [
-      {
+    if (digests)
+      open.push({
         id: String(row["id"]),
-        rules: { person, technical: row["technical"] === 1 },
+        rules: {
+          person: personOfDigests(String(row["pseudonym"]), digests),
+          technical: row["technical"] === 1,
+        },
         requestedAt: Number(row["requested_at"]),
         passes: Number(row["archive_passes"]),
         cursor: String(row["archive_cursor"]),
-      },
-    ];
-  });
+      });
+    else unreadable.push(String(row["id"]));
+  }
+  return { open, unreadable };
 }
+
+export const openErasures = async (query: Query): Promise<readonly OpenErasure[]> =>
+  (await readErasures(query)).open;
 
 /** Erases the persons of all open erasures. */
 export const eraseIn = <T>(event: T, erasures: readonly Pick<OpenErasure, "rules">[]): T =>

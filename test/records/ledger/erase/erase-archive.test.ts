@@ -208,4 +208,18 @@ describe("the archive", () => {
     expect(codes).toEqual(["erasure_object_left", "erasure_archive_pass"]);
     expect(await queryOf(database)("SELECT objects_left FROM erasures")).toEqual([{ objects_left: 1 }]);
   });
+
+  it("names a request that cannot be read, and goes on with the others", async () => {
+    await archiveEvents(archive, HERS);
+    await database
+      .prepare("INSERT INTO erasures (id, pseudonym, person, requested_at) VALUES (?1, ?2, ?3, ?4)")
+      .bind(idOf(0), "erased-000000000000", "{}", T0)
+      .run();
+    const logged: unknown[] = [];
+    await eraseArchived({ database, archive, logError: (event) => void logged.push(event) }, T0);
+    expect(logged[0]).toEqual({ event: "erasure_unreadable", erasure: idOf(0) });
+    expect(Object.values(await objectsIn()).join("")).not.toContain(ALICE);
+    const passes = await queryOf(database)("SELECT archive_passes AS n FROM erasures ORDER BY id");
+    expect(passes).toEqual([{ n: 0 }, { n: 1 }]);
+  });
 });
