@@ -1,6 +1,6 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers, and src/events/record-facts.ts. test/docs/tables.test.ts fails when one of them is out of date.
+ * markers, src/events/record-facts.ts, and the writers of events and rows. test/docs/tables.test.ts fails when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,8 @@ import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
 import { code, table } from "./tables/markdown.ts";
+import { analyticsWritersText } from "./tables/analytics-writers.ts";
+import { eventWritersText } from "./tables/event-writers.ts";
 import { recordFactsText } from "./tables/record-facts.ts";
 import { costsTable, ledgerTable, ratesTable, retentionTable } from "./tables/scaling.ts";
 
@@ -159,6 +161,10 @@ export async function withTables(page: Page, text: string): Promise<string> {
   return prettier.format(generated, { ...options, parser: "markdown" });
 }
 
+export const EVENT_WRITERS_PATH = fileURLToPath(import.meta.resolve("../src/events/event-writers.ts"));
+export const ANALYTICS_WRITERS_PATH = fileURLToPath(
+  import.meta.resolve("../src/gateway/sinks/analytics-writers.ts"),
+);
 export const RECORD_FACTS_PATH = fileURLToPath(import.meta.resolve("../src/events/record-facts.ts"));
 
 /** The page as it is stored. */
@@ -167,6 +173,8 @@ export const pageText = (page: Page): string => readFileSync(pathOf(page), "utf8
 export async function main(): Promise<number> {
   for (const page of Object.keys(PAGES) as Page[])
     writeFileSync(pathOf(page), await withTables(page, pageText(page)));
+  writeFileSync(EVENT_WRITERS_PATH, await eventWritersText(EVENT_WRITERS_PATH));
+  writeFileSync(ANALYTICS_WRITERS_PATH, await analyticsWritersText(ANALYTICS_WRITERS_PATH));
   writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
   return 0;
 }
