@@ -6,14 +6,20 @@ import { escapeUnsafe } from "../shared/log-line.ts";
 import type { InterceptorEvent } from "./event.ts";
 import { EVENT_WRITERS } from "./event-writers.ts";
 
-/** An event is never changed, so its text stays valid as long as it exists. */
-const texts = new WeakMap<InterceptorEvent, string>();
+/** The events of one request are written, searched and sent in one turn, so that few have to be kept. */
+const KEPT = 8;
+const events: (InterceptorEvent | null)[] = Array.from({ length: KEPT }, () => null);
+const texts: string[] = Array.from({ length: KEPT }, () => "");
+let next = 0;
 
+/** An event is never changed, so that its text stays valid. */
 export function eventText(event: InterceptorEvent): string {
-  const known = texts.get(event);
-  if (known !== undefined) return known;
+  const at = events.indexOf(event);
+  if (at >= 0) return texts[at] as string;
   const text = write(event);
-  texts.set(event, text);
+  events[next] = event;
+  texts[next] = text;
+  next = (next + 1) % KEPT;
   return text;
 }
 
