@@ -33,9 +33,9 @@ export type Deadline = {
 };
 
 /** Aborts the controller after `ms`. */
-export function abortAfter(ms: number, abort: AbortController): Deadline {
+export function abortAfter(ms: number, abort: AbortController, after: After = realTimer): Deadline {
   let expired = false;
-  const cancel = realTimer(ms, () => {
+  const cancel = after(ms, () => {
     expired = true;
     abort.abort();
   });

@@ -126,7 +126,7 @@ async function sendWithoutRejected(
 }
 
 async function send(
-  { request, headers: sent, deps }: Exchange,
+  { request, headers: sent, deps, after }: Exchange,
   { target, route, caller, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   abort: AbortController,
@@ -139,7 +139,7 @@ async function send(
   const keys = credential.kind === "centralized" ? idempotencyNames(sent.names, headers) : [];
   if (keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
   const { method } = request;
-  const init = { url: targetUrl(route, target.search), method, headers, body };
+  const init = { url: targetUrl(route, target.search), method, headers, body, after };
   return forward(deps.fetch, init, abort, deps.config.limits.headersMs);
 }
 

@@ -1,10 +1,12 @@
 /** One request and its response: the state that every step shares, and how a refusal becomes a response. */
 import { refusalEvent, type Caller, type NetworkFacts } from "../../events/compose.ts";
 import { keyIdOf } from "../../shared/digest.ts";
+import type { After } from "../../shared/deadline.ts";
 import { emptyHolding, type Holding } from "../../shared/byte-budget.ts";
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { createSharedTimer } from "../../shared/shared-timer.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import { readNetwork } from "../client/network.ts";
 import { idsInPath } from "../policy/objects.ts";
@@ -29,6 +31,8 @@ export type Exchange = {
   readonly leak: Leak;
   /** The body's part of the bytes that the isolate may hold. */
   readonly holding: Holding;
+  /** The timers of the request's phases. */
+  readonly after: After;
   /** Keeps the invocation alive after the response. */
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** The decisions so far, for the refusal event. */
@@ -53,6 +57,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     recorder: withoutSecrets(createRecorder(deps.sinks, waitUntil, onSinkFailure), deps.secrets, leak),
     leak,
     holding: emptyHolding(),
+    after: deps.bodies.after ?? createSharedTimer(),
     waitUntil,
     findings: emptyFindings(),
     errorBody: deps.fallbackDialect.errorBody,

@@ -51,9 +51,9 @@ export async function serve(exchange: Exchange): Promise<Response> {
 
   // Client, identity, initiator.
   const { bodyBytes: maxBytes, bodyRatio: maxRatio } = deps.config.limits;
-  const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding };
+  const reading = { ...deps.bodies, maxBytes, maxRatio, holding: exchange.holding, after: exchange.after };
   const head = { method: request.method, url: request.url, headers };
-  const body = createRequestBody(request, reading, () => checkUnreadBody(head, maxBytes));
+  const body = createRequestBody(request, headers, reading, () => checkUnreadBody(head, maxBytes));
   const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
   const { client, actor, credential, claim, decision } = decided;

@@ -7,6 +7,7 @@ import { realTimer, TIMED_OUT } from "../../shared/deadline.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { createDigest, type Digest } from "../../shared/digest-stream.ts";
 import { declaredLength } from "../../shared/http/body-headers.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { pieceBytes, sendingMs, startSendDeadline } from "../../shared/send-deadline.ts";
@@ -27,6 +28,7 @@ const PIECE_BYTES = 128 * 1024;
  */
 export function createRequestBody(
   request: Request,
+  headers: HeaderReader,
   options: ReadOptions & { readonly maxRatio: number },
   check: () => Refusal | null,
 ): RequestBody {
@@ -39,8 +41,9 @@ export function createRequestBody(
   const read = async (): Promise<Uint8Array | Refusal> => {
     const refusal = check();
     if (refusal) return refusal;
-    const coding = requestCoding(request.headers);
-    if (coding === null || coding === "unsupported") return readWithin(request, options);
+    const coding = requestCoding(headers);
+    if (coding === null || coding === "unsupported")
+      return readWithin(request, declaredLength(headers), options);
     decoded = coding;
     return readDecoded(request, coding, { loadZlib, onPiece: sent?.update ?? null, ...options });
   };
@@ -55,7 +58,7 @@ export function createRequestBody(
       return taken;
     },
     sha256: async (form) => {
-      const isCompressed = form === "sent" && requestCoding(request.headers) !== null;
+      const isCompressed = form === "sent" && requestCoding(headers) !== null;
       if (isCompressed && whole === null) sent = createDigest();
       const body = await bytes();
       if (body instanceof Refusal) return body;
@@ -71,7 +74,10 @@ const TAKEN = Promise.resolve(new Refusal("internal", { detail: "a body that is 
 
 /** The whole body, once `checkDeclaredLength` and `readWithin` find nothing to refuse. */
 export async function readBody(request: Request, options: ReadOptions): Promise<Uint8Array | Refusal> {
-  return checkDeclaredLength(request.headers, options.maxBytes) ?? readWithin(request, options);
+  const { headers } = request;
+  return (
+    checkDeclaredLength(headers, options.maxBytes) ?? readWithin(request, declaredLength(headers), options)
+  );
 }
 
 /**
@@ -79,9 +85,12 @@ export async function readBody(request: Request, options: ReadOptions): Promise<
  * sending, `body_timeout` (408) where it sends too slowly, and `gateway_busy` (503) where the budget is used up. The
  * declared length must have been checked.
  */
-async function readWithin(request: Request, options: ReadOptions): Promise<Uint8Array | Refusal> {
+async function readWithin(
+  request: Request,
+  length: number | null,
+  options: ReadOptions,
+): Promise<Uint8Array | Refusal> {
   if (request.body === null) return new Uint8Array();
-  const length = declaredLength(request.headers);
   try {
     if (length !== null && length <= SMALL_BYTES) {
       const { budget, holding, pace } = options;

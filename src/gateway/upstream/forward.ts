@@ -4,7 +4,7 @@
  */
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { abortAfter, type Deadline } from "../../shared/deadline.ts";
+import { abortAfter, type After, type Deadline } from "../../shared/deadline.ts";
 import { fetchBody } from "./body-parts.ts";
 import type { Upload } from "./upload.ts";
 
@@ -14,6 +14,8 @@ export type UpstreamBody = Uint8Array | readonly Uint8Array[] | Upload | null;
 export const isUpload = (body: UpstreamBody): body is Upload => body !== null && "sent" in body;
 
 export type UpstreamRequest = {
+  /** The timer of the request. */
+  readonly after?: After;
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
@@ -32,12 +34,14 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
  */
 export async function forward(
   fetcher: typeof fetch,
-  { url, method, headers, body }: UpstreamRequest,
+  { url, method, headers, body, after }: UpstreamRequest,
   abort: AbortController,
   deadlineMs: number,
 ): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
   const upload = isUpload(body) ? body : null;
-  const deadline = upload ? abortAfterUpload(upload, deadlineMs, abort) : abortAfter(deadlineMs, abort);
+  const deadline = upload
+    ? abortAfterUpload(upload, deadlineMs, abort)
+    : abortAfter(deadlineMs, abort, after);
   const sent = toFetchBody(body);
   let hasFailed = true;
   try {

@@ -4,23 +4,27 @@
 export type HeaderReader = Pick<Headers, "get" | "has">;
 
 /**
- * Headers with the set of their names. Most lookups of a request are of absent headers, and each native one takes about
- * 3,300 instructions, even if the header is absent (callgrind, `Headers.get` in workerd).
+ * Headers that are read once, in one native call: each native lookup takes 1,100 to 3,300 instructions, even of an absent header
+ * (callgrind, `Headers.get` in workerd), and most lookups of a request are of absent ones.
  */
 export class NamedHeaders implements HeaderReader {
-  readonly names: ReadonlySet<string>;
   readonly native: Headers;
+  readonly #values = new Map<string, string>();
 
   constructor(headers: Headers) {
-    this.names = new Set(headers.keys());
     this.native = headers;
+    headers.forEach((value, name) => this.#values.set(name, value));
+  }
+
+  get names(): Iterable<string> {
+    return this.#values.keys();
   }
 
   get(name: string): string | null {
-    return this.names.has(name) ? this.native.get(name) : null;
+    return this.#values.get(name) ?? null;
   }
 
   has(name: string): boolean {
-    return this.names.has(name);
+    return this.#values.has(name);
   }
 }

@@ -341,7 +341,8 @@ describe("the memory of bodies", () => {
 describe("a request's body", () => {
   it("is read once, hashed before it is taken, and not kept afterwards", async () => {
     const bytes = binary(1000);
-    const body = createRequestBody(post(bytes, declared(1000)), reader(MIB), () => null);
+    const request = post(bytes, declared(1000));
+    const body = createRequestBody(request, request.headers, reader(MIB), () => null);
     expect(body.isRead()).toBe(false);
     const sha256 = await sha256Hex(bytes);
     expect(await body.sha256("decoded")).toBe(sha256);
@@ -354,7 +355,7 @@ describe("a request's body", () => {
 
   it("is not read where the check refuses it", async () => {
     const request = post(binary(10), declared(10));
-    const body = createRequestBody(request, reader(MIB), () => new Refusal("body_encoded"));
+    const body = createRequestBody(request, request.headers, reader(MIB), () => new Refusal("body_encoded"));
     expect(reasonOf(await body.take())).toBe("body_encoded");
     expect(request.bodyUsed).toBe(false);
   });
