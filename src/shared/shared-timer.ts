@@ -16,13 +16,13 @@ type Timer = { readonly at: number; readonly call: () => void };
 export function createSharedTimer(now: () => number = Date.now, native: After = realTimer): After {
   const timers = new Set<Timer>();
   let wakesAt = Number.POSITIVE_INFINITY;
-  let cancel: () => void = () => undefined;
+  let cancel: (() => void) | null = null;
 
   const sleepUntil = (at: number): void => {
     const from = now();
     const next = Math.min(at, from + LONGEST_MS);
     if (next >= wakesAt) return;
-    cancel();
+    cancel?.();
     wakesAt = next;
     cancel = native(Math.max(1, next - from), wake);
   };

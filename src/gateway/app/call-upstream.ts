@@ -2,6 +2,7 @@
 import type { Caller, ProviderHeaderFacts } from "../../events/compose.ts";
 import type { Target } from "../../shared/http/target.ts";
 import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
+import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { applyPolicies } from "../policy/policy.ts";
 import type { Route } from "../provider/route.ts";
@@ -34,6 +35,8 @@ export type Forwardable = {
 export type UpstreamResult = {
   readonly response: Response | Refusal | typeof CLIENT_DISCONNECTED;
   readonly providerHeaders: ProviderHeaderFacts;
+  /** The response's headers, where they were read. */
+  readonly received?: NamedHeaders;
   /** The ids of the objects that the response names, where it was read for them. */
   readonly objectIds?: readonly string[];
 };
@@ -62,10 +65,11 @@ export async function callUpstream(
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
-  const providerHeaders = readProviderHeaders(response.headers, deps.secrets);
-  if (deps.secrets === null) return { response, providerHeaders };
+  const received = new NamedHeaders(response.headers);
+  const providerHeaders = readProviderHeaders(received, deps.secrets);
+  if (deps.secrets === null) return { response, providerHeaders, received };
   if (response.status < 400)
-    return { response: checkSearchable(response, forwardable, abort), providerHeaders };
+    return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
   const clean = await checkError(exchange, forwardable, response, abort);
   return {
     response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
@@ -143,6 +147,13 @@ async function send(
   return forward(deps.fetch, init, abort, deps.config.limits.headersMs);
 }
 
+export type ClientBody = {
+  readonly body: BodyInit | null;
+  readonly isModified: boolean;
+  /** The headers of the provider's response, where they were read before. */
+  readonly received?: NamedHeaders | undefined;
+};
+
 /**
  * The provider's response as the client gets it. A native `body` (the provider's own, or a branch of its `tee()`) lets the
  * request's context go: `waitUntil`'s thirty seconds begin in mid-stream, and `request.signal` never fires (deferred
@@ -152,7 +163,7 @@ export function toClientResponse(
   exchange: Exchange,
   forwardable: Pick<Forwardable, "route" | "credential">,
   upstream: Response,
-  { body, isModified }: { readonly body: BodyInit | null; readonly isModified: boolean },
+  { body, isModified, received }: ClientBody,
 ): Response {
   const { id, deps } = exchange;
   const { secrets } = deps;
@@ -167,6 +178,7 @@ export function toClientResponse(
     isCentral: forwardable.credential.kind === "centralized",
     keepsCache: forwardable.route.provider.keepsCache,
     secrets,
+    ...(received ? { received } : {}),
   });
   const leaked = inReason ?? inHeaders;
   if (leaked !== null) reportLeak(exchange, forwardable, leaked, "header");

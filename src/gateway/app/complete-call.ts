@@ -47,14 +47,14 @@ export function completeCall(
         status: 500,
         error: "internal",
       }),
-    async finished({ response, providerHeaders }, intercepted, abort) {
+    async finished({ response, providerHeaders, received }, intercepted, abort) {
       const sent = { providerHeaders, usageOptIn: usageOptIn() };
       if (response === CLIENT_DISCONNECTED) {
         end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null });
         return clientDisconnected(exchange.id);
       }
       if (!(response instanceof Refusal))
-        return observeResponse(exchange, { ...sent, response, intercepted, abort }, end);
+        return observeResponse(exchange, { ...sent, response, received, intercepted, abort }, end);
       const { status, code: error } = response;
       // A refusal below 500 is one of the client's upload.
       const outcome = status < 500 ? "refused" : "upstream_error";
@@ -67,6 +67,7 @@ export function completeCall(
 type UpstreamResponse = {
   readonly response: Response;
   readonly providerHeaders: UpstreamResult["providerHeaders"];
+  readonly received: UpstreamResult["received"];
   readonly intercepted: Intercepted;
   readonly abort: AbortController;
   /** Once the provider has responded. */
@@ -76,7 +77,7 @@ type UpstreamResponse = {
 /** The client's response. The interception ends when the provider's response does, or the client disconnects. */
 async function observeResponse(
   exchange: Exchange,
-  { response, providerHeaders, intercepted, abort, usageOptIn }: UpstreamResponse,
+  { response, received, providerHeaders, intercepted, abort, usageOptIn }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
   const { request, deps, recorder, waitUntil } = exchange;
@@ -109,5 +110,5 @@ async function observeResponse(
   if (observed.body instanceof ReadableStream) waitUntil(ended);
   else await ended;
   if (observed.isLeak) return refuse(exchange, leakRefusal(status));
-  return toClientResponse(exchange, intercepted, response, observed);
+  return toClientResponse(exchange, intercepted, response, { ...observed, received });
 }

@@ -2,6 +2,7 @@
 import { contentEncoding, declaredKind, declaredLength } from "../../shared/http/body-headers.ts";
 import { Collected } from "../../shared/bounded-read.ts";
 import { abortAfter, type Deadline } from "../../shared/deadline.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { MAX_BUFFERED_BYTES } from "../observation/buffered.ts";
@@ -29,10 +30,11 @@ export const leakRefusal = (status: number): Refusal =>
 /** Refuses a successful response that cannot be searched, of a coding only where the provider had a central key to quote. */
 export function checkSearchable(
   response: Response,
+  headers: HeaderReader,
   { credential }: Pick<Forwardable, "credential">,
   abort: AbortController,
 ): Response | Refusal {
-  const { headers, status } = response;
+  const { status } = response;
   const isCoded = credential.kind === "centralized" && contentEncoding(headers) === "encoded";
   if (!isCoded && hasReadableCharset(headers)) return response;
   abort.abort();

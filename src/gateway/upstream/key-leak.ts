@@ -1,4 +1,5 @@
 /** Keeps the gateway's secrets out of a provider's error responses: some providers quote the key that they reject. */
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { contentEncoding, deleteBodyHeaders, type ContentEncoding } from "../../shared/http/body-headers.ts";
 import { MAX_ERROR_BYTES, readBounded } from "../../shared/bounded-read.ts";
@@ -59,7 +60,7 @@ const READABLE = /^(?:us-?ascii|ascii|utf-?(?:8|16|32)(?:le|be)?)$/i;
  * Whether a search of the bytes finds ASCII text in the charset that the response declares. UTF-16 and UTF-32 have zero bytes
  * between; each charset of the Encoding Standard but ISO-2022-JP has ASCII as it is.
  */
-export function hasReadableCharset(headers: Headers): boolean {
+export function hasReadableCharset(headers: HeaderReader): boolean {
   const charset = /;\s*charset\s*=\s*["']?([^\s;"']*)/i.exec(headers.get("content-type") ?? "")?.[1];
   if (!charset || READABLE.test(charset)) return true;
   try {

@@ -4,6 +4,7 @@
  * https://developers.cloudflare.com/fundamentals/reference/http-headers/#response-headers
  */
 import type { ProviderHeaderFacts } from "../../events/compose.ts";
+import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import type { SecretFinder } from "../../shared/secret-finder.ts";
 import { truncate } from "../../shared/text.ts";
 
@@ -23,7 +24,10 @@ const MAX_RAY = 64;
 const MAX_ENCODING = 32;
 
 /** All are null where one quotes a configured secret: in lower case or cut, it would no longer be recognized. */
-export function readProviderHeaders(headers: Headers, secrets: SecretFinder | null): ProviderHeaderFacts {
+export function readProviderHeaders(
+  headers: HeaderReader,
+  secrets: SecretFinder | null,
+): ProviderHeaderFacts {
   const requestId = readRequestId(headers);
   const ray = printable(headers.get("cf-ray"), MAX_RAY);
   const encoding = printable(headers.get("content-encoding"), MAX_ENCODING);
@@ -32,7 +36,7 @@ export function readProviderHeaders(headers: Headers, secrets: SecretFinder | nu
 }
 
 /** The first id that is printable: a header that no provider would send does not hide the next one. */
-function readRequestId(headers: Headers): string | null {
+function readRequestId(headers: HeaderReader): string | null {
   for (const name of REQUEST_ID_HEADERS) {
     const id = printable(headers.get(name), MAX_REQUEST_ID);
     if (id !== null) return id;

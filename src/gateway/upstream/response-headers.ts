@@ -4,6 +4,7 @@
  * `anthropic-ratelimit-*`), by which they slow down before the provider rejects a request. Those stay for a central key too.
  */
 import { declaredKind, deleteBodyHeaders } from "../../shared/http/body-headers.ts";
+import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { HOP_BY_HOP } from "../../shared/http/reserved-headers.ts";
 import type { SecretFinder } from "../../shared/secret-finder.ts";
 import { connectionHeaders } from "./hop-by-hop.ts";
@@ -85,6 +86,8 @@ export type ClientHeaderOptions = {
   /** The provider's Cache-Control stays. */
   readonly keepsCache: boolean;
   readonly secrets: SecretFinder | null;
+  /** The same headers, where they were read before. */
+  readonly received?: NamedHeaders;
 };
 
 /**
@@ -94,15 +97,12 @@ export type ClientHeaderOptions = {
  */
 export function toClientHeaders(headers: Headers, options: ClientHeaderOptions): string | null {
   const { interceptionId, isModified, isCentral, keepsCache, secrets } = options;
-  const listed = connectionHeaders(headers);
+  const { received = new NamedHeaders(headers) } = options;
+  const listed = connectionHeaders(received);
   // One pass over the headers that are there costs less than a lookup of each that may be, and one search of all of them
   // less than one of each.
-  const received = [...headers];
-  const leaked =
-    secrets &&
-    (secrets.findAny(received.map(([, value]) => value).join("\n")) ??
-      secrets.find(received.map(([name]) => name).join("\n")));
-  for (const [name, value] of received) {
+  const leaked = secrets && findLeak(received, secrets);
+  for (const [name, value] of received.entries) {
     const isDropped =
       DROPPED.has(name) ||
       DROPPED_KINDS.test(name) ||
@@ -116,6 +116,16 @@ export function toClientHeaders(headers: Headers, options: ClientHeaderOptions):
   headers.set("x-interception-id", interceptionId);
   headers.set("x-content-type-options", "nosniff");
   if (!keepsCache) headers.set("cache-control", "private, no-store");
-  if (declaredKind(headers) === "opaque") headers.set("content-security-policy", SANDBOX);
+  if (declaredKind(received) === "opaque") headers.set("content-security-policy", SANDBOX);
   return leaked;
+}
+
+function findLeak({ entries }: NamedHeaders, { find, findAny }: SecretFinder): string | null {
+  let names = "";
+  let values = "";
+  for (const [name, value] of entries) {
+    names += `${name}\n`;
+    values += `${value}\n`;
+  }
+  return findAny(values) ?? find(names);
 }

@@ -13,11 +13,20 @@ export class NamedHeaders implements HeaderReader {
 
   constructor(headers: Headers) {
     this.native = headers;
-    headers.forEach((value, name) => this.#values.set(name, value));
+    headers.forEach((value, name) => {
+      // Only Set-Cookie comes line by line.
+      const before = this.#values.get(name);
+      this.#values.set(name, before === undefined ? value : `${before}, ${value}`);
+    });
   }
 
   get names(): Iterable<string> {
     return this.#values.keys();
+  }
+
+  /** Each name with its value. */
+  get entries(): Iterable<readonly [string, string]> {
+    return this.#values;
   }
 
   get(name: string): string | null {
