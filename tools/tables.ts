@@ -1,10 +1,11 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers, and src/events/record-facts.ts. test/docs/tables.test.ts fails when one of them is out of date.
+ * markers, docs/performance.md from the figures of the last runs, and src/events/record-facts.ts. test/docs/tables.test.ts
+ * and test/bench/page.test.ts fail when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import prettier from "prettier";
+import { writePage } from "../bench/page.ts";
 import { CLIENTS, type ClientHeader } from "../src/gateway/client/clients.ts";
 import { registry } from "../src/gateway/wiring.ts";
 import { FINDINGS } from "../src/records/ledger/seal/finding.ts";
@@ -14,6 +15,7 @@ import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
 import { code, table } from "./tables/markdown.ts";
+import { replaceTables } from "./tables/markers.ts";
 import { recordFactsText } from "./tables/record-facts.ts";
 import { costsTable, ledgerTable, ratesTable, retentionTable } from "./tables/scaling.ts";
 
@@ -148,15 +150,9 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
  * Generates each table of the page between its markers, and formats the page.
  * @throws when a marker is missing.
  */
-export async function withTables(page: Page, text: string): Promise<string> {
-  const generated = PAGES[page].reduce((pageSoFar, name) => {
-    const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
-    const [from, to] = [pageSoFar.indexOf(begin), pageSoFar.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`${page} has no table ${name}`);
-    return `${pageSoFar.slice(0, from + begin.length)}\n\n${TABLES[name]()}\n\n${pageSoFar.slice(to)}`;
-  }, text);
-  const options = await prettier.resolveConfig(pathOf(page));
-  return prettier.format(generated, { ...options, parser: "markdown" });
+export function withTables(page: Page, text: string): Promise<string> {
+  const tables = Object.fromEntries(PAGES[page].map((name) => [name, TABLES[name]()]));
+  return replaceTables(pathOf(page), text, tables);
 }
 
 export const RECORD_FACTS_PATH = fileURLToPath(import.meta.resolve("../src/events/record-facts.ts"));
@@ -168,5 +164,6 @@ export async function main(): Promise<number> {
   for (const page of Object.keys(PAGES) as Page[])
     writeFileSync(pathOf(page), await withTables(page, pageText(page)));
   writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
+  await writePage();
   return 0;
 }
