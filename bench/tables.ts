@@ -56,10 +56,12 @@ function cpuTable(figures: Measured): string {
     const found = costOf(figures, traffic, name)?.ratios[reference];
     return found && withQuartiles(found);
   };
+  const micros = (traffic: Traffic) => {
+    const bare = costOf(figures, traffic, "bare");
+    return bare && `${bare.micros.toLocaleString("en", { maximumFractionDigits: 0 })} µs`;
+  };
   const rows = Array.from(names, (name) =>
-    name === "bare"
-      ? cells("bare", (traffic) => `${costOf(figures, traffic, name)?.micros.toFixed(0) ?? ""} µs`)
-      : cells(name, ratio(name, "bare")),
+    name === "bare" ? cells("bare", micros) : cells(name, ratio(name, "bare")),
   );
   const relative = [
     cells(
