@@ -8,7 +8,7 @@ export const BARE = `export default {
   },
 };`;
 
-/** The native part of observing a stream: one branch goes to the client, and nobody reads the other. */
+/** The native part of observing a stream: one branch goes to the client, and the other is not read. */
 export const TEE_AND_PIPE = `export default {
   async fetch(request, env, context) {
     const { pathname } = new URL(request.url);

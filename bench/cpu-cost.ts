@@ -38,6 +38,7 @@ export async function measureCost(
     const taking = variants.filter((variant) => variant.traffics?.includes(traffic) ?? true);
     const sources = await costSources(taking, traffic, effort.requests[traffic]);
     rows.push({ traffic, costs: await compareCosts(sources, effort) });
+    console.log(`measured: CPU time, ${traffic}`);
   }
   return rows;
 }

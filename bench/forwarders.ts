@@ -35,7 +35,7 @@ type Start = (provider: Provider, bundle: Bundle, options?: ProcessOptions) => P
 export const startBare: Start = (provider, { settings }, options = {}) =>
   startForwarder({ name: "bare", module: { source: BARE }, settings }, provider, options);
 
-/** What observing a stream natively costs before anything looks at it. */
+/** The native cost of observing a stream, before any JavaScript reads it. */
 export const startTeeAndPipe: Start = (provider, { settings }, options = {}) =>
   startForwarder(
     { name: "tee + pipe", module: { source: TEE_AND_PIPE }, settings, traffics: STREAMS },

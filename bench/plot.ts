@@ -15,7 +15,7 @@ const TOP = 56;
 const AXIS_STEPS = [0.5, 1, 2, 5, 10, 20];
 const MOST_TICKS = 10;
 
-/** By variant. The colors differ in lightness too, and have a contrast of 3:1 to both backgrounds. */
+/** By variant. The colors have a contrast of at least 3:1 to both backgrounds. */
 const COLORS: Readonly<Record<string, string>> = {
   "reads, parses, prints": "#8c8c8c",
   "tee + pipe": "#8c8c8c",

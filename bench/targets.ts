@@ -9,7 +9,7 @@ export const GATEWAY = ["interceptor", "with ledger"] as const;
 type Target = {
   readonly what: string;
   readonly unit: "×" | "ms" | "KB" | "M";
-  /** What the gateway has to reach; null where there is only an aim. */
+  /** The bound that the gateway has to meet; null where there is only an aim. */
   readonly must: number | null;
   readonly aim: number | null;
   readonly command: string;
