@@ -19,13 +19,15 @@ export function sizeProblems(built: Built): string[] {
 
 /** The gzipped bytes that each issue added, and the difference between their sum and the bundle, one line each. */
 export function additionLines(gzipBytes: number, additions: readonly Addition[] = ADDITIONS): string[] {
-  const line = (bytes: number, what: string): string => `${bytes.toLocaleString("en").padStart(8)}  ${what}`;
   const lines = [...Map.groupBy(additions, ({ issue }) => issue)].flatMap(([issue, all]) => [
-    line(totalOf(all), `issue ${issue}`),
-    ...all.map((one) => `    ${line(one.gzipBytes, one.what)}`),
+    additionLine(totalOf(all), `issue ${issue}`),
+    ...all.map((one) => `    ${additionLine(one.gzipBytes, one.what)}`),
   ]);
-  return [...lines, line(gzipBytes - totalOf(additions), "not listed in tools/supply/budget.ts")];
+  return [...lines, additionLine(gzipBytes - totalOf(additions), "not listed in tools/supply/budget.ts")];
 }
+
+const additionLine = (bytes: number, what: string): string =>
+  `${bytes.toLocaleString("en").padStart(8)}  ${what}`;
 
 const totalOf = (additions: readonly Addition[]): number =>
   additions.reduce((sum, addition) => sum + addition.gzipBytes, 0);

@@ -22,6 +22,8 @@ describe("the verdict on a figure", () => {
   });
 });
 
+const delays = (name: string, p99: number) => ({ name, spread: { p50: 1, p99 } });
+
 /** The measured values by target, without those that were not measured. */
 const values = (figures: Measured): Record<string, number> =>
   Object.fromEntries(
@@ -73,7 +75,6 @@ describe("the targets", () => {
   });
 
   it("take instructions, delays, heap and start from their own runs", () => {
-    const delays = (name: string, p99: number) => ({ name, spread: { p50: 1, p99 } });
     const figures: Measured = {
       instructions: {
         run: RUN,
