@@ -1,7 +1,7 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers, docs/performance.md from the figures of the last runs, and src/events/record-facts.ts. test/docs/tables.test.ts
- * and test/bench/page.test.ts fail when one of them is out of date.
+ * markers, docs/performance.md from the figures of the last runs, src/events/record-facts.ts, and the writers of events and
+ * rows. test/docs/tables.test.ts and test/bench/page.test.ts fail when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,8 @@ import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
 import { code, table } from "./tables/markdown.ts";
 import { replaceTables } from "./tables/markers.ts";
+import { analyticsWritersText } from "./tables/analytics-writers.ts";
+import { eventWritersText } from "./tables/event-writers.ts";
 import { recordFactsText } from "./tables/record-facts.ts";
 import { costsTable, ledgerTable, ratesTable, retentionTable } from "./tables/scaling.ts";
 
@@ -155,6 +157,10 @@ export function withTables(page: Page, text: string): Promise<string> {
   return replaceTables(pathOf(page), text, tables);
 }
 
+export const EVENT_WRITERS_PATH = fileURLToPath(import.meta.resolve("../src/events/event-writers.ts"));
+export const ANALYTICS_WRITERS_PATH = fileURLToPath(
+  import.meta.resolve("../src/gateway/sinks/analytics-writers.ts"),
+);
 export const RECORD_FACTS_PATH = fileURLToPath(import.meta.resolve("../src/events/record-facts.ts"));
 
 /** The page as it is stored. */
@@ -163,6 +169,8 @@ export const pageText = (page: Page): string => readFileSync(pathOf(page), "utf8
 export async function main(): Promise<number> {
   for (const page of Object.keys(PAGES) as Page[])
     writeFileSync(pathOf(page), await withTables(page, pageText(page)));
+  writeFileSync(EVENT_WRITERS_PATH, await eventWritersText(EVENT_WRITERS_PATH));
+  writeFileSync(ANALYTICS_WRITERS_PATH, await analyticsWritersText(ANALYTICS_WRITERS_PATH));
   writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
   await writePage();
   return 0;

@@ -145,6 +145,17 @@ const TOTALS: readonly string[] = [
 const FOLDED = `INSERT INTO upkeep_cursors (job, cursor) SELECT 'folded', CAST(MAX(seq) AS TEXT) FROM journal WHERE true
 ON CONFLICT (job) DO UPDATE SET cursor = excluded.cursor`;
 
+/** Of the whole ledger, as the migration notes those of older rows: the consumer notes them batch by batch. */
+const SPANS = [
+  `INSERT INTO session_spans (session_id, link_key, span)
+  SELECT session_id, link_key, span FROM interceptions WHERE session_id <> id
+  UNION SELECT first.id, first.link_key, first.span FROM interceptions AS i
+  CROSS JOIN interceptions AS first ON first.id = i.session_id AND first.link_key = i.link_key
+  WHERE i.session_id <> i.id`,
+  `INSERT INTO actor_spans (actor_id, span, initiator_id) SELECT actor_id, span, initiator_id FROM interceptions
+  UNION SELECT actor_id, SUBSTR(id, 1, 7), initiator_id FROM initiator_overrides`,
+];
+
 /** `count` interceptions; on average each has 3.17 events. `onProgress` gets the number of those that are stored. */
 export async function generateLedger(
   database: D1Database,
@@ -164,6 +175,6 @@ export async function generateLedger(
     for (const sql of statements) await database.prepare(sql).bind(from, end, count).run();
     onProgress(end);
   }
-  await database.prepare(FOLDED).run();
+  for (const sql of [...SPANS, FOLDED]) await database.prepare(sql).run();
   await closeDays(database, NOW);
 }

@@ -193,17 +193,23 @@ export function toSubject(caller: Caller, call: Omit<CallValues, "started_at">, 
   };
 }
 
-let lastAt = Number.NaN;
-let lastIso = "";
+let minuteAt = Number.NaN;
+/** Until the minute, its seconds excluded. */
+let minuteText = "";
 
-/** RFC 3339 in UTC. The events of one request often share a millisecond, and formatting costs 7k instructions. */
+/** RFC 3339 in UTC. `toISOString` takes 7,000 instructions, so that it is called once a minute. */
 function iso(at: number): string {
-  if (at !== lastAt) {
-    lastAt = at;
-    lastIso = new Date(at).toISOString();
+  const inMinute = at - minuteAt;
+  if (!(inMinute >= 0 && inMinute < 60_000)) {
+    minuteAt = at - (((at % 60_000) + 60_000) % 60_000);
+    minuteText = new Date(minuteAt).toISOString().slice(0, 17);
+    return iso(at);
   }
-  return lastIso;
+  const ms = inMinute % 1000;
+  return `${minuteText}${twoDigits((inMinute - ms) / 1000)}.${ms < 100 ? "0" : ""}${twoDigits(ms)}Z`;
 }
+
+const twoDigits = (value: number): string => (value < 10 ? `0${value}` : String(value));
 
 /** null where no owner was accepted. `caller` is as the decision made it: its initiator is the owner. */
 export function acceptedOverride(

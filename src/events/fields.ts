@@ -50,7 +50,7 @@ export type ClaimedIds = {
 };
 
 /** The caller: on every event that has an actor. */
-const CALLER = {
+export const CALLER = {
   ...ID,
   initiator_id: text("the principal that the request is attributed to", {
     interceptions: "blob4",
@@ -105,7 +105,7 @@ const CALLER = {
 } as const satisfies Fields;
 
 /** The call: the same on an interception's start and end, so that either can be read alone. */
-const CALL = {
+export const CALL = {
   provider: text("the configured provider's name", { interceptions: "blob11" }),
   provider_type: text("the provider's dialect"),
   route: text("the route below the provider", { interceptions: "blob12", erasable: "technical" }),

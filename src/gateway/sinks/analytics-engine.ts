@@ -3,7 +3,8 @@
  * that is absent is skipped. https://developers.cloudflare.com/analytics/analytics-engine/
  */
 import type { InterceptorEvent } from "../../events/event.ts";
-import { interceptionRow, overrideRow, type DataPoint } from "./analytics-row.ts";
+import { interceptionRow, overrideRow } from "./analytics-row.ts";
+import type { DataPoint } from "./analytics-values.ts";
 import type { Sink } from "./recorder.ts";
 
 /** The binding. */

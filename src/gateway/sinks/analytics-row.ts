@@ -1,8 +1,6 @@
 /**
  * The rows of both Analytics Engine data sets, as the event field table defines them. A column keeps its position for
- * ever, because queries name columns by position.
- *
- * A count that is not known is -1: a double has no null, and 0 would be false. Query with `WHERE double… >= 0`.
+ * ever, because queries name columns by position. Query counts with `WHERE double… >= 0`: an unknown one is -1.
  */
 import type {
   InitiatorOverride,
@@ -12,29 +10,20 @@ import type {
 } from "../../events/event.ts";
 import type { AnalyticsColumns } from "../../events/analytics-columns.ts";
 import { ANALYTICS_COLUMNS } from "../../events/record-facts.ts";
-import { truncateBytes } from "../../shared/text.ts";
-
-/** Version of the rows, in `blob1`: raised when a column is added. */
-export const ROW_VERSION = "3";
+import { blob, count, index, ROW_VERSION, type DataPoint } from "./analytics-values.ts";
+import { ROW_WRITERS } from "./analytics-writers.ts";
 
 const { interceptions: INTERCEPTIONS, overrides: OVERRIDES } = ANALYTICS_COLUMNS;
 
 export const interceptionRow = (event: InterceptionEnd | PassthroughEvent): DataPoint =>
-  toRow(INTERCEPTIONS, event);
+  event.record_type === "interception_end"
+    ? ROW_WRITERS.interception_end(event)
+    : toRow(INTERCEPTIONS, event);
 
 export const overrideRow = (event: InitiatorOverride | InitiatorOverrideRejected): DataPoint =>
-  toRow(OVERRIDES, event);
-
-/** The argument of `writeDataPoint`: https://developers.cloudflare.com/analytics/analytics-engine/limits/ */
-export type DataPoint = {
-  readonly indexes: [string];
-  readonly blobs: string[];
-  readonly doubles: number[];
-};
-
-const MAX_INDEX_BYTES = 96;
-/** 20 blobs of at most 768 bytes stay under the 16,000 bytes that they may have together. */
-const MAX_BLOB_BYTES = 768;
+  event.record_type === "initiator_override"
+    ? ROW_WRITERS.initiator_override(event)
+    : toRow(OVERRIDES, event);
 
 export function toRow(
   { blobs, doubles }: AnalyticsColumns,
@@ -42,15 +31,13 @@ export function toRow(
 ): DataPoint {
   const values = event as Readonly<Record<string, unknown>>;
   return {
-    indexes: [truncateBytes(event.initiator_id, MAX_INDEX_BYTES)],
-    blobs: blobs.map((name) =>
-      name === "version" ? ROW_VERSION : truncateBytes(String(values[name] ?? ""), MAX_BLOB_BYTES),
-    ),
+    indexes: [index(event.initiator_id)],
+    blobs: blobs.map((name) => (name === "version" ? ROW_VERSION : blob(String(values[name] ?? "")))),
     doubles: doubles.map((name) => toDouble(values[name])),
   };
 }
 
 function toDouble(value: unknown): number {
   const number = typeof value === "boolean" ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) ? number : -1;
+  return typeof number === "number" ? count(number) : -1;
 }

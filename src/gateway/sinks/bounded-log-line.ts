@@ -4,7 +4,7 @@
 import type { InterceptorEvent } from "../../events/event.ts";
 import type { RecordType } from "../../events/fields.ts";
 import { isContent } from "../../events/json-within.ts";
-import { toEventLine } from "../../events/log-line.ts";
+import { toEventLine, toReplacedLine } from "../../events/log-line.ts";
 import { truncatePrinted } from "../../shared/log-line.ts";
 import { truncate } from "../../shared/text.ts";
 
@@ -74,7 +74,7 @@ function fitLine(event: InterceptorEvent): string {
   const { record_type: type } = event;
   const line = toEventLine(event);
   if (line.length <= MAX_LINE[type]) return line;
-  return toEventLine(event, (name, value) =>
+  return toReplacedLine(event, (name, value) =>
     typeof value === "string"
       ? truncatePrinted(value, isContent(type, name) ? PRINTED_CONTENT : PRINTED_NAME)
       : value,

@@ -3,6 +3,7 @@
  * group has all that the caller wrote, and the provider's response is searched where it arrives. Only where one of the two
  * contained a secret are the later events examined.
  */
+import { eventText } from "../../events/event-text.ts";
 import type { SecretFinder } from "../../shared/secret-finder.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -12,7 +13,7 @@ export type Leak = { found: boolean };
 /** `leak` is set here where the request contained a secret, and elsewhere where the response does. */
 export function withoutSecrets(recorder: Recorder, secrets: SecretFinder | null, leak: Leak): Recorder {
   if (secrets === null) return recorder;
-  const { redactField, hasShort } = secrets;
+  const { redactField, hasShort, isAbsentFrom } = secrets;
   let isFirst = true;
   let isEmpty = true;
   return {
@@ -20,6 +21,8 @@ export function withoutSecrets(recorder: Recorder, secrets: SecretFinder | null,
       isEmpty = false;
       if (!isFirst && !leak.found && !hasShort && event.record_type !== "refusal")
         return recorder.record(event);
+      // One search of the whole text, which the sinks need anyway, costs less than one of each field.
+      if (isAbsentFrom(eventText(event))) return recorder.record(event);
       const cleaned = clean(event, redactField);
       if (cleaned !== event) leak.found = true;
       recorder.record(cleaned);

@@ -1,10 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  interceptionRow,
-  overrideRow,
-  ROW_VERSION,
-  toRow,
-} from "../../../src/gateway/sinks/analytics-row.ts";
+import { interceptionRow, overrideRow, toRow } from "../../../src/gateway/sinks/analytics-row.ts";
+import { ROW_VERSION } from "../../../src/gateway/sinks/analytics-values.ts";
 import type { AnalyticsDataset } from "../../../src/events/analytics-columns.ts";
 import { ANALYTICS_COLUMNS } from "../../../src/events/record-facts.ts";
 import { RECORDS, type RecordDefinition } from "../../../src/events/fields.ts";
