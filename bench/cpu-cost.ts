@@ -11,6 +11,12 @@ import { warmUp } from "./warm-up.ts";
 const CONNECTIONS = 8;
 const STEADY_CONNECTIONS = 50;
 
+/**
+ * The requests of a warm-up at the least. V8 compiles the scanner of request bodies after about 1,500 requests, and costs can
+ * stop falling before that.
+ */
+const LEAST_WARM_UP: Readonly<Partial<Record<Traffic, number>>> = { json: 2_000, tools: 2_000 };
+
 export type Cost = {
   readonly name: string;
   readonly micros: number;
@@ -47,6 +53,8 @@ export async function measureCost(
 type CostSource = {
   readonly name: string;
   readonly requests: number;
+  /** The requests of its warm-up at the least. */
+  readonly leastWarmUp: number;
   readonly round: () => Promise<number>;
 };
 
@@ -56,8 +64,8 @@ type CostSource = {
  */
 async function compareCosts(sources: readonly CostSource[], { rounds }: Effort): Promise<Cost[]> {
   const warmUps = new Map<string, number | null>();
-  for (const { name, requests, round } of sources) {
-    const { rounds: needed, settled } = await warmUp(round);
+  for (const { name, requests, leastWarmUp, round } of sources) {
+    const { rounds: needed, settled } = await warmUp(round, Math.ceil(leastWarmUp / requests));
     warmUps.set(name, settled ? needed * requests : null);
   }
   const costs = new Map<string, number[]>(sources.map(({ name }) => [name, []]));
@@ -92,7 +100,7 @@ async function costSources(
     if (body !== expected && !variant.reencodes)
       throw new Error(`${traffic}: the response of ${variant.name} differs from the provider's`);
     const round = () => costOf(variant, traffic, requests, bytes);
-    sources.push({ name: variant.name, requests, round });
+    sources.push({ name: variant.name, requests, leastWarmUp: LEAST_WARM_UP[traffic] ?? 0, round });
   }
   return sources;
 }

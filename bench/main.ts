@@ -52,7 +52,7 @@ const INTRODUCTION = `\`npm run bench -- --write\` wrote this page. All variants
 
 Processor time is the kernel's figure for the workerd process. A ratio is the median over the rounds, each against the bare
 Worker in the same round. A variant is warm when the least of its last three rounds is at most 3 % below the least of the
-rounds before them. Delays are measured from the provider's write of an event to the client's read.`;
+rounds before them, and after at least 2,000 JSON requests. Delays are measured from the provider's write of an event to the client's read.`;
 
 const FEW_STREAMS = 4;
 const MANY_STREAMS = 500;

@@ -17,9 +17,9 @@ export function isWarm(costs: readonly number[]): boolean {
 
 export type WarmUp = { readonly rounds: number; readonly settled: boolean };
 
-/** Repeats a round, which returns its cost, until the variant is warm. */
-export async function warmUp(round: () => Promise<number>): Promise<WarmUp> {
+/** Repeats a round, which returns its cost, at least `least` times and until the variant is warm. */
+export async function warmUp(round: () => Promise<number>, least = 0): Promise<WarmUp> {
   const costs: number[] = [];
-  while (!isWarm(costs) && costs.length < MOST_ROUNDS) costs.push(await round());
+  while (costs.length < least || (!isWarm(costs) && costs.length < MOST_ROUNDS)) costs.push(await round());
   return { rounds: costs.length, settled: isWarm(costs) };
 }

@@ -30,6 +30,10 @@ describe("a warm-up", () => {
     expect(await warmUp(rounds(300, 250, 200, 150, 100))).toEqual({ rounds: 8, settled: true });
   });
 
+  it("has at least as many rounds as demanded", async () => {
+    expect(await warmUp(rounds(100), 9)).toEqual({ rounds: 9, settled: true });
+  });
+
   it("gives up after 20 rounds of a cost that keeps falling", async () => {
     const falling = Array.from({ length: 30 }, (_, n) => 1000 * 0.9 ** n);
     expect(await warmUp(rounds(...falling))).toEqual({ rounds: 20, settled: false });
