@@ -59,6 +59,10 @@ const { values: flags, positionals } = parseArgs({
   },
 });
 
+// The figures of a run replace all earlier ones.
+if (flags.write && (flags.only !== undefined || positionals.length > 0))
+  throw new Error("--write needs all variants and all kinds of traffic");
+
 type Start = (options: ProcessOptions) => Promise<Variant>;
 
 type Count = { readonly instructions: number; readonly details: string };
