@@ -45,9 +45,13 @@ function targetsTable(figures: Measured): string {
 const withQuartiles = ({ low, middle, high }: Quartiles): string =>
   `${middle.toFixed(2)}× (${low.toFixed(2)}–${high.toFixed(2)})`;
 
-/** One row for each variant, in the order in which they were measured. */
+/** The variants before the others, because not every kind of traffic is measured with them. */
+const FIRST = ["bare", "tee + pipe", "reads, parses, prints"];
+
+/** One row for each variant. */
 function cpuTable(figures: Measured): string {
-  const names = new Set(figures.cpu?.rows.flatMap(({ costs }) => costs.map(({ name }) => name)));
+  const measured = new Set(figures.cpu?.rows.flatMap(({ costs }) => costs.map(({ name }) => name)));
+  const names = new Set([...FIRST.filter((name) => measured.has(name)), ...measured]);
   const cells = (name: string, text: (traffic: Traffic) => string | undefined): string[] => [
     name,
     ...TRAFFICS.map((traffic) => text(traffic) ?? NONE),
