@@ -1,3 +1,25 @@
+/** Sources of Workers that only forward. */
+
+/** The Worker that all others are compared with. */
+export const BARE = `export default {
+  fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    return fetch(new Request(env.UPSTREAM + pathname, request));
+  },
+};`;
+
+/** The native part of observing a stream: one branch goes to the client, and the other is not read. */
+export const TEE_AND_PIPE = `export default {
+  async fetch(request, env, context) {
+    const { pathname } = new URL(request.url);
+    const response = await fetch(new Request(env.UPSTREAM + pathname, request));
+    const [toClient, observed] = response.body.tee();
+    const { readable, writable } = new IdentityTransformStream();
+    context.waitUntil(toClient.pipeTo(writable).then(() => observed.cancel()));
+    return new Response(readable, response);
+  },
+};`;
+
 /**
  * Forwarders between the bare Worker and the gateway. Each adds one operation to the one before, so its cost is the
  * minimum that any Worker with that operation has.

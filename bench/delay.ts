@@ -2,11 +2,16 @@
 import { Line } from "./load.ts";
 import { percentile } from "./numbers.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
-import type { Variant } from "./variants.ts";
+import type { Variant } from "./variant.ts";
 
 export type Spread = { readonly p50: number; readonly p99: number };
 export type Delay = { readonly name: string; readonly spread: Spread };
-export type DelayRow = { readonly what: string; readonly delays: readonly Delay[] };
+export type DelayRow = {
+  readonly what: string;
+  /** The concurrent streams whose events were measured; missing: the headers were. */
+  readonly streams?: number;
+  readonly delays: readonly Delay[];
+};
 
 /** Milliseconds until the headers. Sends one request at a time to each variant in turn. */
 export async function measureHeaders(
@@ -49,7 +54,7 @@ export async function measureEvents(
       await variant.recorded(streams, traffic);
     }
   }
-  return row(`per event, ${streams} streams`, times);
+  return { ...row(`per event, ${streams} streams`, times), streams };
 }
 
 async function readStream(variant: Variant, traffic: Traffic, delays: number[]): Promise<void> {

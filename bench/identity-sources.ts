@@ -5,7 +5,9 @@ import { startFakeCoder } from "../test/support/fake-coder.ts";
 import { AUDIENCE, startFakeIssuer } from "../test/support/fake-issuer.ts";
 import type { HeaderPair } from "../test/support/wire.ts";
 import { measureCost, type CostRow, type Effort } from "./cpu-cost.ts";
-import { startInterceptor, type InterceptorOptions, type Provider, type Variant } from "./variants.ts";
+import { startInterceptor, type InterceptorOptions } from "./interceptor.ts";
+import type { Provider } from "./provider.ts";
+import type { Variant } from "./variant.ts";
 
 const KV_KEY = "aei_bench-key-in-the-store-0123456789abcdef";
 
@@ -23,9 +25,7 @@ export async function compareSources(provider: Provider, bundle: Bundle, effort:
       issuer: { url: issuer.url, token: await issuer.token() },
     };
     for (const options of sources(backends)) running.push(await startInterceptor(provider, bundle, options));
-    const [byok, ...others] = running;
-    if (!byok) throw new Error("there are no sources");
-    return await measureCost(byok, others, effort, ["json"]);
+    return await measureCost(running, effort, ["json"]);
   } finally {
     for (const variant of running) await variant.stop();
     await Promise.all([coder.close(), issuer.close()]);

@@ -1,71 +1,78 @@
 /**
- * Instructions per request, counted by valgrind's callgrind. Counts repeat to about 1% regardless of other load on the
- * machine, and processor time does not. They measure the amount of work, not its duration.
+ * Instructions per request, counted by valgrind's callgrind. They measure the amount of work, not its duration, and hardly
+ * depend on other load on the machine.
  *
  *     npm run bench:instructions                       json and tools, for all variants and baselines
- *     npm run bench:instructions -- json --keep <file> one kind; keeps callgrind's profile for callgrind_annotate
+ *     npm run bench:instructions -- json --keep <file> one kind; keeps a profile of each variant for callgrind_annotate
  *     npm run bench:instructions -- json --only bare,interceptor
+ *     npm run bench:instructions -- --write            also writes the figures to docs/performance.md
+ *     npm run bench:instructions -- --quick            fewer requests, with more noise
  *
- * Needs `valgrind`. The count covers the requests between two points in the life of one process, so it includes neither
- * the start nor the warm-up.
+ * Needs `valgrind`. Each process first responds to thousands of requests without being counted, so that V8 has compiled the
+ * code of each request. Only the main thread counts, because V8's other threads still compile in the background.
  */
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, readdir, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { productionBundle } from "../test/support/bundle.ts";
-import { BASELINES } from "./baselines.ts";
-import { Line, runLoad } from "./load.ts";
-import { requestFor, type Traffic } from "./traffic.ts";
-import {
-  startBare,
-  startBaseline,
-  startHono,
-  startInterceptor,
-  startProvider,
-  type ProcessOptions,
-  type Variant,
-} from "./variants.ts";
 import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+import { BASELINES } from "./baselines.ts";
+import { startCounted } from "./callgrind.ts";
+import { portkeySource } from "./contestants.ts";
+import { runNow, type InstructionRow } from "./figures.ts";
+import { startBare, startBaseline, startHono } from "./forwarders.ts";
+import { startInterceptor } from "./interceptor.ts";
+import { Line, runLoad } from "./load.ts";
+import { publish } from "./page.ts";
+import { startPortkey } from "./portkey.ts";
+import { startProvider } from "./provider.ts";
+import { requestFor, type Traffic } from "./traffic.ts";
+import type { ProcessOptions, Variant } from "./variant.ts";
+import { instructionsPerRequest, isEnough, type Round } from "./whole-collections.ts";
 
 exitOnClosedPipe();
 
-const run = promisify(execFile);
-
-type Counts = { readonly warmUp: number; readonly counted: number };
-const REQUESTS: Readonly<Record<Traffic, Counts>> = {
-  json: { warmUp: 600, counted: 600 },
-  tools: { warmUp: 300, counted: 300 },
-  burst: { warmUp: 60, counted: 40 },
-  "burst-no-usage": { warmUp: 20, counted: 10 },
-  steady: { warmUp: 0, counted: 0 },
-  paced: { warmUp: 0, counted: 0 },
-  slow: { warmUp: 0, counted: 0 },
+/** `counted`: at least so many requests, in rounds of `round`. */
+type Counts = { readonly warmUp: number; readonly round: number; readonly counted: number };
+const THOROUGH: Readonly<Partial<Record<Traffic, Counts>>> = {
+  json: { warmUp: 4_000, round: 200, counted: 1_000 },
+  tools: { warmUp: 3_000, round: 100, counted: 500 },
+  burst: { warmUp: 100, round: 10, counted: 20 },
+  "burst-no-usage": { warmUp: 60, round: 5, counted: 10 },
 };
+const QUICK: typeof THOROUGH = {
+  json: { warmUp: 1_500, round: 100, counted: 200 },
+  tools: { warmUp: 1_500, round: 50, counted: 100 },
+};
+/** A Worker without a second collection is counted without whole collections. */
+const MOST_ROUNDS = 20;
 /** Without the burst: callgrind slows it down fifty times, so the gateway reads its events one by one. */
 const DEFAULT_TRAFFIC: readonly Traffic[] = ["json", "tools"];
 const CONNECTIONS = 4;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { project: { type: "string" }, keep: { type: "string" }, only: { type: "string" } },
+  options: {
+    project: { type: "string" },
+    keep: { type: "string" },
+    only: { type: "string" },
+    write: { type: "boolean" },
+    quick: { type: "boolean" },
+  },
 });
+
+// The figures of a run replace all earlier ones.
+if (flags.write && (flags.only !== undefined || positionals.length > 0))
+  throw new Error("--write needs all variants and all kinds of traffic");
 
 type Start = (options: ProcessOptions) => Promise<Variant>;
 
-/** Instructions per request of one process. `--smc-check` is needed because V8 generates code at run time. */
-async function count(startVariant: Start, traffic: Traffic): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), "callgrind-"));
-  const under = [
-    "valgrind",
-    "--tool=callgrind",
-    "--smc-check=all-non-file",
-    `--log-file=${join(folder, "valgrind")}`,
-    `--callgrind-out-file=${join(folder, "profile")}`,
-  ];
-  const variant = await startVariant({ under });
+type Count = { readonly instructions: number; readonly details: string };
+
+async function count(name: string, start: Start, traffic: Traffic): Promise<Count> {
+  const counts = (flags.quick ? QUICK : THOROUGH)[traffic];
+  if (!counts) throw new Error(`${traffic} is not counted`);
+  const counted = await startCounted(start);
   try {
+    const { variant } = counted;
     const request = requestFor(traffic, variant);
     const line = await Line.open(variant.port);
     const { bodyBytes } = await line.exchange(request);
@@ -75,44 +82,47 @@ async function count(startVariant: Start, traffic: Traffic): Promise<number> {
       await runLoad(variant.port, { request, count: requests, connections: CONNECTIONS, bodyBytes });
       await variant.recorded(requests, traffic);
     };
-    const { warmUp, counted } = REQUESTS[traffic];
-    await load(warmUp);
-    await run("callgrind_control", ["--zero", String(variant.pid)]);
-    await load(counted);
-    await run("callgrind_control", ["--dump", String(variant.pid)]);
-    const total = await readTotal(folder, variant.name);
-    return total / counted;
+    await load(counts.warmUp);
+    await counted.start();
+    const rounds: Round[] = [];
+    let background = 0;
+    while (rounds.length < MOST_ROUNDS && !isEnough(rounds, counts.counted)) {
+      await load(counts.round);
+      const dump = await counted.dump();
+      background += dump.background;
+      rounds.push({ requests: counts.round, instructions: dump.main, collected: dump.collected });
+    }
+    if (flags.keep) await counted.keep(`${flags.keep}.${name.replaceAll(/\W+/g, "-")}`);
+    const requests = rounds.length * counts.round;
+    const enough = isEnough(rounds, counts.counted) ? "" : ", too few collections";
+    return {
+      instructions: instructionsPerRequest(rounds),
+      details: `${requests} requests, other threads ${thousands(background / requests)}${enough}`,
+    };
   } finally {
-    await variant.stop();
-    await rm(folder, { recursive: true, force: true });
+    await counted.stop();
   }
 }
 
-/** Reads the dumped profile's total, and moves the profile away where `--keep` is set. */
-async function readTotal(folder: string, name: string): Promise<number> {
-  const [dumped] = (await readdir(folder)).filter((file) => file.startsWith("profile.")).toSorted();
-  if (dumped === undefined) throw new Error("callgrind has not written a profile");
-  const text = await readFile(join(folder, dumped), "utf8");
-  if (flags.keep) await rename(join(folder, dumped), `${flags.keep}.${name.replaceAll(/\W+/g, "-")}`);
-  return Number(/^(?:summary|totals): (\d+)/m.exec(text)?.[1]);
-}
+const thousands = (instructions: number): string => `${(instructions / 1000).toFixed(0)}k`;
 
 const bundle = await productionBundle(flags.project, flags.keep !== undefined);
 const provider = await startProvider();
+const only = flags.only?.split(",");
+const isChosen = (name: string): boolean => only?.includes(name) ?? true;
+const portkey = isChosen("Portkey") ? await portkeySource() : null;
+
 const variants: readonly (readonly [string, Start])[] = [
   ["bare", (options) => startBare(provider, bundle, options)],
   ["bare + Hono", (options) => startHono(provider, options)],
   ...Object.keys(BASELINES).map((name): readonly [string, Start] => [
     name,
-    (options) => startBaseline(name, provider, bundle, options),
+    (options) => startBaseline(name)(provider, bundle, options),
   ]),
   ["interceptor", (options) => startInterceptor(provider, bundle, options)],
-  ["with ledger", (options) => startInterceptor(provider, bundle, { ...options, ledger: true })],
-  [
-    "with MAC",
-    (options) =>
-      startInterceptor(provider, bundle, { ...options, ledger: true, mac: true, name: "with MAC" }),
-  ],
+  ["no-op queue", (options) => startInterceptor(provider, bundle, { ...options, queue: "no-op" })],
+  ["with ledger", (options) => startInterceptor(provider, bundle, { ...options, queue: "http" })],
+  ["with MAC", (options) => startInterceptor(provider, bundle, { ...options, queue: "http", mac: true })],
   [
     "with log MAC",
     (options) =>
@@ -120,23 +130,28 @@ const variants: readonly (readonly [string, Start])[] = [
         ...options,
         mac: true,
         vars: { RECORDING: { log_mac: true } },
-        name: "with log MAC",
       }),
   ],
+  ...(portkey === null
+    ? []
+    : [["Portkey", (options: ProcessOptions) => startPortkey(portkey, provider, options)] as const]),
 ];
+
+const rows: InstructionRow[] = [];
+const run = runNow(flags.quick ?? false);
 try {
   for (const traffic of positionals.length > 0 ? (positionals as Traffic[]) : DEFAULT_TRAFFIC) {
     let reference = Number.NaN;
-    for (const [name, startVariant] of variants) {
-      if (flags.only && !flags.only.split(",").includes(name)) continue;
-      const instructions = await count(startVariant, traffic);
+    for (const [name, start] of variants.filter(([one]) => isChosen(one))) {
+      const { instructions, details } = await count(name, start, traffic);
       if (name === "bare") reference = instructions;
+      rows.push({ traffic, name, instructions });
       const ratio = (instructions / reference).toFixed(2);
-      console.log(
-        `${traffic.padEnd(14)} ${name.padEnd(12)} ${(instructions / 1000).toFixed(0).padStart(8)}k  ${ratio}×`,
-      );
+      const columns = [traffic.padEnd(14), name.padEnd(14), thousands(instructions).padStart(8)];
+      console.log(`${columns.join(" ")}  ${ratio}×  (${details})`);
     }
   }
 } finally {
   provider.stop();
 }
+if (flags.write) await publish({ instructions: { run, rows } });

@@ -11,7 +11,9 @@ import { openInspector } from "./inspector.ts";
 import { runLoad } from "./load.ts";
 import { openRaw } from "../test/support/raw-client.ts";
 import { requestFor, type Traffic } from "./traffic.ts";
-import { startInterceptor, startProvider, type Variant } from "./variants.ts";
+import { startInterceptor } from "./interceptor.ts";
+import { startProvider } from "./provider.ts";
+import type { Variant } from "./variant.ts";
 import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
 
 exitOnClosedPipe();
@@ -74,7 +76,7 @@ const { values: flags, positionals } = parseArgs({
 const provider = await startProvider();
 const interceptor = await startInterceptor(provider, await productionBundle(flags.project, true), {
   inspected: true,
-  ledger: flags.ledger ?? false,
+  ...(flags.ledger ? { queue: "http" as const } : {}),
 });
 try {
   print(await profile(interceptor, (positionals[0] ?? "json") as Traffic));

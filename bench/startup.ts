@@ -3,9 +3,10 @@
  * and with a one-line Worker. The difference is loading the bundle and running its top level. callgrind's counts repeat to
  * 0.1% even on a busy machine, unlike times.
  *
- *     npm run bench:startup
+ *     npm run bench:startup             also with other flags of Node's compatibility
+ *     npm run bench:startup -- --write  writes the figures to docs/performance.md
  *
- * Needs valgrind. `npx wrangler check startup` records a CPU profile of the start, with times.
+ * `--project <folder>` measures another checkout. Needs valgrind. `npx wrangler check startup` records a CPU profile of the start, with times.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,12 +14,17 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
 import type { Readable } from "node:stream";
 import { productionBundle, type WorkerSettings } from "../test/support/bundle.ts";
 import { workerdConfig, type WorkerService } from "../test/support/capnp.ts";
 import { within } from "../test/support/deadline.ts";
 import { workerdBinary } from "../test/support/workerd-build.ts";
 import { exitOnClosedPipe } from "../tools/closed-pipe.ts";
+import { sizeOf } from "../tools/supply/bundle.ts";
+import { runNow } from "./figures.ts";
+import { median } from "./numbers.ts";
+import { publish } from "./page.ts";
 
 exitOnClosedPipe();
 
@@ -70,15 +76,27 @@ const WAYS: readonly (readonly [name: string, flags: readonly string[] | undefin
   ["without it", ["no_nodejs_compat", "no_nodejs_compat_v2"]],
 ];
 
-const { script, settings } = await productionBundle();
+const { values: flags } = parseArgs({
+  options: { write: { type: "boolean" }, project: { type: "string" } },
+});
+const { script, settings } = await productionBundle(flags.project);
+const run = runNow(false);
+const more: number[] = [];
 const millions = (count: number): string => (count / 1e6).toFixed(1);
-for (const [name, flags] of WAYS) {
-  const compatibilityFlags = flags ? ["enable_request_signal", ...flags] : settings.compatibilityFlags;
-  for (let round = 0; round < (flags ? 1 : ROUNDS); round += 1) {
+for (const [name, nodeFlags] of flags.write ? WAYS.slice(0, 1) : WAYS) {
+  const compatibilityFlags = nodeFlags
+    ? ["enable_request_signal", ...nodeFlags]
+    : settings.compatibilityFlags;
+  for (let round = 0; round < (nodeFlags ? 1 : ROUNDS); round += 1) {
     const bare = await instructions({ source: ONE_LINE }, { ...settings, compatibilityFlags });
     const gateway = await instructions({ path: script }, { ...settings, compatibilityFlags });
     console.log(
       `${name}: one-line Worker ${millions(bare)} M, gateway ${millions(gateway)} M instructions: ${millions(gateway - bare)} M more`,
     );
+    if (!nodeFlags) more.push(gateway - bare);
   }
+}
+if (flags.write) {
+  const { bytes, gzipBytes } = sizeOf(script);
+  await publish({ startup: { run, instructions: median(more), bytes, gzipBytes } });
 }

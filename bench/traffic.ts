@@ -13,6 +13,8 @@ import type { HeaderPair } from "../test/support/wire.ts";
  */
 export type Traffic = "json" | "tools" | "burst" | "burst-no-usage" | "steady" | "paced" | "slow";
 
+export const STREAMS: readonly Traffic[] = ["burst", "burst-no-usage", "steady"];
+
 /** The address of a variant, and the credentials for it. */
 export type Target = {
   readonly port: number;

@@ -1,8 +1,8 @@
 /**
- * `npm run size`, after `npm run build`: prints the size of the gateway's bundle, by layer and by package. Exit code 1 if it
- * exceeds its budget or contains code of a package that is not listed.
+ * `npm run size`, after `npm run build`: prints the size of the gateway's bundle by layer and by package, and what each issue
+ * added. Exit code 1 if it exceeds its budget or contains code of a package that is not listed.
  */
-import { BUDGET, DEPLOYED } from "./supply/budget.ts";
+import { ADDITIONS, BUDGET, DEPLOYED, type Addition } from "./supply/budget.ts";
 import { packageOf, partsOf, readBuilt, type Built } from "./supply/bundle.ts";
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -17,6 +17,21 @@ export function sizeProblems(built: Built): string[] {
   return [...exceeded, ...unlisted.map((name) => `${name} is in the bundle, but not in DEPLOYED`)];
 }
 
+/** The gzipped bytes that each issue added, and the difference between their sum and the bundle, one line each. */
+export function additionLines(gzipBytes: number, additions: readonly Addition[] = ADDITIONS): string[] {
+  const lines = [...Map.groupBy(additions, ({ issue }) => issue)].flatMap(([issue, all]) => [
+    additionLine(totalOf(all), `issue ${issue}`),
+    ...all.map((one) => `    ${additionLine(one.gzipBytes, one.what)}`),
+  ]);
+  return [...lines, additionLine(gzipBytes - totalOf(additions), "not listed in tools/supply/budget.ts")];
+}
+
+const additionLine = (bytes: number, what: string): string =>
+  `${bytes.toLocaleString("en").padStart(8)}  ${what}`;
+
+const totalOf = (additions: readonly Addition[]): number =>
+  additions.reduce((sum, addition) => sum + addition.gzipBytes, 0);
+
 export async function main(): Promise<number> {
   const built = readBuilt();
   console.log(`bundle ${built.bytes} bytes (${kib(built.bytes)}) of ${BUDGET.bytes}`);
@@ -26,6 +41,8 @@ export async function main(): Promise<number> {
       `${String(bytes).padStart(8)}  ${((100 * bytes) / built.bytes).toFixed(1).padStart(4)} %  ${part}`,
     );
   }
+  console.log("gzipped bytes that each issue added:");
+  for (const line of additionLines(built.gzipBytes)) console.log(line);
   const problems = sizeProblems(built);
   for (const problem of problems) console.error(problem);
   return problems.length === 0 ? 0 : 1;

@@ -1,10 +1,11 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers, src/events/record-facts.ts, and the writers of events and rows. test/docs/tables.test.ts fails when one of them is out of date.
+ * markers, docs/performance.md from the figures of the last runs, src/events/record-facts.ts, and the writers of events and
+ * rows. test/docs/tables.test.ts and test/bench/page.test.ts fail when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import prettier from "prettier";
+import { writePage } from "../bench/page.ts";
 import { CLIENTS, type ClientHeader } from "../src/gateway/client/clients.ts";
 import { registry } from "../src/gateway/wiring.ts";
 import { FINDINGS } from "../src/records/ledger/seal/finding.ts";
@@ -14,6 +15,7 @@ import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
 import { code, table } from "./tables/markdown.ts";
+import { replaceTables } from "./tables/markers.ts";
 import { analyticsWritersText } from "./tables/analytics-writers.ts";
 import { eventWritersText } from "./tables/event-writers.ts";
 import { recordFactsText } from "./tables/record-facts.ts";
@@ -150,15 +152,9 @@ export const TABLES: Readonly<Record<TableName, () => string>> = {
  * Generates each table of the page between its markers, and formats the page.
  * @throws when a marker is missing.
  */
-export async function withTables(page: Page, text: string): Promise<string> {
-  const generated = PAGES[page].reduce((pageSoFar, name) => {
-    const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
-    const [from, to] = [pageSoFar.indexOf(begin), pageSoFar.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`${page} has no table ${name}`);
-    return `${pageSoFar.slice(0, from + begin.length)}\n\n${TABLES[name]()}\n\n${pageSoFar.slice(to)}`;
-  }, text);
-  const options = await prettier.resolveConfig(pathOf(page));
-  return prettier.format(generated, { ...options, parser: "markdown" });
+export function withTables(page: Page, text: string): Promise<string> {
+  const tables = Object.fromEntries(PAGES[page].map((name) => [name, TABLES[name]()]));
+  return replaceTables(pathOf(page), text, tables);
 }
 
 export const EVENT_WRITERS_PATH = fileURLToPath(import.meta.resolve("../src/events/event-writers.ts"));
@@ -176,5 +172,6 @@ export async function main(): Promise<number> {
   writeFileSync(EVENT_WRITERS_PATH, await eventWritersText(EVENT_WRITERS_PATH));
   writeFileSync(ANALYTICS_WRITERS_PATH, await analyticsWritersText(ANALYTICS_WRITERS_PATH));
   writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
+  await writePage();
   return 0;
 }

@@ -3,7 +3,7 @@
  *
  *     npm run load                                all scenarios, about ten minutes
  *     npm run load -- rounds line --scale 0.05    some scenarios, with 5% of the streams and of the duration
- *     npm run load -- --write                     all scenarios; also writes reports/load.md
+ *     npm run load -- --write                     all scenarios; also writes reports/load.md and docs/performance.md
  *
  * Exits with 1 if a figure misses its bound: a count, a checksum, an open connection, memory. Figures that depend on the
  * machine's speed have no bound. `SEED` sets the seed of `mixed`.
@@ -11,6 +11,9 @@
 import { parseArgs } from "node:util";
 import { writeReport } from "../report-file.ts";
 import { page, rowsTable, type Result } from "./page.ts";
+import { runNow } from "../figures.ts";
+import { publish } from "../page.ts";
+import { decidingFigures } from "./deciding-figures.ts";
 import type { Scenario } from "./scenario.ts";
 import { endless, line, unread } from "./scenarios/bounds.ts";
 import { heap } from "./scenarios/heap.ts";
@@ -34,6 +37,7 @@ const names = ALL.map(({ name }) => name).join(", ");
 if (unknown.length > 0) throw new Error(`unknown scenario ${unknown.join(", ")}; must be one of ${names}`);
 
 const results: Result[] = [];
+const run = runNow(false);
 for (const scenario of ALL) {
   if (positionals.length > 0 && !positionals.includes(scenario.name)) continue;
   console.log(`\n${scenario.name}: ${scenario.title}`);
@@ -42,7 +46,11 @@ for (const scenario of ALL) {
   console.log(rowsTable(rows));
 }
 
-if (flags.write) await writeReport({ file: "load.md", title: "Under load", body: page(results, scale) });
+if (flags.write) {
+  await writeReport({ file: "load.md", title: "Under load", body: page(results, scale) });
+  // A part of the streams would not decide the target.
+  if (scale === 1) await publish(decidingFigures(results, run));
+}
 const failed = results.flatMap(({ scenario, rows }) =>
   rows.filter(({ passed }) => passed === false).map(({ what }) => `${scenario.name}: ${what}`),
 );

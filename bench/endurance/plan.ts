@@ -21,8 +21,8 @@ export type Plan = {
   readonly ending: Ending;
 };
 
-/** The gateway forwards unknown `x-` headers unchanged. */
-export const PLAN_HEADER = "x-endurance-plan";
+/** The gateway forwards `x-stainless-*` headers. */
+export const PLAN_HEADER = "x-stainless-endurance-plan";
 
 export const BEATS_PER_SECOND = 5;
 export const LINE_BYTES = 16 * 1024 * 1024;

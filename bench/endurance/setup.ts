@@ -7,7 +7,7 @@ import { productionBundle } from "../../test/support/bundle.ts";
 import { analyticsModules } from "../../test/support/analytics-binding.ts";
 import { varBindings, workerdConfig, type Binding } from "../../test/support/capnp.ts";
 import { startWorkerd } from "../../test/support/workerd.ts";
-import { startBare as startBareWorker } from "../variants.ts";
+import { startBare as startBareWorker } from "../forwarders.ts";
 import { residentMiB } from "../cpu.ts";
 import { heapAfterCollection, openInspector, type Heap } from "../inspector.ts";
 import { CLIENT_KEYS } from "../traffic.ts";

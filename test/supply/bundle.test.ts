@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { onlyPackages, type Bom } from "../../tools/sbom.ts";
-import { sizeProblems } from "../../tools/size.ts";
+import { additionLines, sizeProblems } from "../../tools/size.ts";
 import { BUDGET } from "../../tools/supply/budget.ts";
 import { layerOf, packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bundle.ts";
 
@@ -41,6 +41,22 @@ describe("the bundle's size", () => {
     expect(sizeProblems(built({ sources: [["node_modules/hono/a.js", 1]] }))).toEqual([]);
     expect(sizeProblems(built({ sources: [["node_modules/a/node_modules/@b/c/d.js", 0]] }))).toEqual([
       "@b/c is in the bundle, but not in DEPLOYED",
+    ]);
+  });
+
+  it("states the gzipped bytes that each issue added, and the rest", () => {
+    const additions = [
+      { issue: 9, what: "the first", gzipBytes: 50_000 },
+      { issue: 12, what: "a scanner", gzipBytes: 3_000 },
+      { issue: 12, what: "less code", gzipBytes: -500 },
+    ];
+    expect(additionLines(52_400, additions)).toEqual([
+      "  50,000  issue 9",
+      "      50,000  the first",
+      "   2,500  issue 12",
+      "       3,000  a scanner",
+      "        -500  less code",
+      "    -100  not listed in tools/supply/budget.ts",
     ]);
   });
 

@@ -24,14 +24,17 @@ export function readBuilt(dist = join(ROOT, "dist")): Built {
   const metafile = join(dist, "meta.json");
   if (!existsSync(script) || !existsSync(metafile))
     throw new Error("There is no bundle; run `npm run build` first.");
-  const bytes = readFileSync(script);
   const { outputs } = JSON.parse(readFileSync(metafile, "utf8")) as Metafile;
   const inputs = Object.entries(outputs).find(([path]) => path.endsWith("index.js"))?.[1].inputs ?? {};
   return {
-    bytes: bytes.length,
-    gzipBytes: gzipSync(bytes, { level: 9 }).length,
+    ...sizeOf(script),
     sources: Object.entries(inputs).map(([path, { bytesInOutput }]) => [path, bytesInOutput] as const),
   };
+}
+
+export function sizeOf(script: string): Pick<Built, "bytes" | "gzipBytes"> {
+  const bytes = readFileSync(script);
+  return { bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length };
 }
 
 /** The package that a source belongs to; null for the project's own sources. */
