@@ -2,7 +2,7 @@
  * `npm run size`, after `npm run build`: prints the size of the gateway's bundle by layer and by package, and what each issue
  * added. Exit code 1 if it exceeds its budget or contains code of a package that is not listed.
  */
-import { ADDITIONS, BUDGET, DEPLOYED, type Addition } from "./supply/budget.ts";
+import { ADDITIONS, BUDGET, DEPLOYED, TARGET_GZIP_BYTES, type Addition } from "./supply/budget.ts";
 import { packageOf, partsOf, readBuilt, type Built } from "./supply/bundle.ts";
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -29,6 +29,9 @@ export function additionLines(gzipBytes: number, additions: readonly Addition[] 
 const additionLine = (bytes: number, what: string): string =>
   `${bytes.toLocaleString("en").padStart(8)}  ${what}`;
 
+const targetResult = (gzipBytes: number): string =>
+  gzipBytes <= TARGET_GZIP_BYTES ? "met" : `missed by ${gzipBytes - TARGET_GZIP_BYTES}`;
+
 const totalOf = (additions: readonly Addition[]): number =>
   additions.reduce((sum, addition) => sum + addition.gzipBytes, 0);
 
@@ -36,6 +39,7 @@ export async function main(): Promise<number> {
   const built = readBuilt();
   console.log(`bundle ${built.bytes} bytes (${kib(built.bytes)}) of ${BUDGET.bytes}`);
   console.log(`gzip   ${built.gzipBytes} bytes (${kib(built.gzipBytes)}) of ${BUDGET.gzipBytes}`);
+  console.log(`target ${TARGET_GZIP_BYTES} bytes gzipped: ${targetResult(built.gzipBytes)}`);
   for (const [part, bytes] of partsOf(built)) {
     console.log(
       `${String(bytes).padStart(8)}  ${((100 * bytes) / built.bytes).toFixed(1).padStart(4)} %  ${part}`,
