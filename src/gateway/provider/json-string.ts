@@ -1,5 +1,10 @@
 /** Checks of the characters in JSON strings (RFC 8259 §7), by native searches in text of which each character is one byte. */
 
+/** 1: a byte that stands for itself within a string, one of ASCII. */
+export const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x80);
+PLAIN[0x22] = 0;
+PLAIN[0x5c] = 0;
+
 const CONTROL = /[^ -\uffff]/g;
 
 /** The index of the first control character from `at` on, which no string contains; the text's length if there is none. */
@@ -26,6 +31,15 @@ export function escapedLength(text: string, isLast: boolean): number {
   const end = ESCAPES.lastIndex;
   if (end === text.length) return end;
   return !isLast && end + ESCAPE_LENGTH > text.length ? end : 0;
+}
+
+const ESCAPED = /[^"\\]*(?:\\[^][^"\\]*)*/y;
+
+/** The index of the first quote from `at` on that is not escaped; the text's length, or the index of its last backslash, if there is none. */
+export function endOfEscapes(text: string, at: number): number {
+  ESCAPED.lastIndex = at;
+  ESCAPED.test(text);
+  return ESCAPED.lastIndex;
 }
 
 /** Whether an odd number of backslashes precedes `at`, counted back to `from`, where no escape has begun. */

@@ -56,9 +56,11 @@ describe("a body that is scanned in windows", () => {
   it.each(CHARACTERS)(
     "is accepted exactly where JSON.parse accepts it, wherever a window ends: %s",
     (_, bytes) => {
+      const random = seededRandom(1);
       for (let before = 0; before < 2 * SMALLEST; before += 1) {
-        for (const after of ["", "a", "é", "a".repeat(2 * SMALLEST)]) {
-          const body = join([utf8(`{"k":"${"x".repeat(before)}`), bytes, utf8(`${after}"}`)]);
+        for (const after of ["", "a", "é", '\\"', "a".repeat(2 * SMALLEST)]) {
+          const start = between(random, 0, 1) === 0 ? "" : '\\"';
+          const body = join([utf8(`{"k":"${start}${"x".repeat(before)}`), bytes, utf8(`${after}"}`)]);
           for (const size of [SMALLEST, SMALLEST + 1, 64])
             expect([before, after, size, accepts(body, size)]).toEqual([before, after, size, isObject(body)]);
         }
