@@ -5,7 +5,10 @@
  */
 import { endOfEscapes, escapedLength, hasOddSlashes, nextControl, PLAIN } from "./json-string.ts";
 
-const WINDOW_BYTES = 64 * 1024;
+/** A body up to this size is one window. */
+const MAX_WHOLE_BYTES = 64 * 1024;
+/** Of larger bodies, so that the garbage of their windows stays small. */
+const WINDOW_BYTES = 16 * 1024;
 /** A native search costs as much as this many steps. */
 const SHORT = 8;
 /** The distance of escaped quotes up to which a pattern finds the end of a string faster than a search for each. */
@@ -34,9 +37,9 @@ export class JsonSource {
   #control = 0;
 
   /** `windowBytes`: at least 16. Tests use other sizes. */
-  constructor(bytes: Uint8Array, windowBytes = WINDOW_BYTES) {
+  constructor(bytes: Uint8Array, windowBytes?: number) {
     this.bytes = bytes;
-    this.#windowBytes = windowBytes;
+    this.#windowBytes = windowBytes ?? (bytes.length > MAX_WHOLE_BYTES ? WINDOW_BYTES : MAX_WHOLE_BYTES);
   }
 
   /** From now on, the bytes are not checked again. */
