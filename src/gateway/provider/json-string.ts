@@ -1,10 +1,5 @@
 /** Checks of the characters in JSON strings (RFC 8259 §7), by native searches in text of which each character is one byte. */
 
-/** 1: a byte that stands for itself within a string, one of ASCII. */
-export const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x80);
-PLAIN[0x22] = 0;
-PLAIN[0x5c] = 0;
-
 /** V8 searches for this class sixteen bytes at a time, and twenty times slower for the equal `[^ -\uffff]`. */
 const CONTROL = new RegExp(`[\\0-${String.fromCharCode(0x1f)}]`, "g");
 
@@ -41,24 +36,4 @@ export function endOfEscapes(text: string, at: number): number {
   ESCAPED.lastIndex = at;
   ESCAPED.test(text);
   return ESCAPED.lastIndex;
-}
-
-/** Whether an odd number of backslashes precedes `at`, counted back to `from`, where no escape has begun. */
-export function hasOddSlashes(bytes: Uint8Array, from: number, at: number): boolean {
-  let first = at;
-  while (first > from && bytes[first - 1] === 0x5c) first -= 1;
-  return (at - first) % 2 === 1;
-}
-
-/** The value of the four hexadecimal digits at `at`; -1 if they are others. */
-export function hexValue(bytes: Uint8Array, at: number): number {
-  let value = 0;
-  for (let digit = at; digit < at + 4; digit += 1) {
-    const byte = bytes[digit] ?? 0;
-    const lower = byte | 0x20;
-    if (byte >= 0x30 && byte <= 0x39) value = value * 16 + byte - 0x30;
-    else if (lower >= 0x61 && lower <= 0x66) value = value * 16 + lower - 0x57;
-    else return -1;
-  }
-  return value;
 }

@@ -1,7 +1,7 @@
 /** Decodes strings of validated JSON in pieces, so that a long one is never held whole. */
 import type { Range } from "./json-body.ts";
 import { decodeUtf8 } from "./json-source.ts";
-import { hasOddSlashes } from "./json-string.ts";
+import { hasOddSlashes } from "./json-bytes.ts";
 
 const PIECE_BYTES = 16 * 1024;
 /** Often only the beginning of a text is needed. */

@@ -5,7 +5,7 @@
  */
 import { Refusal } from "../../shared/refusal.ts";
 import type { JsonSource } from "./json-source.ts";
-import { hexValue } from "./json-string.ts";
+import { hexValue } from "./json-bytes.ts";
 
 /** A known key as found. `isExact`: equal without folding. `index`: its place in the list. */
 type KeyMatch = { readonly name: string; readonly index: number; readonly isExact: boolean };
