@@ -1,6 +1,5 @@
 /** Random bodies of model calls: conversations in odd spellings, some with a key twice or in another case, some damaged. */
 import { between } from "../../test/support/rechunk.ts";
-import type { WindowSizes } from "../../src/gateway/provider/json-source.ts";
 import { jsonObject, jsonString } from "../../test/support/in-workerd/random-json.ts";
 import { chance, pick, several, type Random } from "../random.ts";
 import type { Api } from "./oracle.ts";
@@ -8,8 +7,8 @@ import type { Api } from "./oracle.ts";
 export type CallCase = {
   readonly api: Api;
   readonly bytes: Uint8Array;
-  /** Of the windows in which the body is scanned. */
-  readonly sizes: WindowSizes;
+  /** The size of the windows in which the body is scanned; 0: without windows. */
+  readonly windowBytes: number;
 };
 
 export function randomCall(random: Random): CallCase {
@@ -18,9 +17,7 @@ export function randomCall(random: Random): CallCase {
   return {
     api,
     bytes: chance(random, 0.4) ? damaged(random, bytes) : new Uint8Array(bytes),
-    sizes: chance(random, 0.5)
-      ? { windowBytes: between(random, 16, 64), decodableBytes: between(random, 0, 2000) }
-      : {},
+    windowBytes: chance(random, 0.5) ? between(random, 16, 64) : pick(random, [0, 64 * 1024]),
   };
 }
 

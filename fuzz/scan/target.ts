@@ -36,7 +36,7 @@ export const scan: Target<CallCase> = {
   smaller: function* (one) {
     for (const fewer of shorterBytes(one.bytes)) yield { ...one, bytes: fewer };
   },
-  show: ({ api, bytes, sizes }) => `${api}, windows ${JSON.stringify(sizes)}, ${showBytes(bytes)}`,
+  show: ({ api, bytes, windowBytes }) => `${api}, windows of ${windowBytes} bytes, ${showBytes(bytes)}`,
 };
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -53,9 +53,9 @@ function parse(bytes: Uint8Array): Node | null {
   }
 }
 
-function checkCall({ api, bytes, sizes }: CallCase): Verdict {
+function checkCall({ api, bytes, windowBytes }: CallCase): Verdict {
   const tree = parse(bytes);
-  const call = readModelCall(new JsonSource(bytes, sizes), FIELDS);
+  const call = readModelCall(new JsonSource(bytes, windowBytes), FIELDS);
   if (call instanceof Refusal) return { failure: unjustified(call, tree, api), category: call.code };
   if (tree === null) return { failure: "accepted, but it is not a JSON object", category: "accepted" };
   const conversation = readConversation(call.body, RULES[api]);

@@ -55,9 +55,9 @@ function characterWidth(bytes: Uint8Array, at: number): number {
   return width;
 }
 
-/** As `endOfString`, of a string that is valid. `at`: where the search begins, which may be within an escape. */
-export function endOfValidString(bytes: Uint8Array, from: number, at: number): number {
-  let end = bytes.indexOf(0x22, at);
+/** As `endOfString`, of a string that is valid. */
+export function endOfValidString(bytes: Uint8Array, from: number): number {
+  let end = bytes.indexOf(0x22, from);
   while (hasOddSlashes(bytes, from, end)) end = bytes.indexOf(0x22, end + 1);
   return end + 1;
 }

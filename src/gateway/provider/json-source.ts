@@ -1,7 +1,7 @@
 /**
  * The bytes of a JSON text (RFC 8259), and a window of them as a string in which each character is one byte. V8 searches
- * strings natively, so a JSON string costs a search instead of a step per byte, also before the scanner is compiled. A body
- * of 32 MiB is never decoded whole: the long strings of its rest are read byte by byte.
+ * strings natively, so a JSON string costs a search instead of a step per byte, also before the scanner is compiled. The
+ * windows bound the memory.
  */
 import { endOfString, endOfValidString, hasOddSlashes, PLAIN } from "./json-bytes.ts";
 import { endOfEscapes, escapedLength, nextControl } from "./json-string.ts";
@@ -9,8 +9,11 @@ import { endOfEscapes, escapedLength, nextControl } from "./json-string.ts";
 /** A body up to this size is one window. */
 const MAX_WHOLE_BYTES = 64 * 1024;
 const WINDOW_BYTES = 16 * 1024;
-/** The bytes of all windows of one body. Their garbage adds to the memory of the body: measured, 10 MiB for 32 MiB. */
-const MAX_DECODED_BYTES = 2 * 1024 * 1024;
+/**
+ * A larger body is not decoded, and its strings are read byte by byte: the windows' garbage, and the collection of it while
+ * the body is held, add up to 10 MiB to 32 MiB.
+ */
+const MAX_DECODED_BYTES = 8 * 1024 * 1024;
 /** A native search costs as much as this many steps. */
 const SHORT = 8;
 /** The distance of escaped quotes up to which a pattern finds the end of a string faster than a search for each. */
@@ -25,12 +28,14 @@ const ONE_BYTE = new TextDecoder("windows-1252");
 export const decodeUtf8 = (bytes: Uint8Array, from: number, to: number): string =>
   UTF8.decode(bytes.subarray(from, to));
 
-export type WindowSizes = { readonly windowBytes?: number; readonly decodableBytes?: number };
+function windowBytesFor(length: number): number {
+  if (length <= MAX_WHOLE_BYTES) return MAX_WHOLE_BYTES;
+  return length <= MAX_DECODED_BYTES ? WINDOW_BYTES : 0;
+}
 
 export class JsonSource {
   readonly bytes: Uint8Array;
   readonly #windowBytes: number;
-  #decodableBytes: number;
   #text = "";
   #from = 0;
   #to = 0;
@@ -41,11 +46,10 @@ export class JsonSource {
   /** A control character of the window, with none between it and the string that was read before. */
   #control = 0;
 
-  /** Tests use other sizes: `windowBytes` of at least 16, and `decodableBytes` for all windows together. */
-  constructor(bytes: Uint8Array, { windowBytes, decodableBytes = MAX_DECODED_BYTES }: WindowSizes = {}) {
+  /** `windowBytes`: at least 16, or 0 for no windows. Tests use other sizes than the default. */
+  constructor(bytes: Uint8Array, windowBytes = windowBytesFor(bytes.length)) {
     this.bytes = bytes;
-    this.#windowBytes = windowBytes ?? (bytes.length > MAX_WHOLE_BYTES ? WINDOW_BYTES : MAX_WHOLE_BYTES);
-    this.#decodableBytes = decodableBytes;
+    this.#windowBytes = windowBytes;
   }
 
   /** From now on, the bytes are not checked again. */
@@ -64,16 +68,14 @@ export class JsonSource {
       if (byte === 0x22) return at + 1;
       if (PLAIN[byte] !== 1) break;
     }
-    return this.#endOfLong(from);
+    if (this.#windowBytes > 0) return this.#endOfLong(from);
+    return this.#isTrusted ? endOfValidString(bytes, from) : endOfString(bytes, from);
   }
 
   #endOfLong(from: number): number {
     let at = from;
     for (;;) {
-      if (at < this.#from || at >= this.#to) {
-        if (this.#decodableBytes <= 0) return this.#endByBytes(from, at);
-        if (!this.#moveTo(at)) return -1;
-      }
+      if ((at < this.#from || at >= this.#to) && !this.#moveTo(at)) return -1;
       const found = this.#text.indexOf('"', at - this.#from) + this.#from;
       const end = found < at || found > this.#to ? this.#to : found;
       if (this.#control < end && this.#controlFrom(at) < end) return -1;
@@ -88,10 +90,6 @@ export class JsonSource {
         if (this.#control < at && this.#controlFrom(next) < at) return -1;
       } else at = end;
     }
-  }
-
-  #endByBytes(from: number, at: number): number {
-    return this.#isTrusted ? endOfValidString(this.bytes, from, at) : endOfString(this.bytes, at);
   }
 
   /** The text of the range. It may share the window's memory: a caller that keeps it must copy it. */
@@ -114,7 +112,6 @@ export class JsonSource {
     // No character is split, which is at most four bytes long.
     for (let back = 0; back < 3 && isContinuation(bytes[to]); back += 1) to -= 1;
     const window = bytes.subarray(at, to);
-    this.#decodableBytes -= window.length;
     let text: string;
     try {
       text = UTF8.decode(window);
