@@ -8,6 +8,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { injectUsageOption } from "../../src/gateway/provider/inject-usage.ts";
+import { JsonSource } from "../../src/gateway/provider/json-source.ts";
 import { readModelCall } from "../../src/gateway/provider/model-call.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
 import { checkUnchanged, showBytes } from "../body-bytes.ts";
@@ -41,7 +42,7 @@ function parseObject(bytes: Uint8Array): JsonObject | null {
 }
 
 function checkBody({ bytes, expected }: BodyCase): Verdict {
-  const call = readModelCall(bytes);
+  const call = readModelCall(new JsonSource(bytes));
   const value = parseObject(bytes);
   if (call instanceof Refusal) {
     const isUnjustified =

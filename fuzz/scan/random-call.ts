@@ -4,12 +4,21 @@ import { jsonObject, jsonString } from "../../test/support/in-workerd/random-jso
 import { chance, pick, several, type Random } from "../random.ts";
 import type { Api } from "./oracle.ts";
 
-export type CallCase = { readonly api: Api; readonly bytes: Uint8Array };
+export type CallCase = {
+  readonly api: Api;
+  readonly bytes: Uint8Array;
+  /** The size of the windows in which the body is scanned; 0: without windows. */
+  readonly windowBytes: number;
+};
 
 export function randomCall(random: Random): CallCase {
   const api = pick<Api>(random, ["chat", "messages", "responses"]);
   const bytes = Buffer.from(body(random, api));
-  return { api, bytes: chance(random, 0.4) ? damaged(random, bytes) : new Uint8Array(bytes) };
+  return {
+    api,
+    bytes: chance(random, 0.4) ? damaged(random, bytes) : new Uint8Array(bytes),
+    windowBytes: chance(random, 0.5) ? between(random, 16, 64) : pick(random, [0, 64 * 1024]),
+  };
 }
 
 const NUMBERS = ["1e3", "0", "-0", "10", "0.5", "-1.25E+07", "0e-0", "123456789012345678901"];

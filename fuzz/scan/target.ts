@@ -1,6 +1,8 @@
 /**
  * Target `scan`: bodies of model calls through `readModelCall` and `readConversation`. Checks:
  *
+ * Half of the cases are scanned in windows of few bytes, so that their borders fall everywhere.
+ *
  * - Accepted exactly where `JSON.parse` accepts an object after strict decoding, up to the depth.
  * - The fields, and every known member's bytes, have the value that `JSON.parse` returns.
  * - Refused as repeated only where a key that is read is repeated, or in another case.
@@ -10,6 +12,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { messagesConversation } from "../../src/gateway/provider/anthropic/messages-conversation.ts";
 import { readConversation } from "../../src/gateway/provider/conversation.ts";
+import { JsonSource } from "../../src/gateway/provider/json-source.ts";
 import { readModelCall, requestFields, type ModelCall } from "../../src/gateway/provider/model-call.ts";
 import { chatConversation } from "../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation } from "../../src/gateway/provider/openai/responses-conversation.ts";
@@ -30,10 +33,10 @@ export const scan: Target<CallCase> = {
   name: "scan",
   generate: randomCall,
   check: async (one) => checkUnchanged(one.bytes, () => checkCall(one)),
-  smaller: function* ({ api, bytes }) {
-    for (const fewer of shorterBytes(bytes)) yield { api, bytes: fewer };
+  smaller: function* (one) {
+    for (const fewer of shorterBytes(one.bytes)) yield { ...one, bytes: fewer };
   },
-  show: ({ api, bytes }) => `${api}, ${showBytes(bytes)}`,
+  show: ({ api, bytes, windowBytes }) => `${api}, windows of ${windowBytes} bytes, ${showBytes(bytes)}`,
 };
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -50,9 +53,9 @@ function parse(bytes: Uint8Array): Node | null {
   }
 }
 
-function checkCall({ api, bytes }: CallCase): Verdict {
+function checkCall({ api, bytes, windowBytes }: CallCase): Verdict {
   const tree = parse(bytes);
-  const call = readModelCall(bytes, FIELDS);
+  const call = readModelCall(new JsonSource(bytes, windowBytes), FIELDS);
   if (call instanceof Refusal) return { failure: unjustified(call, tree, api), category: call.code };
   if (tree === null) return { failure: "accepted, but it is not a JSON object", category: "accepted" };
   const conversation = readConversation(call.body, RULES[api]);
@@ -88,7 +91,7 @@ function wrongField(
     const range = body.members.get(name);
     const known = members.find(([key]) => key === name)?.[1];
     if (range === undefined || known === undefined) return range !== known || name in value;
-    const parsed = toTree(DECODER.decode(body.bytes.subarray(range.from, range.to)));
+    const parsed = toTree(DECODER.decode(body.source.bytes.subarray(range.from, range.to)));
     if (!isDeepStrictEqual(parsed, known)) return true;
     return known.kind === "scalar" && name in fields && !isDeepStrictEqual(fields[name], known.value);
   });

@@ -10,6 +10,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { sniffKind } from "../observation/body-kind.ts";
 import { frameEvents } from "../observation/sse.ts";
 import { parseRange, readJsonBody } from "../provider/json-body.ts";
+import { JsonSource } from "../provider/json-source.ts";
 import { KnownKeys } from "../provider/known-keys.ts";
 import { inMemory } from "../upstream/key-leak.ts";
 import { asName } from "../provider/usage.ts";
@@ -92,11 +93,11 @@ function createHead() {
 }
 
 function memberIds(bytes: Uint8Array, names: readonly string[]): readonly string[] {
-  const body = readJsonBody(bytes, new KnownKeys(names));
+  const body = readJsonBody(new JsonSource(bytes), new KnownKeys(names));
   // No JSON, or one of the members twice.
   if (body instanceof Refusal) return [];
   return names.flatMap((name) => {
     const range = body.members.get(name);
-    return asName(range && parseRange(bytes, range)) ?? [];
+    return asName(range && parseRange(body.source, range)) ?? [];
   });
 }

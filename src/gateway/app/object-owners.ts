@@ -6,6 +6,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { ownerKey } from "../initiator/object-owners-client.ts";
 import { isCreation, namedObject, objectAction, usesAll } from "../policy/objects.ts";
 import { readJsonBody, type JsonBody } from "../provider/json-body.ts";
+import { JsonSource } from "../provider/json-source.ts";
 import { KnownKeys } from "../provider/known-keys.ts";
 import { addItemReferences, namedObjects } from "../provider/object-ids.ts";
 import type { ObjectAction } from "../provider/provider.ts";
@@ -66,13 +67,13 @@ const ITEM_LISTS = new KnownKeys(["input", "items"]);
 /** The ids that a request's body names; none where the provider does not check owners. */
 export function idsInBody(
   { ownership, route }: Pick<Forwardable, "ownership" | "route">,
-  { bytes, members }: JsonBody,
+  { source, members }: JsonBody,
 ): readonly string[] {
   if (ownership === null) return [];
-  const ids = namedObjects(bytes, route.provider.dialect.toolArguments);
+  const ids = namedObjects(source, route.provider.dialect.toolArguments);
   for (const name of ITEM_LISTS.names) {
     const list = members.get(name);
-    if (list) addItemReferences(ids, bytes, list);
+    if (list) addItemReferences(ids, source, list);
   }
   return [...ids];
 }
@@ -97,7 +98,7 @@ export async function takeOwnBody(
   if (bytes instanceof Refusal) return bytes;
   found.body(await body.hash(bytes));
   if (bytes.byteLength === 0 || forwardable.ownership === null) return bytes;
-  const json = readJsonBody(bytes, ITEM_LISTS);
+  const json = readJsonBody(new JsonSource(bytes), ITEM_LISTS);
   if (json instanceof Refusal) return json;
   const ids = idsInBody(forwardable, json);
   found.objects?.(ids);

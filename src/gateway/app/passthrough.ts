@@ -5,6 +5,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
+import { JsonSource } from "../provider/json-source.ts";
 import { readModelCall } from "../provider/model-call.ts";
 import type { DialectRoute, RunsModel } from "../provider/provider.ts";
 import { isSentInPieces } from "../upstream/body-parts.ts";
@@ -178,7 +179,7 @@ function withAllowedModel(
   runsModel: RunsModel,
 ): Uint8Array | Refusal {
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
-  const call = bytes.byteLength === 0 ? null : readModelCall(bytes);
+  const call = bytes.byteLength === 0 ? null : readModelCall(new JsonSource(bytes));
   const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
   return checkPolicies(exchange, forwardable, model, call !== null && runsModel !== "no") ?? bytes;
 }

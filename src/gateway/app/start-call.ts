@@ -8,6 +8,7 @@ import { readHints } from "../client/hints.ts";
 import { readConversation, type Conversation } from "../provider/conversation.ts";
 import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { JsonBody } from "../provider/json-body.ts";
+import { JsonSource } from "../provider/json-source.ts";
 import type { Api, ObjectAction, Provider } from "../provider/provider.ts";
 import { asText } from "../provider/usage.ts";
 import type { Forwardable, Outgoing } from "./call-upstream.ts";
@@ -87,7 +88,7 @@ function prepare(
   { api, route, caller, ...rest }: Intercepted,
   { bytes, encoding, hash }: SentBody,
 ): Prepared | Refusal {
-  const call = readModelCall(bytes, api.requestFields);
+  const call = readModelCall(new JsonSource(bytes), api.requestFields);
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
@@ -115,7 +116,7 @@ const FALSE = 0x66;
 const NULL = 0x6e;
 
 /** A response that is stored on request or is produced later, and stored responses that the call continues from. */
-function usesOf({ bytes, members }: JsonBody): readonly ObjectAction[] {
+function usesOf({ source: { bytes }, members }: JsonBody): readonly ObjectAction[] {
   const has = (name: string): boolean => {
     const range = members.get(name);
     return range !== undefined && bytes[range.from] !== NULL && bytes[range.from] !== FALSE;

@@ -57,7 +57,7 @@ export function planOptIn(call: ModelCall, { provider, caller, api, rejected, no
   const remember = (): void => {
     if (model.length <= MAX_MODEL) rejected.set(key, true, now() + REMEMBERED_MS);
   };
-  return { state: "added", injected: { parts, original: call.body.bytes, remember } };
+  return { state: "added", injected: { parts, original: call.body.source.bytes, remember } };
 }
 
 const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null });

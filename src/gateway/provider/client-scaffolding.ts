@@ -46,6 +46,11 @@ const WRAPPERS: readonly Wrapper[] = Object.values(CLIENT_WRAPPERS).flat();
 
 const LONGEST_OPENS = Math.max(...WRAPPERS.map(({ opens }) => opens.length));
 
+const BLANKS = " \t\r\n";
+
+/** The characters with which scaffolding can begin. */
+export const SCAFFOLDING_STARTS = BLANKS + WRAPPERS.map(({ opens }) => opens.charAt(0)).join("");
+
 /**
  * The first `max` units of the text without the wrappers at its start, or "" if nothing else is left. A wrapper that is
  * not closed, or that follows other text, stays: the user may have written it. `open` reads the text from its beginning.
@@ -100,7 +105,7 @@ class TextWindow {
   skipBlanks(): void {
     do {
       let at = 0;
-      while (at < this.text.length && " \t\r\n".includes(this.text.charAt(at))) at += 1;
+      while (at < this.text.length && BLANKS.includes(this.text.charAt(at))) at += 1;
       this.drop(at);
     } while (this.text === "" && this.#extend());
   }

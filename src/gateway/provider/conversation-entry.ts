@@ -1,8 +1,9 @@
 /** One entry of a conversation, read in place. Images, files and tool results are skipped and never decoded. */
 import { MAX_TEXT } from "./bounded-text.ts";
-import { withoutScaffolding } from "./client-scaffolding.ts";
+import { SCAFFOLDING_STARTS, withoutScaffolding } from "./client-scaffolding.ts";
 import { parseRange, type Range } from "./json-body.ts";
 import { eachElement, eachMember, skipValue } from "./json-members.ts";
+import type { JsonSource } from "./json-source.ts";
 import { textPieces, textStart } from "./json-text.ts";
 import { KeyCheck, KnownKeys } from "./known-keys.ts";
 import type { Refusal } from "../../shared/refusal.ts";
@@ -66,27 +67,28 @@ const ABSENT: Range = { from: 0, to: 0 };
 
 /** Reads the object at `at`. `entry`: null if it has no author. `end`: the offset after it. */
 export function readEntry(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   rules: EntryRules,
   keys: EntryKeys,
 ): { readonly entry: Entry | null; readonly end: number } {
+  const { bytes } = source;
   const fields: Record<string, unknown> = {};
   let content = ABSENT;
   let text = ABSENT;
   keys.entry.reset();
-  const end = eachMember(bytes, at, (key, from, to) => {
-    const name = keys.entry.name(bytes, key);
+  const end = eachMember(source, at, (key, from, to) => {
+    const name = keys.entry.name(source, key);
     if (name === "content") content = { from, to };
     else if (name === "text") text = { from, to };
-    else if (name !== null) fields[name] = shortValue(bytes, { from, to });
+    else if (name !== null) fields[name] = shortValue(source, { from, to });
   });
   const author = rules.authorOf(fields);
   if (author === null) return { entry: null, end };
   // A part in place of a message. The text of a message is in its content.
   const read = content === ABSENT && bytes[text.from] === 0x22 ? text : content;
   const { texts, resultId, isText } =
-    author === "user" && read !== ABSENT ? readContent(bytes, read, rules, keys.part) : NO_CONTENT;
+    author === "user" && read !== ABSENT ? readContent(source, read, rules, keys.part) : NO_CONTENT;
   // A message with only the client's scaffolding is no request of the user.
   const isScaffolding = isText && texts.length === 0;
   const toolCallId = isScaffolding ? undefined : rules.toolCallId(fields, resultId);
@@ -113,7 +115,8 @@ type Content = {
 const NO_CONTENT: Content = { texts: [], resultId: undefined, isText: false };
 
 /** Reads the content of a user message: a text, a part, or a list of them. */
-function readContent(bytes: Uint8Array, content: Range, { textType }: EntryRules, keys: KeyCheck): Content {
+function readContent(source: JsonSource, content: Range, { textType }: EntryRules, keys: KeyCheck): Content {
+  const { bytes } = source;
   // A conversation can have very many short messages: this path allocates least.
   if (bytes[content.from] === 0x22)
     return { texts: hasUserText(bytes, content) ? [content] : [], resultId: undefined, isText: true };
@@ -130,12 +133,12 @@ function readContent(bytes: Uint8Array, content: Range, { textType }: EntryRules
   const read = (at: number): number => {
     parts += 1;
     if (bytes[at] !== 0x7b) {
-      const to = skipValue(bytes, at);
+      const to = skipValue(source, at);
       // vLLM takes a text in place of a text part.
       if (add({ from: at, to })) textParts += 1;
       return to;
     }
-    const part = readPart(bytes, at, keys);
+    const part = readPart(source, at, keys);
     // Servers differ in the types that they take for a text, and in the key of the text.
     const isResult = part.type === "tool_result";
     const hasText = add(part.text) || (!isResult && add(part.content));
@@ -143,7 +146,7 @@ function readContent(bytes: Uint8Array, content: Range, { textType }: EntryRules
     if (isResult) resultId = part.resultId ?? null;
     return part.end;
   };
-  if (bytes[content.from] === 0x5b) eachElement(bytes, content.from, read);
+  if (bytes[content.from] === 0x5b) eachElement(source, content.from, read);
   else read(content.from);
   return { texts, resultId, isText: parts > 0 && textParts === parts };
 }
@@ -156,15 +159,15 @@ type Part = {
   readonly end: number;
 };
 
-function readPart(bytes: Uint8Array, at: number, keys: KeyCheck): Part {
+function readPart(source: JsonSource, at: number, keys: KeyCheck): Part {
   const fields: Record<string, unknown> = {};
   let [text, content] = [ABSENT, ABSENT];
   keys.reset();
-  const end = eachMember(bytes, at, (key, from, to) => {
-    const name = keys.name(bytes, key);
+  const end = eachMember(source, at, (key, from, to) => {
+    const name = keys.name(source, key);
     if (name === "text") text = { from, to };
     else if (name === "content") content = { from, to };
-    else if (name !== null) fields[name] = shortValue(bytes, { from, to });
+    else if (name !== null) fields[name] = shortValue(source, { from, to });
   });
   return { type: fields["type"], resultId: fields["tool_use_id"], text, content, end };
 }
@@ -173,10 +176,11 @@ const TEMPLATE_KEYS = new KnownKeys(["id", "variables"]);
 
 /** The texts that a request gives for the variables of the provider's prompt template. They are the user's. */
 export function readVariables(
-  bytes: Uint8Array,
+  source: JsonSource,
   template: Range,
   keys: KeyCheck,
 ): readonly Range[] | Refusal {
+  const { bytes } = source;
   const texts: Range[] = [];
   const add = (value: Range): void => {
     if (bytes[value.from] === 0x22 && texts.length < MAX_PROMPT_TEXTS && hasUserText(bytes, value))
@@ -184,29 +188,47 @@ export function readVariables(
   };
   const check = new KeyCheck(TEMPLATE_KEYS, "prompt.");
   const addVariable = (_: unknown, from: number, to: number): void => {
-    if (bytes[from] === 0x7b) add(readPart(bytes, from, keys).text);
+    if (bytes[from] === 0x7b) add(readPart(source, from, keys).text);
     else add({ from, to });
   };
   if (bytes[template.from] === 0x7b)
-    eachMember(bytes, template.from, (key, from) => {
-      if (check.name(bytes, key) === "variables" && bytes[from] === 0x7b)
-        eachMember(bytes, from, addVariable);
+    eachMember(source, template.from, (key, from) => {
+      if (check.name(source, key) === "variables" && bytes[from] === 0x7b)
+        eachMember(source, from, addVariable);
     });
   return check.refusal ?? texts;
 }
 
 /** The first `max` UTF-16 units of the text without the client's scaffolding. */
 export const userText = (bytes: Uint8Array, text: Range, max: number): string =>
-  withoutScaffolding(() => textPieces(bytes, text), max);
+  mayHaveScaffolding(bytes, text)
+    ? withoutScaffolding(() => textPieces(bytes, text), max)
+    : textStart(bytes, text, max);
 
-const hasUserText = (bytes: Uint8Array, text: Range): boolean => userText(bytes, text, 1) !== "";
+const hasUserText = (bytes: Uint8Array, text: Range): boolean =>
+  !mayHaveScaffolding(bytes, text) || userText(bytes, text, 1) !== "";
+
+/** Whether the text is empty, or begins as scaffolding does, or with a character that is escaped. Most texts do not. */
+function mayHaveScaffolding(bytes: Uint8Array, { from }: Range): boolean {
+  const first = bytes[from + 1] as number;
+  return first === 0x22 || first === 0x5c || SCAFFOLDING_STARTS.includes(String.fromCharCode(first));
+}
 
 /** Longer than every role, type and id that is recorded. */
 const MAX_SHORT = 1024;
+/** V8 copies a part of a string up to this length. A longer one would keep the window in memory. */
+const MAX_COPIED = 12;
 const CONTAINER: JsonObject = {};
 
-function shortValue(bytes: Uint8Array, range: Range): unknown {
-  const first = bytes[range.from];
-  if (first === 0x22) return textStart(bytes, range, MAX_SHORT);
-  return first === 0x7b || first === 0x5b ? CONTAINER : parseRange(bytes, range);
+function shortValue(source: JsonSource, range: Range): unknown {
+  const { bytes } = source;
+  const { from, to } = range;
+  const first = bytes[from];
+  if (first === 0x22) {
+    if (to - from > MAX_SHORT) return textStart(bytes, range, MAX_SHORT);
+    if (to - from - 2 > MAX_COPIED) return parseRange(source, range);
+    const text = source.peek(from + 1, to - 1);
+    return text.includes("\\") ? parseRange(source, range) : text;
+  }
+  return first === 0x7b || first === 0x5b ? CONTAINER : parseRange(source, range);
 }

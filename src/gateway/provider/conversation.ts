@@ -66,27 +66,28 @@ export type ConversationRules = EntryRules & {
 
 /** @returns the conversation, or the refusal `field_repeated` (400) where an entry has a field twice. */
 export function readConversation(
-  { bytes, members }: JsonBody,
+  { source, members }: JsonBody,
   rules: ConversationRules,
 ): Conversation | Refusal {
+  const { bytes } = source;
   const turns = new Turns();
   const keys = new EntryKeys(rules.list, rules);
   const add = (from: number): number => {
     if (bytes[from] !== 0x7b) {
-      const to = skipValue(bytes, from);
+      const to = skipValue(source, from);
       if (rules.acceptsText && bytes[from] === 0x22) turns.add(readTextEntry(bytes, { from, to }));
       return to;
     }
-    const { entry, end } = readEntry(bytes, from, rules, keys);
+    const { entry, end } = readEntry(source, from, rules, keys);
     if (entry !== null) turns.add(entry);
     return end;
   };
   const list = members.get(rules.list);
-  if (list && bytes[list.from] === 0x5b) eachElement(bytes, list.from, add);
+  if (list && bytes[list.from] === 0x5b) eachElement(source, list.from, add);
   // Some servers take one entry in place of a list.
   else if (list) add(list.from);
   const template = rules.template === undefined ? undefined : members.get(rules.template);
-  const variables = template && readVariables(bytes, template, keys.part);
+  const variables = template && readVariables(source, template, keys.part);
   if (variables instanceof Refusal) return variables;
   if (variables) turns.addTexts(variables);
   return keys.refusal ?? turns.conversation(bytes);

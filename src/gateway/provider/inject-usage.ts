@@ -5,6 +5,7 @@
 import type { Range } from "./json-body.ts";
 import { eachMember } from "./json-members.ts";
 import { skipBlank } from "./json-scan.ts";
+import type { JsonSource } from "./json-source.ts";
 import { OPTION_KEYS, type ModelCall } from "./model-call.ts";
 import { asObject } from "../../shared/json.ts";
 
@@ -20,7 +21,8 @@ export const setsUsageOption = ({ fields }: Pick<ModelCall, "fields">): boolean 
  */
 export function injectUsageOption({ stream, fields, body }: ModelCall): readonly Uint8Array[] | null {
   if (!stream || setsUsageOption({ fields })) return null;
-  const { bytes, members } = body;
+  const { members, source } = body;
+  const { bytes } = source;
   const range = members.get("stream_options");
   if (range === undefined) {
     const at = bytes.indexOf(0x7b) + 1;
@@ -28,16 +30,17 @@ export function injectUsageOption({ stream, fields, body }: ModelCall): readonly
   }
   const options = fields["stream_options"];
   if (options === null) return replaceBytes(bytes, range, `{${OPTION}}`);
-  return setOption(bytes, range.from);
+  return setOption(source, range.from);
 }
 
 /** Sets the option in the object at `from`, which has it at most once. */
-function setOption(bytes: Uint8Array, from: number): readonly Uint8Array[] {
+function setOption(source: JsonSource, from: number): readonly Uint8Array[] {
+  const { bytes } = source;
   const isEmpty = bytes[skipBlank(bytes, from + 1)] === 0x7d;
   let range: Range = { from: from + 1, to: from + 1 };
   let text = isEmpty ? OPTION : `${OPTION},`;
-  eachMember(bytes, from, (key, start, to) => {
-    if (OPTION_KEYS.find(bytes, key) === null) return;
+  eachMember(source, from, (key, start, to) => {
+    if (OPTION_KEYS.find(source, key) === null) return;
     range = { from: start, to };
     text = "true";
   });

@@ -1,44 +1,57 @@
-/** Positions of members and elements in bytes that `scanObject` has validated. Nothing is decoded. */
+/** Positions of members and elements in a text that `scanObject` has validated. Nothing is decoded. */
 import { skipBlank, type VisitMember } from "./json-scan.ts";
+import type { JsonSource } from "./json-source.ts";
 
 /** Calls `visit` for each member of the object at `from`, also repeated ones. @returns the offset after the object. */
-export function eachMember(bytes: Uint8Array, from: number, visit: VisitMember): number {
+export function eachMember(source: JsonSource, from: number, visit: VisitMember): number {
+  const { bytes } = source;
   let at = skipBlank(bytes, from + 1);
   while (bytes[at] !== 0x7d) {
     const key = at + 1;
-    const value = skipBlank(bytes, skipBlank(bytes, skipString(bytes, at)) + 1);
-    const end = skipValue(bytes, value);
+    const value = afterPunctuation(bytes, source.endOfString(key));
+    const end = skipValue(source, value);
     visit(key, value, end);
-    at = skipBlank(bytes, end);
-    if (bytes[at] === 0x2c) at = skipBlank(bytes, at + 1);
+    at = end;
+    if (isBlank(bytes[at])) at = skipBlank(bytes, at);
+    if (bytes[at] === 0x2c) at = afterPunctuation(bytes, at);
   }
   return at + 1;
 }
 
 /** Calls `visit` for each element of the array at `from`; it returns the offset after the element. */
-export function eachElement(bytes: Uint8Array, from: number, visit: (at: number) => number): void {
+export function eachElement({ bytes }: JsonSource, from: number, visit: (at: number) => number): void {
   let at = skipBlank(bytes, from + 1);
   while (bytes[at] !== 0x5d) {
-    at = skipBlank(bytes, visit(at));
-    if (bytes[at] === 0x2c) at = skipBlank(bytes, at + 1);
+    at = visit(at);
+    if (isBlank(bytes[at])) at = skipBlank(bytes, at);
+    if (bytes[at] === 0x2c) at = afterPunctuation(bytes, at);
   }
 }
 
+/** Most texts have no blanks, and a call per token costs more than the token. */
+const isBlank = (byte: number | undefined): boolean => (byte as number) <= 0x20;
+
+/** The offset of the token after the comma or colon at `at`, which blanks may precede. */
+function afterPunctuation(bytes: Uint8Array, at: number): number {
+  const next = (isBlank(bytes[at]) ? skipBlank(bytes, at) : at) + 1;
+  return isBlank(bytes[next]) ? skipBlank(bytes, next) : next;
+}
+
 /** The offset after the value at `from`. */
-export function skipValue(bytes: Uint8Array, from: number): number {
-  let depth = 0;
-  for (let at = from; ;) {
+export function skipValue(source: JsonSource, from: number): number {
+  const { bytes } = source;
+  const first = bytes[from];
+  if (first === 0x22) return source.endOfString(from + 1);
+  if (first !== 0x7b && first !== 0x5b) return skipLiteral(bytes, from);
+  let depth = 1;
+  for (let at = from + 1; ;) {
     const byte = bytes[at];
-    if (byte === 0x22) at = skipString(bytes, at);
-    else if (byte === 0x7b || byte === 0x5b) {
-      depth += 1;
+    if (byte === 0x22) at = source.endOfString(at + 1);
+    else {
       at += 1;
-    } else if (byte === 0x7d || byte === 0x5d) {
-      depth -= 1;
-      at += 1;
-    } else if (depth === 0) return skipLiteral(bytes, at);
-    else at += 1;
-    if (depth === 0) return at;
+      if (byte === 0x7b || byte === 0x5b) depth += 1;
+      else if ((byte === 0x7d || byte === 0x5d) && --depth === 0) return at;
+    }
   }
 }
 
@@ -48,25 +61,4 @@ function skipLiteral(bytes: Uint8Array, from: number): number {
   for (let byte = bytes[at]; byte !== undefined && byte > 0x20 && byte !== 0x2c; byte = bytes[++at])
     if (byte === 0x5d || byte === 0x7d) break;
   return at;
-}
-
-/** A native search pays only for strings longer than this. */
-const SHORT = 64;
-
-/** The offset after the closing quote of the string at `from`. */
-export function skipString(bytes: Uint8Array, from: number): number {
-  let at = from + 1;
-  for (const near = at + SHORT; at < near; at += bytes[at] === 0x5c ? 2 : 1) {
-    if (bytes[at] === 0x22) return at + 1;
-  }
-  let end = bytes.indexOf(0x22, at);
-  while (hasOddSlashes(bytes, at, end)) end = bytes.indexOf(0x22, end + 1);
-  return end + 1;
-}
-
-/** Whether an odd number of backslashes precedes `at`, counted back to `from`, where no escape has begun. */
-export function hasOddSlashes(bytes: Uint8Array, from: number, at: number): boolean {
-  let first = at;
-  while (first > from && bytes[first - 1] === 0x5c) first -= 1;
-  return (at - first) % 2 === 1;
 }

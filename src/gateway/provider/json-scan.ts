@@ -1,8 +1,8 @@
 /**
  * Validates a JSON object in bytes (RFC 8259): accepts exactly the texts that `JSON.parse` accepts after strict decoding,
- * within bounds. One pass, not recursive, and nothing is decoded or allocated, so a body of any shape costs no memory.
+ * within bounds. One pass, not recursive, and only a window of the text is decoded, so a body of any shape costs no memory.
  */
-import { endOfString } from "./json-string.ts";
+import type { JsonSource } from "./json-source.ts";
 
 const MAX_DEPTH = 256;
 /** Members of all objects together. */
@@ -17,7 +17,8 @@ export type VisitMember = (key: number, from: number, to: number) => void;
 const open = new Uint8Array(MAX_DEPTH);
 
 /** @returns what is wrong with the text in words for a refusal ("" if it is not JSON); null if nothing is. */
-export function scanObject(bytes: Uint8Array, visit: VisitMember): string | null {
+export function scanObject(source: JsonSource, visit: VisitMember): string | null {
+  const { bytes } = source;
   let at = skipBlank(bytes, 0);
   const isObject = bytes[at] === 0x7b;
   let depth = 0;
@@ -26,14 +27,18 @@ export function scanObject(bytes: Uint8Array, visit: VisitMember): string | null
   let key = 0;
   let from = 0;
   for (;;) {
-    at = skipBlank(bytes, at);
+    // Most texts have no blanks, and a call per token costs more than the token.
+    if ((bytes[at] as number) <= 0x20) at = skipBlank(bytes, at);
     const first = bytes[at];
     if (++values > MAX_VALUES) return `over ${MAX_VALUES} values`;
     if (depth === 1) from = at;
     let isClosed = true;
-    if (first === 0x7b || first === 0x5b) {
+    if (first === 0x22) {
+      if ((at = source.endOfString(at + 1)) < 0) return "";
+    } else if (first === 0x7b || first === 0x5b) {
       if (depth === MAX_DEPTH) return `nested over ${MAX_DEPTH} deep`;
-      at = skipBlank(bytes, at + 1);
+      at += 1;
+      if ((bytes[at] as number) <= 0x20) at = skipBlank(bytes, at);
       // The closing brackets follow two after the opening ones.
       if (bytes[at] === first + 2) at += 1;
       else {
@@ -43,7 +48,7 @@ export function scanObject(bytes: Uint8Array, visit: VisitMember): string | null
     } else if ((at = endOfScalar(bytes, at)) < 0) return "";
     for (; isClosed; at += 1) {
       if (depth === 1 && isObject) visit(key, from, at);
-      at = skipBlank(bytes, at);
+      if ((bytes[at] as number) <= 0x20) at = skipBlank(bytes, at);
       if (depth === 0) return at < bytes.length ? "" : isObject ? null : "not an object";
       if (bytes[at] === 0x2c) isClosed = false;
       else if (bytes[at] !== (open[depth - 1] as number) + 2) return "";
@@ -51,9 +56,11 @@ export function scanObject(bytes: Uint8Array, visit: VisitMember): string | null
     }
     if (open[depth - 1] !== 0x7b) continue;
     if (++members > MAX_MEMBERS) return `over ${MAX_MEMBERS} members`;
-    at = skipBlank(bytes, at);
+    if ((bytes[at] as number) <= 0x20) at = skipBlank(bytes, at);
     if (depth === 1) key = at + 1;
-    if ((at = endOfKey(bytes, at)) < 0) return "";
+    if (bytes[at] !== 0x22 || (at = source.endOfString(at + 1)) < 0) return "";
+    if ((bytes[at] as number) <= 0x20) at = skipBlank(bytes, at);
+    if (bytes[at++] !== 0x3a) return "";
   }
 }
 
@@ -64,24 +71,14 @@ export function skipBlank(bytes: Uint8Array, at: number): number {
   return at;
 }
 
-/** The offset after the colon of the key that begins at `at`; -1 if there is none. */
-function endOfKey(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== 0x22) return -1;
-  const end = endOfString(bytes, at + 1);
-  if (end < 0) return -1;
-  const colon = skipBlank(bytes, end);
-  return bytes[colon] === 0x3a ? colon + 1 : -1;
-}
-
 const ENCODER = new TextEncoder();
 const TRUE = ENCODER.encode("true");
 const FALSE = ENCODER.encode("false");
 const NULL = ENCODER.encode("null");
 
-/** The offset after the string, number or literal at `at`; -1 if it is invalid. */
+/** The offset after the number or literal at `at`; -1 if it is invalid. */
 function endOfScalar(bytes: Uint8Array, at: number): number {
   const first = bytes[at];
-  if (first === 0x22) return endOfString(bytes, at + 1);
   if (first === 0x2d || isDigit(first)) return endOfNumber(bytes, at);
   if (first === 0x74) return endOfWord(bytes, at, TRUE);
   if (first === 0x66) return endOfWord(bytes, at, FALSE);

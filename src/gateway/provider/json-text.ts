@@ -1,28 +1,22 @@
 /** Decodes strings of validated JSON in pieces, so that a long one is never held whole. */
 import type { Range } from "./json-body.ts";
-import { hasOddSlashes } from "./json-members.ts";
+import { decodeUtf8 } from "./json-source.ts";
+import { hasOddSlashes } from "./json-bytes.ts";
 
-/** Often only the beginning of a text is needed. */
-const FIRST_PIECE_BYTES = 256;
 const PIECE_BYTES = 16 * 1024;
+/** Often only the beginning of a text is needed. */
+const SHORT_PIECE_BYTES = 256;
 /** `\u0000`, the longest escape. */
 const ESCAPE_BYTES = 6;
-
-/** Without `ignoreBOM`, U+FEFF at the start of a piece would be dropped. */
-const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** The text of validated bytes. */
-export const decodeUtf8 = (bytes: Uint8Array, from: number, to: number): string =>
-  DECODER.decode(bytes.subarray(from, to));
 
 /** Returns the next piece of a text, "" at its end. */
 export type NextPiece = () => string;
 
-/** Reads the string in the range from its beginning. */
-export function textPieces(bytes: Uint8Array, { from, to }: Range): NextPiece {
+/** Reads the string in the range from its beginning. `max`: how many UTF-16 units are probably needed. */
+export function textPieces(bytes: Uint8Array, { from, to }: Range, max = 0): NextPiece {
   const end = to - 1;
   let at = from + 1;
-  let size = FIRST_PIECE_BYTES;
+  let size = max > SHORT_PIECE_BYTES ? PIECE_BYTES : SHORT_PIECE_BYTES;
   return () => {
     if (at === end) return "";
     const start = at;
@@ -34,7 +28,7 @@ export function textPieces(bytes: Uint8Array, { from, to }: Range): NextPiece {
 
 /** The first `max` UTF-16 units of the string in the range. */
 export const textStart = (bytes: Uint8Array, range: Range, max: number): string =>
-  takeText(textPieces(bytes, range), 0, max);
+  takeText(textPieces(bytes, range, max), 0, max);
 
 /** The text's UTF-16 units from `skip` on, at most `max`. */
 export function takeText(next: NextPiece, skip: number, max: number): string {

@@ -4,34 +4,41 @@
  * counts. The gateway could thus check one value and the provider use another.
  */
 import { Refusal } from "../../shared/refusal.ts";
-import { hexValue } from "./json-string.ts";
+import type { JsonSource } from "./json-source.ts";
+import { hexValue } from "./json-bytes.ts";
 
 /** A known key as found. `isExact`: equal without folding. `index`: its place in the list. */
 type KeyMatch = { readonly name: string; readonly index: number; readonly isExact: boolean };
 
+/** A name with its closing quote, and both forms in which a key can match it. */
+type Candidate = { readonly quoted: string; readonly exact: KeyMatch; readonly folded: KeyMatch };
+
 export class KnownKeys {
   readonly names: readonly string[];
-  /** Both forms of each name, by its first letter. */
-  readonly #byLetter: readonly (readonly [exact: KeyMatch, folded: KeyMatch])[][] = Array.from(
-    { length: 128 },
-    () => [],
-  );
+  /** The names by their first letter. */
+  readonly #byLetter: readonly Candidate[][] = Array.from({ length: 128 }, () => []);
 
   /** Names of lower-case ASCII. */
   constructor(names: readonly string[]) {
     this.names = names;
     for (const [index, name] of names.entries()) {
       const found = { name, index };
-      this.#byLetter[name.charCodeAt(0)]?.push([
-        { ...found, isExact: true },
-        { ...found, isExact: false },
-      ]);
+      this.#byLetter[name.charCodeAt(0)]?.push({
+        quoted: `${name}"`,
+        exact: { ...found, isExact: true },
+        folded: { ...found, isExact: false },
+      });
     }
   }
 
   /** The known key that the key whose content begins at `at` equals, after unescaping and folding; null if none. */
-  find(bytes: Uint8Array, at: number): KeyMatch | null {
-    for (const [exact, folded] of this.#byLetter[unitOf(foldedUnit(bytes, at))] ?? []) {
+  find(source: JsonSource, at: number): KeyMatch | null {
+    const { bytes } = source;
+    const candidates = this.#byLetter[unitOf(foldedUnit(bytes, at))];
+    if (candidates === undefined) return null;
+    // Nearly every key is spelled as its name, and a native comparison finds it.
+    for (const { quoted, exact } of candidates) if (source.hasAt(quoted, at)) return exact;
+    for (const { exact, folded } of candidates) {
       const equal = equals(bytes, at, exact.name);
       if (equal !== "no") return equal === "exact" ? exact : folded;
     }
@@ -59,8 +66,8 @@ export class KeyCheck {
   }
 
   /** The known name of the key at `at`; null if it has none, or must be refused. */
-  name(bytes: Uint8Array, at: number): string | null {
-    const found = this.#keys.find(bytes, at);
+  name(source: JsonSource, at: number): string | null {
+    const found = this.#keys.find(source, at);
     if (found === null) return null;
     if (found.isExact && this.#seen[found.index] === 0) {
       this.#seen[found.index] = 1;

@@ -4,6 +4,7 @@
  */
 import { MAX_PARSED_BYTES, parseRange, readJsonBody, type JsonBody } from "./json-body.ts";
 import { eachMember } from "./json-members.ts";
+import type { JsonSource } from "./json-source.ts";
 import { KeyCheck, KnownKeys } from "./known-keys.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { JsonObject } from "../../shared/json.ts";
@@ -26,8 +27,8 @@ export const requestFields = (names: readonly string[]): KnownKeys =>
   new KnownKeys([...CHECKED_FIELDS, ...names]);
 
 /** @returns the call, or the refusal `body_invalid`, `field_invalid` or `field_repeated`, all 400. */
-export function readModelCall(bytes: Uint8Array, known: KnownKeys = CHECKED_KEYS): ModelCall | Refusal {
-  const body = readJsonBody(bytes, known);
+export function readModelCall(source: JsonSource, known: KnownKeys = CHECKED_KEYS): ModelCall | Refusal {
+  const body = readJsonBody(source, known);
   if (body instanceof Refusal) return body;
   for (const name of CHECKED_FIELDS) {
     const range = body.members.get(name);
@@ -47,14 +48,15 @@ export const OPTION_KEYS = new KnownKeys(["include_usage"]);
  * Two values of `include_usage`, or one that lenient providers read as false (`0`, `"off"`), would let the provider omit the
  * usage that the gateway takes for requested.
  */
-function checkOptions({ bytes, members }: JsonBody): Refusal | null {
+function checkOptions({ source, members }: JsonBody): Refusal | null {
+  const { bytes } = source;
   const options = members.get("stream_options");
   if (options === undefined || bytes[options.from] === NULL) return null;
   if (bytes[options.from] !== 0x7b) return invalid("stream_options");
   const check = new KeyCheck(OPTION_KEYS, "stream_options.");
   let isLiteral = true;
-  eachMember(bytes, options.from, (key, from) => {
-    if (check.name(bytes, key) !== null) isLiteral = LITERALS.has(bytes[from]);
+  eachMember(source, options.from, (key, from) => {
+    if (check.name(source, key) !== null) isLiteral = LITERALS.has(bytes[from]);
   });
   return check.refusal ?? (isLiteral ? null : invalid("stream_options.include_usage"));
 }
@@ -70,13 +72,13 @@ const PARSED_FIELDS: ReadonlySet<string> = new Set([...CHECKED_FIELDS, "metadata
 /** Other fields are parsed where they are a string, a number or a literal of at most this size. */
 const MAX_SCALAR_BYTES = 4096;
 
-function parseShortFields({ bytes, members }: JsonBody): JsonObject {
+function parseShortFields({ source, members }: JsonBody): JsonObject {
   const fields: Record<string, unknown> = {};
   for (const [name, range] of members) {
-    const first = bytes[range.from];
+    const first = source.bytes[range.from];
     const isShort = first !== 0x7b && first !== 0x5b && range.to - range.from <= MAX_SCALAR_BYTES;
     if (!isShort && !PARSED_FIELDS.has(name)) continue;
-    const value = parseRange(bytes, range);
+    const value = parseRange(source, range);
     if (value !== undefined) fields[name] = value;
   }
   return fields;

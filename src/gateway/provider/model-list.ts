@@ -3,8 +3,8 @@
  * the form of OpenAI and Anthropic (`data`), of Codex's and Ollama's servers (`models`), or are a bare array.
  */
 import { asObject, parseJson } from "../../shared/json.ts";
-import { eachElement, eachMember, skipString, skipValue } from "./json-members.ts";
-import { decodeUtf8 } from "./json-text.ts";
+import { eachElement, eachMember, skipValue } from "./json-members.ts";
+import { decodeUtf8, JsonSource } from "./json-source.ts";
 
 const LISTS: ReadonlySet<string> = new Set(["data", "models"]);
 /** The names of a model within an entry, in order of preference. */
@@ -16,14 +16,15 @@ type Edit = { readonly from: number; readonly to: number; readonly text: string 
 export function keepModels(text: string, isAllowed: (model: string) => boolean): string | null {
   const value = parseJson(text);
   const bytes = new TextEncoder().encode(text);
-  if (Array.isArray(value)) return filterArray(bytes, bytes.indexOf(0x5b), isAllowed).text;
+  const source = new JsonSource(bytes).trust();
+  if (Array.isArray(value)) return filterArray(source, bytes.indexOf(0x5b), isAllowed).text;
   if (asObject(value) === null) return null;
   const lists: (Edit & { readonly ids: readonly string[]; readonly key: string })[] = [];
   const cursors: (Omit<Edit, "text"> & { readonly key: string })[] = [];
-  eachMember(bytes, bytes.indexOf(0x7b), (start, from, to) => {
-    const key = keyAt(bytes, start);
+  eachMember(source, bytes.indexOf(0x7b), (start, from, to) => {
+    const key = keyAt(source, start);
     if (LISTS.has(key) && bytes[from] === 0x5b)
-      lists.push({ key, from, to, ...filterArray(bytes, from, isAllowed) });
+      lists.push({ key, from, to, ...filterArray(source, from, isAllowed) });
     if (key === "first_id" || key === "last_id") cursors.push({ key, from, to });
   });
   if (lists.length === 0) return null;
@@ -38,20 +39,20 @@ export function keepModels(text: string, isAllowed: (model: string) => boolean):
 }
 
 /** The key whose first character is at `start`. */
-const keyAt = (bytes: Uint8Array, start: number): string =>
-  JSON.parse(decodeUtf8(bytes, start - 1, skipString(bytes, start - 1))) as string;
+const keyAt = (source: JsonSource, start: number): string =>
+  JSON.parse(source.peek(start - 1, source.endOfString(start))) as string;
 
 /** The array that starts at `from`, with the entries of allowed models only, and their names. */
 function filterArray(
-  bytes: Uint8Array,
+  source: JsonSource,
   from: number,
   isAllowed: (model: string) => boolean,
 ): { readonly text: string; readonly ids: readonly string[] } {
   const ids: string[] = [];
   const kept: string[] = [];
-  eachElement(bytes, from, (at) => {
-    const end = skipValue(bytes, at);
-    const entry = decodeUtf8(bytes, at, end);
+  eachElement(source, from, (at) => {
+    const end = skipValue(source, at);
+    const entry = source.peek(at, end);
     const id = idOf(parseJson(entry));
     if (id !== null && isAllowed(id)) {
       ids.push(id);

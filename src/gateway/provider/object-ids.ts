@@ -4,9 +4,9 @@
  */
 import { parseJson } from "../../shared/json.ts";
 import type { Range } from "./json-body.ts";
-import { eachElement, eachMember, skipString, skipValue } from "./json-members.ts";
+import { eachElement, eachMember, skipValue } from "./json-members.ts";
 import { skipBlank } from "./json-scan.ts";
-import { decodeUtf8 } from "./json-text.ts";
+import type { JsonSource } from "./json-source.ts";
 import { KnownKeys } from "./known-keys.ts";
 
 /** The values of these keys are ids, lists of ids, or objects with one. */
@@ -25,10 +25,10 @@ const ID = new KnownKeys(["id"]);
 const LEVELS = 257;
 
 const COMMA = 0x2c;
-const QUOTE = 0x22;
 
-/** `bytes`: an object that `scanObject` has validated. `toolArguments`: the key of a tool call's own data, below the first level. */
-export function namedObjects(bytes: Uint8Array, toolArguments: KnownKeys = NONE): Set<string> {
+/** `source`: an object that `scanObject` has validated. `toolArguments`: the key of a tool call's own data, below the first level. */
+export function namedObjects(source: JsonSource, toolArguments: KnownKeys = NONE): Set<string> {
+  const { bytes } = source;
   const ids = new Set<string>();
   /** For each open object or list: whether it is the value of a reference, or inside a list that is. */
   const isReference = new Uint8Array(LEVELS);
@@ -52,44 +52,45 @@ export function namedObjects(bytes: Uint8Array, toolArguments: KnownKeys = NONE)
       isNamed = isReference[depth] === 1 && isList[depth] === 1;
       at += 1;
     } else {
-      const end = byte === QUOTE ? skipString(bytes, at) : skipValue(bytes, at);
+      const end = skipValue(source, at);
       const colon = skipBlank(bytes, end);
       if (bytes[colon] !== 0x3a) {
-        if (isNamed) addId(ids, bytes, { from: at, to: end });
+        if (isNamed) addId(ids, source, { from: at, to: end });
         at = end;
         continue;
       }
       const value = skipBlank(bytes, colon + 1);
-      const isOwn = (depth === 1 ? LABELS : toolArguments).find(bytes, at + 1)?.isExact === true;
-      isNamed = REFERENCES.find(bytes, at + 1) !== null;
-      isNamed ||= isReference[depth] === 1 && ID.find(bytes, at + 1) !== null;
-      at = isOwn ? skipValue(bytes, value) : value;
+      const isOwn = (depth === 1 ? LABELS : toolArguments).find(source, at + 1)?.isExact === true;
+      isNamed = REFERENCES.find(source, at + 1) !== null;
+      isNamed ||= isReference[depth] === 1 && ID.find(source, at + 1) !== null;
+      at = isOwn ? skipValue(source, value) : value;
     }
   }
   return ids;
 }
 
 /** A number or a literal counts as its text, which names no object. */
-function addId(ids: Set<string>, bytes: Uint8Array, { from, to }: Range): void {
-  const text = decodeUtf8(bytes, from, to);
+function addId(ids: Set<string>, source: JsonSource, { from, to }: Range): void {
+  const text = source.peek(from, to);
   if (text !== "null") ids.add(String(parseJson(text)));
 }
 
 const ITEM_KEYS = new KnownKeys(["id", "type", "content"]);
 
 /** Adds the items that a list only refers to: those of type `item_reference`, also without a type, have no content. */
-export function addItemReferences(ids: Set<string>, bytes: Uint8Array, { from }: Range): void {
+export function addItemReferences(ids: Set<string>, source: JsonSource, { from }: Range): void {
+  const { bytes } = source;
   if (bytes[from] !== 0x5b) return;
-  eachElement(bytes, from, (at) => {
-    if (bytes[at] !== 0x7b) return skipValue(bytes, at);
+  eachElement(source, from, (at) => {
+    if (bytes[at] !== 0x7b) return skipValue(source, at);
     const found = new Set<string>();
     let [isReference, hasOther] = [false, false];
-    const end = eachMember(bytes, at, (key, valueFrom, valueTo) => {
-      const name = ITEM_KEYS.find(bytes, key)?.name;
-      if (name === "id") addId(found, bytes, { from: valueFrom, to: valueTo });
+    const end = eachMember(source, at, (key, valueFrom, valueTo) => {
+      const name = ITEM_KEYS.find(source, key)?.name;
+      if (name === "id") addId(found, source, { from: valueFrom, to: valueTo });
       else if (name === "content") hasOther = true;
       else if (name === "type") {
-        const type = parseJson(decodeUtf8(bytes, valueFrom, valueTo));
+        const type = parseJson(source.peek(valueFrom, valueTo));
         if (type === "item_reference") isReference = true;
         else if (type !== null) hasOther = true;
       }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { modelsPolicy } from "../../../src/gateway/policy/models.ts";
 import { applyPolicies, type Policy, type PolicyRequest } from "../../../src/gateway/policy/policy.ts";
+import { JsonSource } from "../../../src/gateway/provider/json-source.ts";
 import { readModelCall } from "../../../src/gateway/provider/model-call.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { accepted, openaiProvider, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
@@ -20,7 +21,7 @@ function request(
   };
 }
 
-const model = (body: string): string | null => accepted(readModelCall(utf8(body))).model;
+const model = (body: string): string | null => accepted(readModelCall(new JsonSource(utf8(body)))).model;
 
 describe("D14 the allow-list of models", () => {
   it("allows every model without a list", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { JsonSource } from "../../../src/gateway/provider/json-source.ts";
 import { messagesConversation as messagesRules } from "../../../src/gateway/provider/anthropic/messages-conversation.ts";
 import { chatConversation as chatRules } from "../../../src/gateway/provider/openai/chat-conversation.ts";
 import { responsesConversation as responsesRules } from "../../../src/gateway/provider/openai/responses-conversation.ts";
@@ -52,7 +53,7 @@ const complete =
   (rules: ConversationRules) =>
   (fields: object | string): Complete => {
     const body = utf8(typeof fields === "string" ? fields : JSON.stringify(fields));
-    return accepted(readWith(accepted(readModelCall(body, FIELDS)).body, rules));
+    return accepted(readWith(accepted(readModelCall(new JsonSource(body), FIELDS)).body, rules));
   };
 const reading =
   (rules: ConversationRules) =>
@@ -531,7 +532,7 @@ describe("Finding M1: the variables of a prompt template", () => {
 
   it("may not be given twice", () => {
     const body = utf8('{"prompt":{"variables":{"a":"hello"},"Variables":{"a":"EVIL"}}}');
-    const refusal = readWith(accepted(readModelCall(body, FIELDS)).body, responsesRules);
+    const refusal = readWith(accepted(readModelCall(new JsonSource(body), FIELDS)).body, responsesRules);
     expect(refusal).toMatchObject({ code: "field_repeated" });
   });
 });
@@ -777,7 +778,10 @@ describe("Finding N3: a key of an entry twice or in another case", () => {
     [responsesRules, '{"input":[{"type":"message","Type":"reasoning","role":"user"}]}', "input.type"],
     [responsesRules, '{"input":[{"type":"x_call_output","call_id":"a","call_id":"a"}]}', "input.call_id"],
   ])("F4 is rejected with E400: %#", (rules, body, param) => {
-    const refusal = readWith(accepted(readModelCall(utf8(body), FIELDS)).body, rules) as Refusal;
+    const refusal = readWith(
+      accepted(readModelCall(new JsonSource(utf8(body)), FIELDS)).body,
+      rules,
+    ) as Refusal;
     expect([refusal.status, refusal.code, refusal.data.param]).toEqual([400, "field_repeated", param]);
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { JsonSource } from "../../../src/gateway/provider/json-source.ts";
 import { readModelCall } from "../../../src/gateway/provider/model-call.ts";
 import { injectUsageOption } from "../../../src/gateway/provider/inject-usage.ts";
 import { forSeeds, seededRandom } from "../../support/rechunk.ts";
@@ -9,7 +10,7 @@ import { accepted, join, text, utf8 } from "../../support/in-workerd/values.ts";
 function injected(body: string): string | null {
   const bytes = utf8(body);
   const before = bytes.slice();
-  const result = injectUsageOption(accepted(readModelCall(bytes)));
+  const result = injectUsageOption(accepted(readModelCall(new JsonSource(bytes))));
   expect(bytes).toEqual(before);
   return result && text(join(result));
 }
@@ -118,7 +119,7 @@ describe("F11 the usage opt-in in random bodies", () => {
         form.value === null ? streaming : [...streaming, ["stream_options", form.value]],
       );
       const bytes = utf8(body);
-      const parts = injectUsageOption(accepted(readModelCall(bytes)));
+      const parts = injectUsageOption(accepted(readModelCall(new JsonSource(bytes))));
       const result = parts && join(parts);
       const before = JSON.parse(body) as Record<string, unknown>;
       counts[result === null ? "unmodified" : "injected"] += 1;

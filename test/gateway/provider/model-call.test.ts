@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { JsonSource } from "../../../src/gateway/provider/json-source.ts";
 import { readModelCall, type ModelCall } from "../../../src/gateway/provider/model-call.ts";
 import { messagesFields } from "../../../src/gateway/provider/anthropic/request-fields.ts";
 import { chatFields, responsesFields } from "../../../src/gateway/provider/openai/request-fields.ts";
@@ -8,7 +9,7 @@ import { jsonObject } from "../../support/in-workerd/random-json.ts";
 import { accepted, join, reasonOf, statusOf, utf8 } from "../../support/in-workerd/values.ts";
 
 const read = (body: string | Uint8Array): ModelCall | Refusal =>
-  readModelCall(typeof body === "string" ? utf8(body) : body);
+  readModelCall(new JsonSource(typeof body === "string" ? utf8(body) : body));
 
 describe("the model call of an intercepted request", () => {
   it("has the model unmodified and whether the request streams", () => {
@@ -195,7 +196,7 @@ describe("F4 a checked field that occurs more than once", () => {
 
 const FIELDS = { chat: chatFields, responses: responsesFields, messages: messagesFields };
 const refusalOf = (api: keyof typeof FIELDS, body: string): string | null => {
-  const call = readModelCall(utf8(body), FIELDS[api]);
+  const call = readModelCall(new JsonSource(utf8(body)), FIELDS[api]);
   const refusal = call instanceof Refusal ? call : null;
   return refusal && `${refusal.status} ${refusal.code} ${refusal.data.param}`;
 };

@@ -1,6 +1,7 @@
 /** The ids that a body names, compared with those that a parser and a recursive reader find. */
 import { describe, expect, it } from "vitest";
 import { readJsonBody } from "../../../src/gateway/provider/json-body.ts";
+import { JsonSource } from "../../../src/gateway/provider/json-source.ts";
 import { KnownKeys } from "../../../src/gateway/provider/known-keys.ts";
 import { namedObjects } from "../../../src/gateway/provider/object-ids.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
@@ -58,7 +59,7 @@ describe("Finding M6: the ids that a body names", () => {
         const found = new Set<string>();
         expected(body, false, 0, toolArguments, found);
         const keys = new KnownKeys(toolArguments === "" ? [] : [toolArguments]);
-        expect([text, ...namedObjects(utf8(text), keys)]).toEqual([text, ...found]);
+        expect([text, ...namedObjects(new JsonSource(utf8(text)).trust(), keys)]).toEqual([text, ...found]);
       });
     },
   );
@@ -72,8 +73,8 @@ describe("Finding M6: the ids that a body names", () => {
       [nested, ["x"]],
       [long, ["one"]],
     ] as const) {
-      expect(readJsonBody(utf8(text), new KnownKeys([]))).not.toBeInstanceOf(Refusal);
-      expect([...namedObjects(utf8(text))]).toEqual(ids);
+      expect(readJsonBody(new JsonSource(utf8(text)), new KnownKeys([]))).not.toBeInstanceOf(Refusal);
+      expect([...namedObjects(new JsonSource(utf8(text)).trust())]).toEqual(ids);
     }
   });
 });

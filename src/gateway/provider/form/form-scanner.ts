@@ -4,7 +4,7 @@
  * boundary waits for the end of the body, so the provider never gets a complete form that was not checked.
  */
 import { Refusal } from "../../../shared/refusal.ts";
-import { decodeUtf8 } from "../json-text.ts";
+import { decodeUtf8 } from "../json-source.ts";
 import { createFinder } from "./boundary.ts";
 import { readPartHeaders, type Part } from "./part-headers.ts";
 
