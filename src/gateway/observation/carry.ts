@@ -2,6 +2,11 @@
  * Carries a body to a writable stream: through JavaScript while that is cheaper or the gate holds its start, and natively
  * from then on. Each chunk of a native pipe is a write to the client's connection of its own, so a burst costs less when
  * JavaScript carries it in batches. A stream at a model's own pace costs less natively.
+ *
+ *     burst   provider ─tee─┬─ batches ─ gate ─ to        slow   provider ─tee─┬─ pipe ─ to
+ *                           └─ run ahead                                       └─ silence probe
+ *
+ * A native pipe cannot be cut again, so a stream that has become slow stays with it.
  */
 import { createBurstReader, type BurstReader } from "./burst-reader.ts";
 import { probeSilence, type SilenceProbe } from "./silence-probe.ts";

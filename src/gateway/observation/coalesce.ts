@@ -1,6 +1,7 @@
 /**
- * Observes a response by passing each chunk through JavaScript, so that a filter can remove an event. This costs more
- * than `tee.ts`. It is used only if the client must not see an event that the gateway requested.
+ * Observes a response by passing all of it through JavaScript, so that a filter can remove an event: a burst in batches,
+ * a stream at its own pace chunk by chunk, which costs more than `tee.ts`. It is used only if the client must not see an
+ * event that the gateway requested.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";

@@ -1,15 +1,15 @@
 /**
- * Observes a response on a second branch: the client's bytes flow natively, and JavaScript reads the other branch in
- * batches. Nearly all the cost of observing is waking JavaScript once per chunk, so it is woken from ten times a second
- * down to once.
+ * Observes a response on a second branch: the client's bytes flow past it, in batches while they are a burst and natively
+ * otherwise (`carry.ts`), and JavaScript reads the other branch in batches. Nearly all the cost of observing is waking
+ * JavaScript once per chunk, so it is woken from ten times a second down to once.
  *
- *     provider ─tee─┬─ gate, pipe ─ IdentityTransformStream ─tee─┬─ client
- *                   └─ silence probe                       └─ observer
+ *     provider ─ carry ─ IdentityTransformStream ─tee─┬─ client
+ *                                                     └─ observer
  *
  * The second tee keeps step with the client: while a write to the client is pending, it takes nothing from the provider.
  * (kj's `AsyncTee` joins the backpressure of its pumps, and workerd's `TeeBranch::pumpTo` is such a pump.) So a client that
- * reads nothing costs the blocks on their way to it and the probe's copy, and then the provider waits: up to 0.3 MiB more
- * than a native body, as measured. A tee of the provider's own body would let the observer run ahead of the client without
+ * reads nothing costs the blocks on their way to it and what `carry.ts` holds, and then the provider waits: up to 0.4 MiB
+ * more than a native body (test/sockets/unread-clients.test.ts). A tee of the provider's own body would let the observer run ahead of the client without
  * bound.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
