@@ -43,7 +43,12 @@ export const usageRemoval: Target<ResponseCase> = {
 function findFailure(bytes: Uint8Array, events: readonly ByteEvent[], cuts: Cuts): string | null {
   const output: Buffer[] = [];
   const observed: Buffer[] = [];
-  const filter = createUsageEventFilter(isUsageOnly, (piece) => void observed.push(Buffer.from(piece)));
+  // As the parser of a response: a character may be cut in two.
+  const decoder = new TextDecoder();
+  const filter = createUsageEventFilter(isUsageOnly, (piece) => {
+    observed.push(Buffer.from(piece));
+    return decoder.decode(piece, { stream: true });
+  });
   let sent = 0;
   let received = 0;
   /** The index of the first event whose end has not been sent. */

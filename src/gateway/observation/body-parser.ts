@@ -15,8 +15,8 @@ import { frameEvents } from "./sse.ts";
 export type BodyParser = {
   /** The kind as far as it is known: the declared one until the first bytes have arrived. */
   readonly kind: () => BodyKind;
-  /** The next bytes, in pieces of any size. */
-  readonly bytes: (batch: Uint8Array) => void;
+  /** The next bytes, in pieces of any size. Returns their text; null where it is not needed here. */
+  readonly bytes: (batch: Uint8Array) => string | null;
   /** The complete body, in place of calls of `bytes`. */
   readonly body: (bytes: Uint8Array) => void;
   /** A JSON body was too large to be held, so only an excerpt of it is read. */
@@ -39,7 +39,7 @@ const ignore = (): void => undefined;
 export function unreadBody(reader: ResponseReader): BodyParser {
   return {
     kind: () => "opaque",
-    bytes: ignore,
+    bytes: () => null,
     body: ignore,
     isTruncated: () => false,
     finish: reader.report,
@@ -78,10 +78,11 @@ export function createBodyParser(
   return {
     kind: () => kind,
     bytes: (batch) => {
-      if (kind === "opaque" && parser && !secrets) return;
+      if (kind === "opaque" && parser && !secrets) return null;
       const text = (decoder ??= new TextDecoder()).decode(batch, { stream: true });
       secrets?.push(text);
       push(text, batch.byteLength);
+      return text;
     },
     body: (bytes) => {
       const text = DECODER.decode(bytes);

@@ -1,12 +1,12 @@
 /**
- * Observes a response by passing each chunk through JavaScript, so that a filter can remove an event. This costs more
- * than `tee.ts`. It is used only if the client must not see an event that the gateway requested.
+ * Observes a response by passing all of it through JavaScript, so that a filter can remove an event: a burst in batches,
+ * a stream at its own pace chunk by chunk, which costs more than `tee.ts`. It is used only if the client must not see an
+ * event that the gateway requested.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
+import { createBurstReader } from "./burst-reader.ts";
 import { SECRET_FOUND } from "./start-gate.ts";
-
-const CHUNK_BYTES = 16 * 1024;
 
 /** As in a TransformStream: `transform` returns the client's bytes for a chunk, `flush` the bytes still buffered. */
 export type ChunkFilter = {
@@ -38,19 +38,17 @@ async function pipeFiltered(
   const guard = createAbortGuard(options, (reason) => {
     if (reason === "client") writer.abort(WRITE_FAILED).catch(() => undefined);
   });
-  const reader = upstream.getReader({ mode: "byob" });
-  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  const { read } = createBurstReader(upstream, options.now);
   let how: StreamEnd["how"] = "end";
   try {
     for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(buffer));
-      if (done) break;
+      const value = await read();
+      if (value === null) break;
       firstByteAt ??= options.now();
       bytes += value.byteLength;
       const kept = filter.transform(value);
       if (guard.reason() === "secret") throw SECRET_FOUND;
       await write(writer, kept, guard);
-      buffer = value.buffer as ArrayBuffer;
     }
     const rest = filter.flush();
     if (guard.reason() === "secret") throw SECRET_FOUND;

@@ -52,7 +52,7 @@ export function watchForEdgeError({ status, headers }: Response, parser: BodyPar
     ...parser,
     bytes: (batch) => {
       beginning.add(batch);
-      parser.bytes(batch);
+      return parser.bytes(batch);
     },
     body: (bytes) => {
       beginning.add(bytes);

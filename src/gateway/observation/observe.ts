@@ -114,9 +114,9 @@ function withDigest({ body, bytes }: BodyParser, conclude: (end: StreamEnd) => O
       update(whole);
       body(whole);
     },
-    onBytes: (batch: Uint8Array): void => {
+    onBytes: (batch: Uint8Array): string | null => {
       update(batch);
-      bytes(batch);
+      return bytes(batch);
     },
     settle: async (end: StreamEnd): Promise<Observation> => {
       const sha256 = await digest.hex();

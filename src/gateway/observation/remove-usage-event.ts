@@ -1,6 +1,7 @@
 /** Removes the usage event that the gateway requested from the client's stream. */
 import type { ChunkFilter } from "./coalesce.ts";
 import { frameEvents } from "./sse.ts";
+import { findEventEnds } from "./event-ends.ts";
 import { concat } from "../../shared/bounded-read.ts";
 
 /** A larger event is passed through in pieces: it cannot be a usage event. */
@@ -10,26 +11,50 @@ const MAX_PENDING_BYTES = 16 * 1024;
  * every other chunk. The text after the key is not matched, because it may be on the event's next data line.
  */
 const MAY_HOLD_USAGE = /"usage"(?!\s*:\s*null)/;
-const LF = 10;
-const CR = 13;
-const BRACE = 0x7b;
-/** A space, a tab, and the bytes of a byte order mark. */
-const BLANKS_BEFORE: ReadonlySet<number> = new Set([0x20, 0x09, 0xef, 0xbb, 0xbf]);
-// Created once, because every chunk of every coalesced stream is decoded here.
+/** The longest part of the key that a chunk may end with. */
+const KEY_PART = '"usage'.length;
 const DECODER = new TextDecoder();
 const NO_BYTES = new Uint8Array();
 
 /**
  * `isUsageOnly` recognizes the event to remove by its data. `onBytes` is called with every byte of the upstream, removed
- * or not.
+ * or not. It returns the text if it has decoded it, so that no chunk is decoded twice.
  */
 export function createUsageEventFilter(
   isUsageOnly: (data: string) => boolean,
-  onBytes: (bytes: Uint8Array) => void,
+  onBytes: (bytes: Uint8Array) => string | null,
 ): ChunkFilter {
-  const eventEnd = findEventEnds();
+  const usageKey = findUsageKey();
+  const cutter = createCutter(isUsageOnly);
   /** The bytes of an event whose end has not arrived. */
   let pending: Uint8Array = NO_BYTES;
+
+  const transform = (bytes: Uint8Array): Uint8Array => {
+    const text = onBytes(bytes);
+    if (bytes.byteLength === 0) return bytes;
+    const held = pending.byteLength;
+    const all = held === 0 ? bytes : concat([pending, bytes], held + bytes.byteLength);
+    const { kept, keptFrom, from } = cutter.cut(all, held, usageKey.isIn(text ?? DECODER.decode(bytes)));
+    // A copy, because the caller reuses the chunk's memory after this returns.
+    pending = from === all.byteLength ? NO_BYTES : all.slice(from);
+    usageKey.startEvent(pending);
+    return keptFrom === 0 && from === all.byteLength ? all : join([...kept, all.subarray(keptFrom, from)]);
+  };
+  return { transform, flush: () => (cutter.isRemoved(pending) ? NO_BYTES : pending) };
+}
+
+/** `kept`: the parts before `keptFrom` that are passed on. `from`: where the event begins whose end has not arrived. */
+type Cut = { readonly kept: Uint8Array[]; keptFrom: number; from: number };
+
+type Cutter = {
+  /** Cuts out the events to remove. `held`: bytes of the current event before the chunk. `isExamined`: there may be some. */
+  readonly cut: (all: Uint8Array, held: number, isExamined: boolean) => Cut;
+  /** Whether to remove the current event, which consists of these bytes. */
+  readonly isRemoved: (event: Uint8Array) => boolean;
+};
+
+function createCutter(isUsageOnly: (data: string) => boolean): Cutter {
+  const eventEnd = findEventEnds();
   /** A part of the current event has been passed through: the rest must follow. */
   let isPartlySent = false;
   /** No event has ended yet. A byte order mark before the first event is not part of a field's name. */
@@ -37,45 +62,42 @@ export function createUsageEventFilter(
   /** The last event was removed. If it ended in a CR at the chunk's end, an LF that follows is removed too. */
   let hasRemovedLast = false;
 
-  const transform = (bytes: Uint8Array): Uint8Array => {
-    onBytes(bytes);
-    if (bytes.byteLength === 0) return bytes;
-    const all =
-      pending.byteLength === 0 ? bytes : concat([pending, bytes], pending.byteLength + bytes.byteLength);
-    const mayHoldUsage = MAY_HOLD_USAGE.test(DECODER.decode(all));
-    const kept: Uint8Array[] = [];
-    let from = eventEnd.skipLateLf(bytes) ? 1 : 0;
-    let keptFrom = hasRemovedLast ? from : 0;
-    let at = Math.max(from, pending.byteLength);
-    hasRemovedLast = false;
-    for (let end = eventEnd.next(all, at); end > 0; end = eventEnd.next(all, at)) {
-      hasRemovedLast =
-        mayHoldUsage && !isPartlySent && holdsUsageOnly(all.subarray(from, end), isFirst, isUsageOnly);
+  const isRemoved = (event: Uint8Array): boolean =>
+    !isPartlySent && holdsUsageOnly(event, isFirst, isUsageOnly);
+
+  const passEvent = (cut: Cut, end: number): void => {
+    isPartlySent = false;
+    isFirst = false;
+    cut.from = end;
+  };
+  const cutEvents = (all: Uint8Array, cut: Cut, held: number, isExamined: boolean): void => {
+    const searched = Math.max(cut.from, held);
+    for (let end = eventEnd.next(all, searched); end > 0; end = eventEnd.next(all, end)) {
+      hasRemovedLast = isExamined && isRemoved(all.subarray(cut.from, end));
       if (hasRemovedLast) {
-        kept.push(all.subarray(keptFrom, from));
-        keptFrom = end;
+        cut.kept.push(all.subarray(cut.keptFrom, cut.from));
+        cut.keptFrom = end;
       }
-      isPartlySent = false;
-      isFirst = false;
-      from = end;
-      at = end;
+      passEvent(cut, end);
     }
-    // Only an event that ends with this chunk can still have an LF to remove.
-    if (from < all.byteLength) hasRemovedLast = false;
-    if (all.byteLength - from > MAX_PENDING_BYTES) {
-      from = all.byteLength;
-      isPartlySent = true;
-    }
-    // A copy, because the caller reuses the chunk's memory after this returns.
-    pending = from === all.byteLength ? NO_BYTES : all.slice(from);
-    if (keptFrom === 0 && from === all.byteLength) return all;
-    kept.push(all.subarray(keptFrom, from));
-    return join(kept);
   };
 
-  const flush = (): Uint8Array =>
-    !isPartlySent && holdsUsageOnly(pending, isFirst, isUsageOnly) ? NO_BYTES : pending;
-  return { transform, flush };
+  const cut = (all: Uint8Array, held: number, isExamined: boolean): Cut => {
+    const from = eventEnd.skipLateLf(all.subarray(held)) ? 1 : 0;
+    const result: Cut = { kept: [], keptFrom: hasRemovedLast ? from : 0, from };
+    hasRemovedLast = false;
+    const last = isExamined || isPartlySent ? null : eventEnd.last(all, from);
+    if (last === null) cutEvents(all, result, held, isExamined);
+    else if (last > 0) passEvent(result, last);
+    // Only an event that ends with this chunk can still have an LF to remove.
+    if (result.from < all.byteLength) hasRemovedLast = false;
+    if (all.byteLength - result.from > MAX_PENDING_BYTES) {
+      result.from = all.byteLength;
+      isPartlySent = true;
+    }
+    return result;
+  };
+  return { cut, isRemoved };
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
@@ -85,63 +107,27 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
   );
 }
 
-type EventEnds = {
-  /** The offset behind the blank line that ends the current event, searched from `at`; 0 if it has not arrived. */
-  readonly next: (bytes: Uint8Array, at: number) => number;
-  /** Whether the chunk starts with the LF of a CRLF whose CR ended both an event and the previous chunk. */
-  readonly skipLateLf: (chunk: Uint8Array) => boolean;
+type UsageKey = {
+  /** Whether an event that ends in this text may hold a usage. */
+  readonly isIn: (text: string) => boolean;
+  /** The current event begins with these bytes, which end the last text. */
+  readonly startEvent: (bytes: Uint8Array) => void;
 };
 
-/**
- * Finds blank lines, or the ends of lines where the stream is a sequence of JSON objects. It examines each byte once,
- * regardless of how the stream was cut.
- */
-function findEventEnds(): EventEnds {
-  /** Each line is an object (NDJSON); null until the stream's first character. */
-  let hasObjects: boolean | null = null;
-  /** The current line has no character yet. */
-  let isLineEmpty = true;
-  /** The last byte was a CR: an LF that follows belongs to it. */
-  let afterCr = false;
-  /** That CR ended an event and was the chunk's last byte. */
-  let mayLfFollow = false;
-  const next = (bytes: Uint8Array, from: number): number => {
-    for (let at = from; at < bytes.byteLength; at++) {
-      const byte = bytes[at];
-      if (byte === LF && afterCr) {
-        afterCr = false;
-        continue;
-      }
-      afterCr = byte === CR;
-      if (byte !== LF && byte !== CR) {
-        if (hasObjects === null && !BLANKS_BEFORE.has(byte ?? 0)) hasObjects = byte === BRACE;
-        isLineEmpty = false;
-        continue;
-      }
-      if (hasObjects === true) {
-        if (byte === LF) return at + 1;
-        continue;
-      }
-      if (!isLineEmpty) {
-        isLineEmpty = true;
-        continue;
-      }
-      if (!afterCr) return at + 1;
-      mayLfFollow = at + 1 === bytes.byteLength;
-      if (bytes[at + 1] !== LF) return at + 1;
-      afterCr = false;
-      return at + 2;
-    }
-    return 0;
+function findUsageKey(): UsageKey {
+  /** The current event matched already. */
+  let isOpen = false;
+  let tail = "";
+  return {
+    isIn: (text) => {
+      const all = tail + text;
+      tail = all.slice(-KEY_PART);
+      return (isOpen = isOpen || MAY_HOLD_USAGE.test(all));
+    },
+    startEvent: (bytes) => {
+      isOpen = isOpen && MAY_HOLD_USAGE.test(DECODER.decode(bytes));
+    },
   };
-  const skipLateLf = (chunk: Uint8Array): boolean => {
-    const mayBeLate = mayLfFollow;
-    mayLfFollow = false;
-    if (!mayBeLate || chunk[0] !== LF) return false;
-    afterCr = false;
-    return true;
-  };
-  return { next, skipLateLf };
 }
 
 function holdsUsageOnly(

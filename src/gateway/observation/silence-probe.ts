@@ -14,12 +14,10 @@ export type SilenceProbe = SilenceCause & {
   readonly release: () => void;
 };
 
-/** `held`: bytes that the gateway itself holds back from the observer. */
-export function probeSilence(branch: ReadableStream<Uint8Array>, held: () => number): SilenceProbe {
+/** `behind`: observed bytes that are still in the branch; negative where the branch begins behind bytes that were not observed. */
+export function probeSilence(branch: ReadableStream<Uint8Array>, behind = 0): SilenceProbe {
   const reader = branch.getReader({ mode: "byob" });
   let buffer: ArrayBuffer | null = null;
-  /** Observed bytes that are still in the branch; negative once the branch was read further than the observer's. */
-  let behind = 0;
   let isReading = false;
   let isLooking = false;
   /** The provider's body has ended or broken off: only the client can still delay the observed branch. */
@@ -29,7 +27,7 @@ export function probeSilence(branch: ReadableStream<Uint8Array>, held: () => num
     if (isReading || hasEnded) return;
     isReading = true;
     try {
-      while (behind >= READ_BYTES || (isLooking && behind + held() >= 0)) {
+      while (behind >= READ_BYTES || (isLooking && behind >= 0)) {
         const { done, value } = await reader.read(new Uint8Array(buffer ?? new ArrayBuffer(READ_BYTES)));
         if (done) {
           hasEnded = true;
@@ -55,7 +53,7 @@ export function probeSilence(branch: ReadableStream<Uint8Array>, held: () => num
       isLooking = true;
       void readOn();
     },
-    isCausedByClient: () => hasEnded || behind + held() < 0,
+    isCausedByClient: () => hasEnded || behind < 0,
     release: () => {
       hasEnded = true;
       reader.cancel().catch(() => undefined);

@@ -111,31 +111,3 @@ function joinDataLines(text: string): string {
         at === 0 || /[\r\n]/.test(text[at - 1] ?? "") ? line : "",
       );
 }
-
-/**
- * Passes the start through the gate, and the rest natively. Rejects with `SECRET_FOUND` where the gate does. Of a response
- * that breaks off within its start the held bytes are dropped.
- */
-export async function pipeThroughGate(
-  from: ReadableStream<Uint8Array>,
-  to: WritableStream<Uint8Array>,
-  gate: StartGate,
-): Promise<void> {
-  const reader = from.getReader();
-  const writer = to.getWriter();
-  try {
-    while (!gate.isOpen()) {
-      const { done, value } = await reader.read();
-      const bytes = done ? gate.end() : gate.push(value);
-      if (bytes.byteLength > 0) await writer.write(bytes);
-      if (done) return await writer.close();
-    }
-  } catch (error) {
-    reader.cancel(error).catch(() => undefined);
-    writer.abort(error).catch(() => undefined);
-    throw error;
-  }
-  reader.releaseLock();
-  writer.releaseLock();
-  return from.pipeTo(to);
-}

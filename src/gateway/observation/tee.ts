@@ -1,23 +1,23 @@
 /**
- * Observes a response on a second branch: the client's bytes flow natively, and JavaScript reads the other branch in
- * batches. Nearly all the cost of observing is waking JavaScript once per chunk, so it is woken from ten times a second
- * down to once.
+ * Observes a response on a second branch: the client's bytes flow past it, in batches while they are a burst and natively
+ * otherwise (`carry.ts`), and JavaScript reads the other branch in batches. Nearly all the cost of observing is waking
+ * JavaScript once per chunk, so it is woken from ten times a second down to once.
  *
- *     provider ─tee─┬─ gate, pipe ─ IdentityTransformStream ─tee─┬─ client
- *                   └─ silence probe                       └─ observer
+ *     provider ─ carry ─ IdentityTransformStream ─tee─┬─ client
+ *                                                     └─ observer
  *
  * The second tee keeps step with the client: while a write to the client is pending, it takes nothing from the provider.
  * (kj's `AsyncTee` joins the backpressure of its pumps, and workerd's `TeeBranch::pumpTo` is such a pump.) So a client that
- * reads nothing costs the blocks on their way to it and the probe's copy, and then the provider waits: up to 0.3 MiB more
- * than a native body, as measured. A tee of the provider's own body would let the observer run ahead of the client without
+ * reads nothing costs the blocks on their way to it and what `carry.ts` holds, and then the provider waits: up to 0.4 MiB
+ * more than a native body (test/sockets/unread-clients.test.ts). A tee of the provider's own body would let the observer run ahead of the client without
  * bound.
  */
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard } from "./abort-guard.ts";
 import { createInterruptible } from "../../shared/interruptible.ts";
 import { createPollBackoff } from "./poll-backoff.ts";
-import { createStartGate, pipeThroughGate } from "./start-gate.ts";
-import { probeSilence, type SilenceProbe } from "./silence-probe.ts";
+import { carry, type Carried } from "./carry.ts";
+import { createStartGate } from "./start-gate.ts";
 
 /**
  * There are many streams at a model's own pace, and each fills little of its buffer. A burst is read in fewer, larger
@@ -41,26 +41,21 @@ export function observeTee(
   onBytes: (bytes: Uint8Array) => void,
   options: ObservationOptions,
 ): ObservedStream<ReadableStream> {
-  const [forwarded, probed] = upstream.tee();
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
   const [toClient, observed] = through.readable.tee();
   const gate = options.secrets ? createStartGate(options.secrets) : null;
-  const piped = (
-    gate ? pipeThroughGate(forwarded, through.writable, gate) : forwarded.pipeTo(through.writable)
-  ).catch(() => undefined);
-  const probe = probeSilence(probed, gate ? gate.held : () => 0);
-  return { body: toClient, end: readBatches({ observed, probe, piped }, onBytes, options) };
+  const isLeak = (): boolean => options.secrets?.found() != null;
+  const carried = carry(upstream, { to: through.writable, gate, now: options.now, isLeak });
+  return { body: toClient, end: readBatches({ observed, carried }, onBytes, options) };
 }
 
 type Branches = {
   readonly observed: ReadableStream<Uint8Array>;
-  readonly probe: SilenceProbe;
-  /** Resolves when the provider's body has ended or has broken off. */
-  readonly piped: Promise<void>;
+  readonly carried: Carried;
 };
 
 async function readBatches(
-  { observed, probe, piped }: Branches,
+  { observed, carried }: Branches,
   onBytes: (bytes: Uint8Array) => void,
   options: ObservationOptions,
 ): Promise<StreamEnd> {
@@ -78,9 +73,9 @@ async function readBatches(
       backoff.cancel();
       grace = setTimeout(() => work.interrupt(GIVEN_UP), ABORT_GRACE_MS);
     },
-    probe,
+    carried,
   );
-  void piped.then(backoff.cancel);
+  void carried.ended.then(backoff.cancel);
 
   const toEnd = (how: StreamEnd["how"]): StreamEnd => ({ how: guard.reason() ?? how, bytes, firstByteAt });
   let buffer = new ArrayBuffer(BATCH_BYTES);
@@ -94,7 +89,7 @@ async function readBatches(
       guard.idle.reset();
       firstByteAt ??= now();
       bytes += value.byteLength;
-      probe.advance(value.byteLength);
+      carried.advance(value.byteLength);
       onBytes(value);
       // A full batch: more is waiting.
       const isFull = value.byteLength === value.buffer.byteLength;
@@ -107,7 +102,7 @@ async function readBatches(
   } finally {
     clearTimeout(grace);
     guard.release();
-    probe.release();
+    carried.release();
   }
 }
 

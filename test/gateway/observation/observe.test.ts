@@ -9,7 +9,7 @@ import { decideOutcome, usageState } from "../../../src/gateway/observation/outc
 import { MAX_BUFFERED_BYTES } from "../../../src/gateway/observation/buffered.ts";
 import type { ResponseReader } from "../../../src/gateway/provider/response-reader.ts";
 import { chatReader, isUsageOnly } from "../../../src/gateway/provider/openai/chat-response.ts";
-import { byteByByte, rechunk } from "../../support/rechunk.ts";
+import { byteByByte, forSeedsAsync, rechunk } from "../../support/rechunk.ts";
 import {
   chatStreams,
   fixture,
@@ -19,7 +19,7 @@ import {
   streams,
 } from "../../support/in-workerd/fixtures.ts";
 import { drain, upstreamBody, wholeBody, type UpstreamBody } from "../../support/in-workerd/upstream-body.ts";
-import { text, utf8 } from "../../support/in-workerd/values.ts";
+import { join, text, utf8 } from "../../support/in-workerd/values.ts";
 import { until, within } from "../../support/in-workerd/waiting.ts";
 
 const SSE = "text/event-stream; charset=utf-8";
@@ -272,6 +272,34 @@ describe("event delivery", () => {
     expect((await reader.read()).done).toBe(true);
     expect(await concluded(watched)).toMatchObject({ outcome: "completed" });
   });
+
+  it.each(MODES)(
+    "%s: joins the events of a burst, whose bytes stay the same, in any pieces",
+    async (_, setup) => {
+      await forSeedsAsync(5, async (seed) => {
+        const whole = `${ONE.repeat(1000)}${DONE}`;
+        const pieces = rechunk(utf8(whole), seed, 300).values();
+        // As the body of a fetch: each read gets one piece.
+        const burst = new ReadableStream({
+          type: "bytes",
+          pull: (to) => {
+            const { done, value } = pieces.next();
+            if (!done) return to.enqueue(value.slice());
+            to.close();
+            to.byobRequest?.respond(0);
+          },
+        });
+        const watched = await watch(burst, setup);
+        const reader = (watched.observed.body as ReadableStream<Uint8Array>).getReader();
+        const received: Uint8Array[] = [];
+        for (let read = await reader.read(); !read.done; read = await reader.read())
+          received.push(read.value);
+        expect(text(join(received))).toBe(whole);
+        expect(received.length).toBeLessThan(whole.length / 300);
+        expect(await concluded(watched)).toMatchObject({ outcome: "completed" });
+      });
+    },
+  );
 
   it.each(MODES)("%s: passes on the same bytes when they arrive one by one", async (_, setup) => {
     const { bytes, text: whole } = fixture("chat/usage-beside-content");

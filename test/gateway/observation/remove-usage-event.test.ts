@@ -8,7 +8,11 @@ import { join, text, utf8 } from "../../support/in-workerd/values.ts";
 /** The client's and the observer's view of a stream that arrives in these pieces. */
 function filtered(pieces: Iterable<Uint8Array>): { readonly client: string; readonly observer: string } {
   const seen: Uint8Array[] = [];
-  const filter = createUsageEventFilter(isUsageOnly, (bytes) => void seen.push(bytes.slice()));
+  const decoder = new TextDecoder();
+  const filter = createUsageEventFilter(isUsageOnly, (bytes) => {
+    seen.push(bytes.slice());
+    return decoder.decode(bytes, { stream: true });
+  });
   const out: Uint8Array[] = [];
   for (const piece of pieces) {
     // The caller reuses a chunk's memory as soon as `transform` returns, so the output is copied first.
@@ -63,7 +67,7 @@ describe("removes the usage event, and nothing else", () => {
     expect(filtered(byteByByte(bytes))).toEqual({ client: expected, observer: stream });
     const wrong: number[] = [];
     for (const [head, tail] of everySplit(bytes)) {
-      const filter = createUsageEventFilter(isUsageOnly, () => undefined);
+      const filter = createUsageEventFilter(isUsageOnly, () => null);
       const out = [filter.transform(head), filter.transform(tail), filter.flush()];
       if (text(join(out)) !== expected) wrong.push(head.length);
     }
@@ -135,7 +139,7 @@ describe("events that are kept", () => {
 
   it("keeps invalid UTF-8 byte for byte", () => {
     const odd = join([utf8("data: "), Uint8Array.of(0xff, 0xfe, 0xc0, 0x00), utf8("\n\n")]);
-    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => null);
     expect(filter.transform(join([odd, utf8(USAGE), odd]))).toEqual(join([odd, odd]));
   });
 });
@@ -208,7 +212,7 @@ describe("events over the cap on buffered bytes", () => {
   });
 
   it("G16 passes 16 MiB in one line through and never buffers more than the cap", () => {
-    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => null);
     const piece = utf8("x".repeat(64 * 1024));
     let sent = filter.transform(utf8('data: {"x":"')).length;
     let most = 0;
@@ -228,7 +232,7 @@ describe("passes events through as soon as they are complete", () => {
     const blank = lineEnd + lineEnd;
     const stream = turned(`${CONTENT}: ping\n\n${CONTENT}${CONTENT}${DONE}`);
     const bytes = utf8(stream);
-    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => null);
     let out = "";
     const late: number[] = [];
     for (const [at, piece] of byteByByte(bytes).entries()) {
@@ -244,7 +248,7 @@ describe("passes events through as soon as they are complete", () => {
   });
 
   it("several complete events of one chunk at once, without the usage event", () => {
-    const filter = createUsageEventFilter(isUsageOnly, () => undefined);
+    const filter = createUsageEventFilter(isUsageOnly, () => null);
     expect(text(filter.transform(utf8(`${CONTENT}${CONTENT}${USAGE}${DONE}`)))).toBe(
       `${CONTENT}${CONTENT}${DONE}`,
     );
@@ -253,7 +257,10 @@ describe("passes events through as soon as they are complete", () => {
 
   it("shows the observer each chunk when it arrives, the usage event included", () => {
     const seen: string[] = [];
-    const filter = createUsageEventFilter(isUsageOnly, (bytes) => void seen.push(text(bytes)));
+    const filter = createUsageEventFilter(isUsageOnly, (bytes) => {
+      seen.push(text(bytes));
+      return null;
+    });
     filter.transform(utf8("data: a"));
     expect(seen).toEqual(["data: a"]);
     filter.transform(utf8(`\n\n${USAGE}`));

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { post } from "../../support/in-workerd/calls.ts";
 import { openGateway } from "../../support/in-workerd/gateway-harness.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
+import { wholeBody } from "../../support/in-workerd/upstream-body.ts";
 import { byteByByte } from "../../support/rechunk.ts";
 
 const chunk = (fields: object) => ({ id: "c1", object: "chat.completion.chunk", model: "m", ...fields });
@@ -39,14 +40,7 @@ const TYPES = ["text/event-stream", "text/plain", "application/json", "applicati
 
 function respond(body: string, type: string | null, hasLength: boolean, isCut: boolean): Response {
   const bytes = utf8(body);
-  const through = hasLength ? new FixedLengthStream(bytes.byteLength) : new IdentityTransformStream();
-  const writer = through.writable.getWriter();
-  const send = async (): Promise<void> => {
-    for (const piece of isCut ? byteByByte(bytes) : [bytes]) await writer.write(piece);
-    await writer.close();
-  };
-  send().catch(() => undefined);
-  const response = new Response(through.readable);
+  const response = new Response(wholeBody(...(isCut ? byteByByte(bytes) : [bytes])));
   if (type !== null) response.headers.set("content-type", type);
   if (hasLength) response.headers.set("content-length", String(bytes.byteLength));
   return response;

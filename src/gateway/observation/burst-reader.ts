@@ -1,0 +1,111 @@
+/**
+ * Reads a body at its own pace: each chunk at once, and those of a burst in batches. Nearly all the cost of carrying a
+ * stream through JavaScript is waking JavaScript once per chunk, and a fast provider sends a hundred chunks a millisecond.
+ */
+import { runAhead, type RunAhead } from "./run-ahead.ts";
+
+/** The most that a read takes: one chunk of a stream at its own pace, or all of a burst that has been pulled ahead. */
+const CHUNK_BYTES = 16 * 1024;
+const BATCH_BYTES = 64 * 1024;
+/** So many chunks that had to be waited for less than `WINDOW_MS` together are a burst: more than about 1,000 a second. */
+const WINDOW_CHUNKS = 8;
+const WINDOW_MS = 8;
+/** In a burst, the time that a chunk may wait for those behind it. */
+const PAUSE_MS = 3;
+/** A burst is over with a batch of less than so many chunks. */
+const MIN_BATCH_CHUNKS = 3;
+/** So many reads in a row that each waited so long: the stream is slow. A busy isolate delays the reads of a burst too. */
+const SLOW_READS = 4;
+const SLOW_READS_AFTER_BURST = 16;
+const SLOW_MS = 4;
+
+export type BurstReader = {
+  /** The next bytes, in memory that the next read reuses; null at the end of the body. */
+  readonly read: () => Promise<Uint8Array | null>;
+  /** The last chunks came at such a pace that a native pipe is cheaper than reads, and no burst is going on. */
+  readonly isSlow: () => boolean;
+  /** The rest of the body, for another reader. */
+  readonly release: () => ReadableStream<Uint8Array>;
+};
+
+export function createBurstReader(body: ReadableStream<Uint8Array>, now: () => number): BurstReader {
+  let own = body;
+  let reader = own.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  let ahead: RunAhead | null = null;
+  const pace = createPace();
+
+  const startAhead = (): RunAhead => {
+    reader.releaseLock();
+    const [kept, other] = own.tee();
+    own = kept;
+    reader = own.getReader({ mode: "byob" });
+    return runAhead(other, pace.isBurst);
+  };
+
+  return {
+    read: async () => {
+      if (pace.isBurst()) {
+        ahead ??= startAhead();
+        await ahead.wait(PAUSE_MS);
+      }
+      const size = pace.isBurst() ? BATCH_BYTES : CHUNK_BYTES;
+      if (buffer.byteLength !== size) buffer = new ArrayBuffer(size);
+      const since = now();
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      if (done) return null;
+      pace.add(value.byteLength, now() - since);
+      ahead?.advance(value.byteLength);
+      buffer = value.buffer as ArrayBuffer;
+      return value;
+    },
+    isSlow: pace.isSlow,
+    release: () => {
+      reader.releaseLock();
+      ahead?.stop();
+      return own;
+    },
+  };
+}
+
+type Pace = {
+  /** A read returned `bytes` after `waitedMs`. Clocks that tick in milliseconds are right on average. */
+  readonly add: (bytes: number, waitedMs: number) => void;
+  readonly isBurst: () => boolean;
+  readonly isSlow: () => boolean;
+};
+
+function createPace(): Pace {
+  let chunks = 0;
+  let bytes = 0;
+  let waitedMs = 0;
+  let slowReads = 0;
+  let isBurst = false;
+  let enoughSlowReads = SLOW_READS;
+  const startWindow = (): void => {
+    chunks = 0;
+    bytes = 0;
+    waitedMs = 0;
+  };
+  const addBatch = (batchBytes: number): void => {
+    if (batchBytes * WINDOW_CHUNKS >= MIN_BATCH_CHUNKS * bytes) return;
+    isBurst = false;
+    startWindow();
+  };
+  return {
+    add: (chunkBytes, ms) => {
+      slowReads = isBurst || ms < SLOW_MS ? 0 : slowReads + 1;
+      if (isBurst) return addBatch(chunkBytes);
+      chunks += 1;
+      bytes += chunkBytes;
+      waitedMs += ms;
+      if (waitedMs >= WINDOW_MS) startWindow();
+      else if (chunks === WINDOW_CHUNKS) {
+        isBurst = true;
+        enoughSlowReads = SLOW_READS_AFTER_BURST;
+      }
+    },
+    isBurst: () => isBurst,
+    isSlow: () => slowReads >= enoughSlowReads,
+  };
+}
