@@ -172,7 +172,7 @@ async function send(port: number, body: Buffer, isChunked: boolean): Promise<num
 
 // The attack: one body of very many small values. Parsed as JSON, 6 MiB of them took 190 MB, more than an isolate has.
 describe.skipIf(process.platform !== "linux")("Finding H7: the memory of one body", () => {
-  // Measured: 33 to 39 MiB for 32 MiB, 3 to 6 MiB for 2.6 MiB. 4 MiB of that V8 needs once, to compile the scanner.
+  // Measured: 33 to 39 MiB for 32 MiB, 3 to 6 MiB for 2.6 MiB.
   it.each(
     SHAPES.flatMap(([what, status, make]) => [
       { what, status, make, mib: 32, isChunked: false, factor: 1.5 },
