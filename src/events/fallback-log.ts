@@ -5,6 +5,7 @@
 import { parseJson, parseObject } from "../shared/json.ts";
 import { escapeUnsafe } from "../shared/log-line.ts";
 import type { InterceptorEvent } from "./event.ts";
+import { eventText } from "./event-text.ts";
 import { MISPLACED_MAC, type PresentedMac, type Sign } from "./event-mac.ts";
 import type { RecordType } from "./fields.ts";
 
@@ -68,7 +69,7 @@ const toLine = (event: InterceptorEvent, sign: Sign | null): Promise<string> =>
 
 const BEGIN = `{"message":${JSON.stringify(FALLBACK_MESSAGE)},`;
 
-const toJson = (event: InterceptorEvent): string => escapeUnsafe(JSON.stringify(event));
+const toJson = (event: InterceptorEvent): string => escapeUnsafe(eventText(event));
 
 export const toFallbackLine = (event: InterceptorEvent): string => `${BEGIN}"event":${toJson(event)}}`;
 

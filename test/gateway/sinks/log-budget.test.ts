@@ -9,8 +9,10 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { FALLBACK_MESSAGE, createFallbackLog } from "../../../src/events/fallback-log.ts";
-import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { batchEvents } from "../../../src/gateway/sinks/batch-events.ts";
+import type { Timing } from "../../../src/gateway/sinks/delivery.ts";
+import { createFailedBatches } from "../../../src/gateway/sinks/failed-batches.ts";
+import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import { LOG_MESSAGE } from "../../../src/events/log-line.ts";
 import { createSign, type Sign } from "../../../src/events/event-mac.ts";
 import { signedLogSink } from "../../../src/gateway/sinks/signed-log.ts";
@@ -157,22 +159,23 @@ function openConsole({
   const { after, passTime } = manualTimers();
   let isUp = false;
   const taken: InterceptorEvent[] = [];
-  const ledger = recordsSink({
-    required,
-    wants: () => true,
-    deliver: (events) => {
-      if (!isUp) return Promise.reject(new Error("Too Many Requests"));
-      taken.push(...events);
-      return Promise.resolve();
-    },
-    fallback: createFallbackLog(print, sign),
-    timing: { after, random: () => 1 },
-  });
+  const deliver = (events: readonly InterceptorEvent[]): Promise<void> => {
+    if (!isUp) return Promise.reject(new Error("Too Many Requests"));
+    taken.push(...events);
+    return Promise.resolve();
+  };
+  const fallback = createFallbackLog(print, sign);
+  const options = { wants: () => true, timing: { after, random: () => 1 } };
+  const ledger = required
+    ? recordsSink({ ...options, required, deliver, fallback })
+    : batchEvents({
+        ...options,
+        deliver: (texts) => deliver(texts.map((text) => JSON.parse(text) as InterceptorEvent)),
+        failed: createFailedBatches(fallback, () => print(failure("ledger"))),
+        now: () => 0,
+      });
   const recorder = createRecorder(
-    [
-      sign === null ? logSink(print) : signedLogSink(print, sign),
-      required ? ledger : coalesceStarts(ledger, after),
-    ],
+    [sign === null ? logSink(print) : signedLogSink(print, sign), ledger],
     () => undefined,
     (sink) => print(failure(sink)),
   );

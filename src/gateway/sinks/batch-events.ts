@@ -1,0 +1,145 @@
+/**
+ * Sink: the ledger of the records Worker, where recording is not required. Gathers the events of many requests into one batch,
+ * because a send costs more than the events in it.
+ *
+ * **Senders.** A timer and a send belong to the request in whose context they were made, and no request can wait for another
+ * one's. So the request that opens a batch sends it, kept alive by `waitUntil`. The others add texts to it and wait for
+ * nothing. A request that fills the batch, or whose client has disconnected, sends it at once: it may not live for 100 ms.
+ *
+ * **Cancelled senders.** If the platform ends the sender, its timers and its send end silently. A batch therefore stays in
+ * `unsent` until it is delivered or printed, and the next request of the isolate that writes after its deadline sends its
+ * events with its own. Sending events twice changes nothing. It is one send, because a request has few connections.
+ *
+ * **A queue that is down.** After a batch's first failed attempt each request sends its own events, until one send succeeds.
+ * So every request prints its own fallback lines, and `failed-batches.ts` prints those of the batches that were on their way.
+ * Only batches switch to this mode: where the queue is overloaded, the many sends must not keep it alive by failing.
+ */
+import type { InterceptorEvent } from "../../events/event.ts";
+import { toLedgerTexts } from "../../events/ledger-events.ts";
+import { REAL_TIMING, retry, type Timing } from "./delivery.ts";
+import type { FailedBatches, Sender } from "./failed-batches.ts";
+import type { AwaitedSink } from "./recorder.ts";
+import { progressOf, requestIdOf } from "./request-events.ts";
+
+export type BatchOptions = {
+  /** Whether an event goes to the ledger at all. */
+  readonly wants: (event: InterceptorEvent) => boolean;
+  /** Takes the texts of all events or rejects; may be called again with texts that it has taken. */
+  readonly deliver: (texts: readonly string[]) => Promise<unknown>;
+  readonly failed: FailedBatches;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly timing?: Timing;
+};
+
+/** From a batch's first event until it is sent. */
+export const GATHER_MS = 100;
+/** A batch of this size is sent at once. With the last events it is about one message (`MESSAGE_BYTES`), if most are ASCII. */
+export const FULL_CHARACTERS = 100_000;
+/** The age at which another request sends a batch: its sender's timer is then taken for dead. */
+const OVERDUE_MS = 250;
+/** The same for a batch that is being sent: longer than all attempts together. */
+const SENDING_MS = 8000;
+
+/** Holds no promise and no timer: all requests share it. */
+type Batch = {
+  readonly texts: string[];
+  characters: number;
+  sender: Sender;
+  /** From then on another request sends it. */
+  dueAt: number;
+  /** Whether it was gathered, and not sent by its only request while the queue was down. */
+  readonly isGathered: boolean;
+};
+
+export function batchEvents(options: BatchOptions): AwaitedSink {
+  const { wants, deliver, failed, now, timing = REAL_TIMING } = options;
+  const unsent = new Set<Batch>();
+  let open: Batch | null = null;
+  let isDown = false;
+
+  /** Sends the batch from the current request. Never rejects. */
+  const send = async (batch: Batch, sender: Sender): Promise<void> => {
+    if (open === batch) open = null;
+    batch.sender = sender;
+    batch.dueAt = now() + SENDING_MS;
+    try {
+      await retry(
+        () => deliver(batch.texts),
+        timing,
+        () => (isDown ||= batch.isGathered),
+      );
+      isDown = false;
+      unsent.delete(batch);
+    } catch (error) {
+      // Another request may have taken over, and it may have delivered the batch.
+      if (batch.sender === sender && unsent.has(batch)) {
+        await failed.print(batch.texts, sender, error);
+        unsent.delete(batch);
+      }
+    }
+    if (!sender.isOpen) failed.printWaiting();
+  };
+
+  const createBatch = (sender: Sender, isGathered: boolean): Batch => {
+    const batch: Batch = { texts: [], characters: 0, sender, dueAt: now() + OVERDUE_MS, isGathered };
+    unsent.add(batch);
+    if (isGathered) open = batch;
+    return batch;
+  };
+
+  const sendLater = (batch: Batch, sender: Sender): Promise<void> =>
+    new Promise((resolve) => {
+      timing.after(GATHER_MS, () => {
+        if (open === batch) void send(batch, sender).then(resolve);
+        else resolve();
+      });
+    });
+
+  /** Moves the events of overdue batches into this one. Returns whether it has to be sent at once. */
+  const takeOverdue = (batch: Batch): boolean => {
+    const at = now();
+    let isOverdue = false;
+    for (const other of unsent) {
+      if (other.dueAt > at) continue;
+      isOverdue = true;
+      if (other === batch) continue;
+      addTo(batch, other.texts);
+      unsent.delete(other);
+      if (open === other) open = null;
+    }
+    return isOverdue;
+  };
+
+  const add = (texts: readonly string[], sender: Sender, isUrgent: boolean): Promise<void> | null => {
+    const opened = isDown ? null : open;
+    const batch = opened ?? createBatch(sender, !isDown);
+    addTo(batch, texts);
+    const isOverdue = takeOverdue(batch);
+    if (isUrgent || isOverdue || isDown || batch.characters >= FULL_CHARACTERS) return send(batch, sender);
+    return opened === null ? sendLater(batch, sender) : null;
+  };
+
+  const write = (events: readonly InterceptorEvent[]): Promise<void> | null => {
+    const { isUnfinished, isCancelled } = progressOf(events);
+    const sender: Sender = { id: requestIdOf(events), isOpen: isUnfinished };
+    if (!sender.isOpen) closeSenders(unsent, sender.id);
+    const texts = toLedgerTexts(events.filter(wants));
+    if (texts.length === 0) return null;
+    return add(texts, sender, isCancelled || (!sender.isOpen && failed.hasWaiting()));
+  };
+
+  return { kind: "awaited", name: "ledger", required: false, write };
+}
+
+function addTo(batch: Batch, texts: readonly string[]): void {
+  for (const text of texts) {
+    batch.texts.push(text);
+    batch.characters += text.length;
+  }
+}
+
+/** Notes that the end of a request has been logged. */
+function closeSenders(batches: ReadonlySet<Batch>, id: string): void {
+  for (const { sender } of batches) if (sender.id === id) sender.isOpen = false;
+}
