@@ -25,8 +25,8 @@ export type FailedBatches = {
   readonly printWaiting: () => void;
 };
 
-/** Characters of waiting lines that one request prints: Workers Logs keeps 256 KB of each. */
-const MAX_WAITING_CHARACTERS = 100_000;
+/** Characters of waiting lines that one request prints: more than one start can have. Workers Logs keeps 256 KB of each request. */
+const MAX_WAITING_CHARACTERS = 150_000;
 /** Lines that wait at most. Those of further batches are printed at once. */
 const MAX_WAITING_LINES = 500;
 /** Requests remembered as reported. */

@@ -11,7 +11,7 @@ import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
-import { batchEvents } from "../../../src/gateway/sinks/batch-events.ts";
+import { batchEvents, GATHER_MS } from "../../../src/gateway/sinks/batch-events.ts";
 import type { Timing } from "../../../src/gateway/sinks/delivery.ts";
 import { createFailedBatches } from "../../../src/gateway/sinks/failed-batches.ts";
 import { recordsSink } from "../../../src/gateway/sinks/records.ts";
@@ -92,18 +92,20 @@ function backends(limit: ConnectionLimit, provider: (sent: Sent) => Promise<Resp
 }
 
 /** Timers that fire when the test says so. */
-function timers(): Timing & { readonly fire: () => void } {
-  const waiting = new Set<() => void>();
+function timers(): Timing & { readonly fire: (withinMs?: number) => void } {
+  const waiting = new Map<() => void, number>();
   return {
     random: () => 1,
-    after: (_, call) => {
-      waiting.add(call);
+    after: (ms, call) => {
+      waiting.set(call, ms);
       return () => void waiting.delete(call);
     },
-    fire: () => {
-      const due = [...waiting];
-      waiting.clear();
-      for (const call of due) call();
+    fire: (withinMs = Number.POSITIVE_INFINITY) => {
+      for (const [call, ms] of [...waiting]) {
+        if (ms > withinMs) continue;
+        waiting.delete(call);
+        call();
+      }
     },
   };
 }
@@ -190,10 +192,10 @@ describe.each(TRANSPORTS)(
           provider: backends(limit, () => Promise.resolve(json(fixture("chat/json").bytes))),
           allowedContent: ["CANARY-prompt"],
         });
-        const { events, response } = await gateway.exchange(
-          CENTRAL_CHAT,
-          post(STREAM_BODY, await signedAgents()),
-        );
+        const exchange = gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, await signedAgents()));
+        await until(() => typesOf(gateway.events).includes("interception_end"), "the end");
+        timing.fire(GATHER_MS);
+        const { events, response } = await exchange;
         expect(response.status).toBe(200);
         expect(typesOf(events)).toContain("initiator_override");
         const store = transport === "queue" ? "store: queue" : "store: database";

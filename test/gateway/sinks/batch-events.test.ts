@@ -296,7 +296,7 @@ describe("the log of a request that sends a batch which fails", () => {
       expect(ids).toEqual([id, id, id].map(uuidOf));
     }
     setup.queue.send = accept;
-    await call(setup, "recovered");
+    await call(setup, "again");
     for (const id of ["c", "d"]) await call(setup, id);
     await setup.isolate.advance(SETTLED_MS);
     // The one that found the queue up again, and one batch.

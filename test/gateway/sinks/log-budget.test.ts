@@ -299,8 +299,21 @@ describe("the fallback log of an interception whose start could not be delivered
     expect(new Set(fallbackEvents(lines))).toEqual(new Set([START, prompt, END]));
   });
 
-  it("keeps the delayed prompt when another interception ends", async () => {
+  it("prints the delayed prompt after the lines of another interception that ends first", async () => {
     const { lines, record, passTime } = openConsole();
+    record([START, prompt]);
+    await passTime();
+    record([{ ...END, interception_id: "01a20846-fe00-7abc-8def-000000000000" }]);
+    await passTime();
+    expect(fallbackEvents(lines).map(({ record_type }) => record_type)).toEqual([
+      "interception_start",
+      "interception_end",
+      "prompt_usage",
+    ]);
+  });
+
+  it("keeps the delayed prompt when another interception ends, where recording is required", async () => {
+    const { lines, record, passTime } = openConsole({ required: true });
     record([START, prompt]);
     await passTime();
     record([{ ...END, interception_id: "01a20846-fe00-7abc-8def-000000000000" }]);
