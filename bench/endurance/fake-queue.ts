@@ -15,6 +15,16 @@ export type FakeQueue = {
   readonly busy: () => number;
 };
 
+/** `send` posts the message itself, and `sendBatch` JSON with each message in base64. */
+function toMessages(path: string | undefined, body: string): readonly string[] {
+  if (path !== "/batch") return [body];
+  const { messages } = JSON.parse(body) as { readonly messages: readonly { readonly body: string }[] };
+  return messages.map((message) => Buffer.from(message.body, "base64").toString());
+}
+
+const eventsOf = (message: string): readonly QueuedEvent[] =>
+  (JSON.parse(message) as { readonly events: readonly QueuedEvent[] }).events;
+
 export async function startFakeQueue(): Promise<FakeQueue> {
   const events: string[] = [];
   const refused = new Set<string>();
@@ -24,11 +34,9 @@ export async function startFakeQueue(): Promise<FakeQueue> {
   let failing = false;
   /** Returns whether the queue accepts the message. */
   const take = (message: readonly QueuedEvent[]): boolean => {
-    const id = message[0]?.interception_id ?? "";
-    if (failing && isRefusedByQueue(id)) {
-      refused.add(id);
-      return false;
-    }
+    const ids = message.map(({ interception_id: id }) => id).filter((id) => failing && isRefusedByQueue(id));
+    for (const id of ids) refused.add(id);
+    if (ids.length > 0) return false;
     messages += 1;
     for (const { interception_id, record_type } of message) {
       const name = `${interception_id} ${record_type}`;
@@ -42,7 +50,7 @@ export async function startFakeQueue(): Promise<FakeQueue> {
     response.once("close", () => (busy -= 1));
     void text(request).then((body) => {
       if (request.url === "/failing") failing = body === "yes";
-      else if (!take((JSON.parse(body) as { readonly events: readonly QueuedEvent[] }).events)) {
+      else if (!take(toMessages(request.url, body).flatMap(eventsOf))) {
         response.writeHead(429).end();
         return;
       }

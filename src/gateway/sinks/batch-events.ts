@@ -53,83 +53,103 @@ type Batch = {
 };
 
 export function batchEvents(options: BatchOptions): AwaitedSink {
-  const { wants, deliver, failed, now, timing = REAL_TIMING } = options;
-  const unsent = new Set<Batch>();
-  let open: Batch | null = null;
-  let isDown = false;
-
-  /** Sends the batch from the current request. Never rejects. */
-  const send = async (batch: Batch, sender: Sender): Promise<void> => {
-    if (open === batch) open = null;
-    batch.sender = sender;
-    batch.dueAt = now() + SENDING_MS;
-    try {
-      await retry(
-        () => deliver(batch.texts),
-        timing,
-        () => (isDown ||= batch.isGathered),
-      );
-      isDown = false;
-      unsent.delete(batch);
-    } catch (error) {
-      // Another request may have taken over, and it may have delivered the batch.
-      if (batch.sender === sender && unsent.has(batch)) {
-        await failed.print(batch.texts, sender, error);
-        unsent.delete(batch);
-      }
-    }
-    if (!sender.isOpen) failed.printWaiting();
+  const batches = new Batches(options);
+  return {
+    kind: "awaited",
+    name: "ledger",
+    required: false,
+    write: (events) => {
+      const { isUnfinished, isCancelled } = progressOf(events);
+      const sender: Sender = { id: requestIdOf(events), isOpen: isUnfinished };
+      if (!sender.isOpen) batches.close(sender.id);
+      const texts = toLedgerTexts(events.filter(options.wants));
+      if (texts.length === 0) return null;
+      return batches.add(texts, sender, isCancelled || (!sender.isOpen && options.failed.hasWaiting()));
+    },
   };
+}
 
-  const createBatch = (sender: Sender, isGathered: boolean): Batch => {
-    const batch: Batch = { texts: [], characters: 0, sender, dueAt: now() + OVERDUE_MS, isGathered };
-    unsent.add(batch);
-    if (isGathered) open = batch;
+/** The batches of an isolate. */
+class Batches {
+  readonly #options: BatchOptions;
+  readonly #timing: Timing;
+  readonly #unsent = new Set<Batch>();
+  #open: Batch | null = null;
+  #isDown = false;
+
+  constructor(options: BatchOptions) {
+    this.#options = options;
+    this.#timing = options.timing ?? REAL_TIMING;
+  }
+
+  /** Notes that the end of a request has been logged. */
+  close(id: string): void {
+    for (const { sender } of this.#unsent) if (sender.id === id) sender.isOpen = false;
+  }
+
+  /** Returns null where the request has nothing to wait for. Never rejects. */
+  add(texts: readonly string[], sender: Sender, isUrgent: boolean): Promise<void> | null {
+    const opened = this.#isDown ? null : this.#open;
+    const batch = opened ?? this.#create(sender);
+    addTo(batch, texts);
+    const isOverdue = this.#takeOverdue(batch);
+    if (isUrgent || isOverdue || this.#isDown || batch.characters >= FULL_CHARACTERS)
+      return this.#send(batch, sender);
+    return opened === null ? this.#sendLater(batch, sender) : null;
+  }
+
+  #create(sender: Sender): Batch {
+    const dueAt = this.#options.now() + OVERDUE_MS;
+    const batch: Batch = { texts: [], characters: 0, sender, dueAt, isGathered: !this.#isDown };
+    this.#unsent.add(batch);
+    if (batch.isGathered) this.#open = batch;
     return batch;
-  };
-
-  const sendLater = (batch: Batch, sender: Sender): Promise<void> =>
-    new Promise((resolve) => {
-      timing.after(GATHER_MS, () => {
-        if (open === batch) void send(batch, sender).then(resolve);
-        else resolve();
-      });
-    });
+  }
 
   /** Moves the events of overdue batches into this one. Returns whether it has to be sent at once. */
-  const takeOverdue = (batch: Batch): boolean => {
-    const at = now();
+  #takeOverdue(batch: Batch): boolean {
+    const at = this.#options.now();
     let isOverdue = false;
-    for (const other of unsent) {
+    for (const other of this.#unsent) {
       if (other.dueAt > at) continue;
       isOverdue = true;
       if (other === batch) continue;
       addTo(batch, other.texts);
-      unsent.delete(other);
-      if (open === other) open = null;
+      this.#unsent.delete(other);
+      if (this.#open === other) this.#open = null;
     }
     return isOverdue;
-  };
+  }
 
-  const add = (texts: readonly string[], sender: Sender, isUrgent: boolean): Promise<void> | null => {
-    const opened = isDown ? null : open;
-    const batch = opened ?? createBatch(sender, !isDown);
-    addTo(batch, texts);
-    const isOverdue = takeOverdue(batch);
-    if (isUrgent || isOverdue || isDown || batch.characters >= FULL_CHARACTERS) return send(batch, sender);
-    return opened === null ? sendLater(batch, sender) : null;
-  };
+  #sendLater(batch: Batch, sender: Sender): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timing.after(GATHER_MS, () => {
+        if (this.#open === batch) void this.#send(batch, sender).then(resolve);
+        else resolve();
+      });
+    });
+  }
 
-  const write = (events: readonly InterceptorEvent[]): Promise<void> | null => {
-    const { isUnfinished, isCancelled } = progressOf(events);
-    const sender: Sender = { id: requestIdOf(events), isOpen: isUnfinished };
-    if (!sender.isOpen) closeSenders(unsent, sender.id);
-    const texts = toLedgerTexts(events.filter(wants));
-    if (texts.length === 0) return null;
-    return add(texts, sender, isCancelled || (!sender.isOpen && failed.hasWaiting()));
-  };
-
-  return { kind: "awaited", name: "ledger", required: false, write };
+  /** Sends the batch from the current request. */
+  async #send(batch: Batch, sender: Sender): Promise<void> {
+    const { deliver, failed, now } = this.#options;
+    if (this.#open === batch) this.#open = null;
+    batch.sender = sender;
+    batch.dueAt = now() + SENDING_MS;
+    const onFailed = (): void => void (this.#isDown ||= batch.isGathered);
+    try {
+      await retry(() => deliver(batch.texts), this.#timing, onFailed);
+      this.#isDown = false;
+      this.#unsent.delete(batch);
+    } catch (error) {
+      // Another request may have taken its events, and may have delivered them.
+      if (this.#unsent.has(batch)) {
+        await failed.print(batch.texts, sender, error);
+        this.#unsent.delete(batch);
+      }
+    }
+    if (!sender.isOpen) failed.printWaiting();
+  }
 }
 
 function addTo(batch: Batch, texts: readonly string[]): void {
@@ -137,9 +157,4 @@ function addTo(batch: Batch, texts: readonly string[]): void {
     batch.texts.push(text);
     batch.characters += text.length;
   }
-}
-
-/** Notes that the end of a request has been logged. */
-function closeSenders(batches: ReadonlySet<Batch>, id: string): void {
-  for (const { sender } of batches) if (sender.id === id) sender.isOpen = false;
 }

@@ -1,4 +1,4 @@
-/** What a group of one request's events says about the request. */
+/** A request's id and progress, read from a group of its events. */
 import type { InterceptorEvent } from "../../events/event.ts";
 
 type Group = readonly InterceptorEvent[];
@@ -29,6 +29,6 @@ export function progressOf(events: Group): Progress {
 /** The id of the request whose events these are. */
 export const requestIdOf = ([first]: Group): string => (first === undefined ? "" : idOf(first));
 
-/** The id of the request that recorded the event. What it read of an earlier call has ids of its own. */
+/** The id of the request that recorded the event. Results that it read of an earlier call have ids of their own. */
 export const idOf = (event: InterceptorEvent): string =>
   "retrieval_id" in event ? event.retrieval_id : event.interception_id;

@@ -101,8 +101,8 @@ function timers(): Timing & { readonly fire: (withinMs?: number) => void } {
       return () => void waiting.delete(call);
     },
     fire: (withinMs = Number.POSITIVE_INFINITY) => {
-      for (const [call, ms] of [...waiting]) {
-        if (ms > withinMs) continue;
+      const due = [...waiting].filter(([, ms]) => ms <= withinMs);
+      for (const [call] of due) {
         waiting.delete(call);
         call();
       }

@@ -6,7 +6,7 @@ import type { After } from "../../../src/shared/deadline.ts";
 
 export type SimulatedRequest = {
   readonly id: string;
-  /** What it has printed. */
+  /** The lines that it has printed. */
   readonly lines: string[];
   isCancelled: boolean;
 };
@@ -29,7 +29,7 @@ export type SimulatedIsolate = {
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 /** More microtasks than follow from any step here. A macrotask each would make the tests of many requests slow. */
 async function settle(): Promise<void> {
-  for (let at = 0; at < 200; at += 1) await null;
+  for (let at = 0; at < 200; at += 1) await Promise.resolve();
 }
 
 export function simulateIsolate(start: number): SimulatedIsolate {
