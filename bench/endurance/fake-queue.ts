@@ -31,6 +31,7 @@ export async function startFakeQueue(): Promise<FakeQueue> {
   const pairs = new Set<string>();
   let messages = 0;
   let busy = 0;
+  let aborted = 0;
   let failing = false;
   /** Returns whether the queue accepts the message. */
   const take = (message: readonly QueuedEvent[]): boolean => {
@@ -48,14 +49,16 @@ export async function startFakeQueue(): Promise<FakeQueue> {
   const server = createServer((request, response) => {
     busy += 1;
     response.once("close", () => (busy -= 1));
-    void text(request).then((body) => {
+    const respond = (body: string): void => {
       if (request.url === "/failing") failing = body === "yes";
       else if (!take(toMessages(request.url, body).flatMap(eventsOf))) {
         response.writeHead(429).end();
         return;
       }
       response.writeHead(200, { "content-type": "application/json" }).end(ACCEPTED);
-    });
+    };
+    // A send that its request abandons can be aborted within its body: it is not accepted.
+    text(request).then(respond, () => (aborted += 1));
   });
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
@@ -63,6 +66,6 @@ export async function startFakeQueue(): Promise<FakeQueue> {
     port: (server.address() as AddressInfo).port,
     pairs: () => pairs.size,
     busy: () => busy,
-    report: () => ({ messages, refused: refused.size, events }),
+    report: () => ({ messages, aborted, refused: refused.size, events }),
   };
 }
