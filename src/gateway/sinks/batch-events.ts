@@ -10,9 +10,9 @@
  * `unsent` until it is delivered or printed, and the next request of the isolate that writes after its deadline sends its
  * events with its own. Sending events twice changes nothing. It is one send, because a request has few connections.
  *
- * **A queue that is down.** After a batch's first failed attempt each request sends its own events, until one send succeeds.
- * So every request prints its own fallback lines, and `failed-batches.ts` prints those of the batches that were on their way.
- * Only batches switch to this mode: where the queue is overloaded, the many sends must not keep it alive by failing.
+ * **A queue that is down.** The sender of a batch prints its fallback lines (`failed-batches.ts`). From a failed attempt until
+ * a successful one, batches are small, so that the lines are spread over many requests. They are still batches: a
+ * queue or an isolate that is overloaded would not recover under a send for each request.
  */
 import type { InterceptorEvent } from "../../events/event.ts";
 import { toLedgerTexts } from "../../events/ledger-events.ts";
@@ -36,6 +36,8 @@ export type BatchOptions = {
 export const GATHER_MS = 100;
 /** A batch of this size is sent at once. With the last events it is about one message (`MESSAGE_BYTES`), if most are ASCII. */
 export const FULL_CHARACTERS = 100_000;
+/** The same after a failed attempt: the lines of such a batch fit into the 16,384 characters that Logpush keeps of its sender. */
+export const FULL_WHILE_DOWN = 8000;
 /** The age at which another request sends a batch: its sender's timer is then taken for dead. */
 const OVERDUE_MS = 250;
 /** The same for a batch that is being sent: longer than all attempts together. */
@@ -48,8 +50,6 @@ type Batch = {
   sender: Sender;
   /** From then on another request sends it. */
   dueAt: number;
-  /** Whether it was gathered, and not sent by its only request while the queue was down. */
-  readonly isGathered: boolean;
 };
 
 export function batchEvents(options: BatchOptions): AwaitedSink {
@@ -89,20 +89,20 @@ class Batches {
 
   /** Returns null where the request has nothing to wait for. Never rejects. */
   add(texts: readonly string[], sender: Sender, isUrgent: boolean): Promise<void> | null {
-    const opened = this.#isDown ? null : this.#open;
+    const opened = this.#open;
     const batch = opened ?? this.#create(sender);
     addTo(batch, texts);
     const isOverdue = this.#takeOverdue(batch);
-    if (isUrgent || isOverdue || this.#isDown || batch.characters >= FULL_CHARACTERS)
-      return this.#send(batch, sender);
+    const isFull = batch.characters >= (this.#isDown ? FULL_WHILE_DOWN : FULL_CHARACTERS);
+    if (isUrgent || isOverdue || isFull) return this.#send(batch, sender);
     return opened === null ? this.#sendLater(batch, sender) : null;
   }
 
   #create(sender: Sender): Batch {
     const dueAt = this.#options.now() + OVERDUE_MS;
-    const batch: Batch = { texts: [], characters: 0, sender, dueAt, isGathered: !this.#isDown };
+    const batch: Batch = { texts: [], characters: 0, sender, dueAt };
     this.#unsent.add(batch);
-    if (batch.isGathered) this.#open = batch;
+    this.#open = batch;
     return batch;
   }
 
@@ -116,7 +116,6 @@ class Batches {
       if (other === batch) continue;
       addTo(batch, other.texts);
       this.#unsent.delete(other);
-      if (this.#open === other) this.#open = null;
     }
     return isOverdue;
   }
@@ -136,7 +135,7 @@ class Batches {
     if (this.#open === batch) this.#open = null;
     batch.sender = sender;
     batch.dueAt = now() + SENDING_MS;
-    const onFailed = (): void => void (this.#isDown ||= batch.isGathered);
+    const onFailed = (): void => void (this.#isDown = true);
     try {
       await retry(() => deliver(batch.texts), this.#timing, onFailed);
       this.#isDown = false;

@@ -284,25 +284,28 @@ describe("the log of a request that sends a batch which fails", () => {
     expect(setup.missing()).toEqual([]);
   });
 
-  it("gets no lines of others any more once the queue is known to be down: each request prints its own", async () => {
+  it("has 16,384 characters at most where the queue is known to be down, although 200 requests end at once", async () => {
     const setup = setUp(rejects);
     await call(setup, "first");
     await setup.isolate.advance(SETTLED_MS);
-    const later = [await call(setup, "a"), await call(setup, "b")];
+    for (let n = 0; n < 200; n += 1) await call(setup, `${n}`);
     await setup.isolate.advance(SETTLED_MS);
-    for (const { id, lines } of later) {
-      const ids = lines
-        .filter((line) => line.includes(FALLBACK_MESSAGE))
-        .map((line) => (JSON.parse(line) as { event: InterceptorEvent }).event.interception_id);
-      expect(ids).toEqual([id, id, id].map(uuidOf));
-    }
+    const lengths = setup.isolate.requests.map(({ lines }) => lines.join("").length);
+    expect(Math.max(...lengths)).toBeLessThan(16_384);
+    expect([setup.recorded.length, setup.printed().length, setup.missing()]).toEqual([603, 603, []]);
+  });
+
+  it("has no more of it once a send succeeds: batches are large again", async () => {
+    const setup = setUp(rejects);
+    await call(setup, "first");
+    await setup.isolate.advance(SETTLED_MS);
     setup.queue.send = accept;
     await call(setup, "again");
-    for (const id of ["c", "d"]) await call(setup, id);
     await setup.isolate.advance(SETTLED_MS);
-    // The one that found the queue up again, and one batch.
+    for (let n = 0; n < 10; n += 1) await call(setup, `${n}`);
+    await setup.isolate.advance(SETTLED_MS);
     expect(setup.messages).toHaveLength(2);
-    expect(setup.missing()).toEqual([]);
+    expect([setup.printed().length, setup.missing()]).toEqual([3, []]);
   });
 });
 
