@@ -15,20 +15,29 @@ export type FakeQueue = {
   readonly busy: () => number;
 };
 
+/** `send` posts the message itself, and `sendBatch` JSON with each message in base64. */
+function toMessages(path: string | undefined, body: string): readonly string[] {
+  if (path !== "/batch") return [body];
+  const { messages } = JSON.parse(body) as { readonly messages: readonly { readonly body: string }[] };
+  return messages.map((message) => Buffer.from(message.body, "base64").toString());
+}
+
+const eventsOf = (message: string): readonly QueuedEvent[] =>
+  (JSON.parse(message) as { readonly events: readonly QueuedEvent[] }).events;
+
 export async function startFakeQueue(): Promise<FakeQueue> {
   const events: string[] = [];
   const refused = new Set<string>();
   const pairs = new Set<string>();
   let messages = 0;
   let busy = 0;
+  let aborted = 0;
   let failing = false;
   /** Returns whether the queue accepts the message. */
   const take = (message: readonly QueuedEvent[]): boolean => {
-    const id = message[0]?.interception_id ?? "";
-    if (failing && isRefusedByQueue(id)) {
-      refused.add(id);
-      return false;
-    }
+    const ids = message.map(({ interception_id: id }) => id).filter((id) => failing && isRefusedByQueue(id));
+    for (const id of ids) refused.add(id);
+    if (ids.length > 0) return false;
     messages += 1;
     for (const { interception_id, record_type } of message) {
       const name = `${interception_id} ${record_type}`;
@@ -40,14 +49,16 @@ export async function startFakeQueue(): Promise<FakeQueue> {
   const server = createServer((request, response) => {
     busy += 1;
     response.once("close", () => (busy -= 1));
-    void text(request).then((body) => {
+    const respond = (body: string): void => {
       if (request.url === "/failing") failing = body === "yes";
-      else if (!take((JSON.parse(body) as { readonly events: readonly QueuedEvent[] }).events)) {
+      else if (!take(toMessages(request.url, body).flatMap(eventsOf))) {
         response.writeHead(429).end();
         return;
       }
       response.writeHead(200, { "content-type": "application/json" }).end(ACCEPTED);
-    });
+    };
+    // A send that its request abandons can be aborted within its body: it is not accepted.
+    text(request).then(respond, () => (aborted += 1));
   });
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
@@ -55,6 +66,6 @@ export async function startFakeQueue(): Promise<FakeQueue> {
     port: (server.address() as AddressInfo).port,
     pairs: () => pairs.size,
     busy: () => busy,
-    report: () => ({ messages, refused: refused.size, events }),
+    report: () => ({ messages, aborted, refused: refused.size, events }),
   };
 }

@@ -38,6 +38,8 @@ export type Sent = {
 
 export type QueueReport = {
   readonly messages: number;
+  /** The number of sends that were aborted within their body. */
+  readonly aborted: number;
   /** The number of interceptions whose messages the queue always refuses. */
   readonly refused: number;
   /** One name (`<interception> <record type>`) for each time that the queue accepted an event. */

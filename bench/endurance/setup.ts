@@ -12,6 +12,7 @@ import { residentMiB } from "../cpu.ts";
 import { heapAfterCollection, openInspector, type Heap } from "../inspector.ts";
 import { CLIENT_KEYS } from "../traffic.ts";
 import type { Target } from "./client.ts";
+import { PLAN_HEADER } from "./plan.ts";
 import { startProvider, type Provider } from "./provider.ts";
 import { POINT_MARK, Records } from "./records.ts";
 
@@ -101,7 +102,14 @@ async function interceptorConfig({ url, queue }: Provider, failing: boolean): Pr
   const { script, settings } = await productionBundle();
   const vars = {
     ...settings.vars,
-    PROVIDERS: { openai: { type: "openai", base_url: `${url}/v1`, keys: ["PROVIDER_KEY"] } },
+    PROVIDERS: {
+      openai: {
+        type: "openai",
+        base_url: `${url}/v1`,
+        keys: ["PROVIDER_KEY"],
+        forward_headers: [PLAN_HEADER],
+      },
+    },
     IDENTITY: [{ source: "keys" }],
   };
   const dataset: Binding = { wrapped: "fake:counted-analytics", inner: { failing: failing ? "yes" : "" } };

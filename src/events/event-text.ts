@@ -12,7 +12,10 @@ const events: (InterceptorEvent | null)[] = Array.from({ length: KEPT }, () => n
 const texts: string[] = Array.from({ length: KEPT }, () => "");
 let next = 0;
 
-/** An event is never changed, so that its text stays valid. */
+/**
+ * Of an event that this version composed: one of another version may have other fields. An event is never changed, so that its
+ * text stays valid.
+ */
 export function eventText(event: InterceptorEvent): string {
   const at = events.indexOf(event);
   if (at >= 0) return texts[at] as string;

@@ -68,6 +68,7 @@ const toLine = (event: InterceptorEvent, sign: Sign | null): Promise<string> =>
 
 const BEGIN = `{"message":${JSON.stringify(FALLBACK_MESSAGE)},`;
 
+/** All of it: the event may be one of another version. */
 const toJson = (event: InterceptorEvent): string => escapeUnsafe(JSON.stringify(event));
 
 export const toFallbackLine = (event: InterceptorEvent): string => `${BEGIN}"event":${toJson(event)}}`;

@@ -14,9 +14,13 @@ export function isContent(type: RecordType, name: string): boolean {
  * The event as JSON of at most `maxBytes` bytes of UTF-8, its content halved until it fits.
  * @throws RangeError where it does not fit even without content.
  */
-export function toJsonWithin(event: InterceptorEvent, maxBytes: number): string {
-  const whole = JSON.stringify(event);
+export const toJsonWithin = (event: InterceptorEvent, maxBytes: number): string =>
+  textWithin(JSON.stringify(event), maxBytes);
+
+/** The same for an event of which only the text is left. */
+export function textWithin(whole: string, maxBytes: number): string {
   if (fits(whole, maxBytes)) return whole;
+  const event = JSON.parse(whole) as InterceptorEvent;
   for (let max = 8192; max >= 1; max = max >> 1) {
     const json = JSON.stringify(withTruncatedContent(event, max));
     if (fits(json, maxBytes)) return json;
@@ -24,7 +28,8 @@ export function toJsonWithin(event: InterceptorEvent, maxBytes: number): string 
   throw new RangeError(`an event of ${whole.length} characters does not fit into ${maxBytes} bytes`);
 }
 
-function fits(text: string, maxBytes: number): boolean {
+/** Whether the text takes at most `maxBytes` bytes of UTF-8. */
+export function fits(text: string, maxBytes: number): boolean {
   // A UTF-16 unit takes one to three bytes: most texts need not be counted.
   return text.length * 3 <= maxBytes || (text.length <= maxBytes && byteLength(text) <= maxBytes);
 }

@@ -3,23 +3,47 @@
  * the ledger keeps usage in the row of its interception, so the end carries it.
  */
 import type { InterceptionEnd, InterceptorEvent, TokenUsage } from "./event.ts";
+import { eventText } from "./event-text.ts";
 
 /** In their order. A usage event without its end stays as it is. */
-export function toLedgerEvents(events: readonly InterceptorEvent[]): readonly InterceptorEvent[] {
-  if (!events.some(({ record_type: type }) => type === "token_usage")) return events;
-  const ends = new Set(events.filter(isEnd).map(({ interception_id: id }) => id));
-  const usages = new Map<string, TokenUsage>();
-  for (const event of events)
-    if (event.record_type === "token_usage" && ends.has(event.interception_id))
-      usages.set(event.interception_id, event);
-  return events.flatMap((event) => {
+export const toLedgerEvents = (events: readonly InterceptorEvent[]): readonly InterceptorEvent[] =>
+  mergeUsage(events, (event) => event, withUsage);
+
+/** The texts of the same events. */
+export const toLedgerTexts = (events: readonly InterceptorEvent[]): readonly string[] =>
+  mergeUsage(events, eventText, textWithUsage);
+
+/** `merge`: an end and its usage as one value. */
+function mergeUsage<T>(
+  events: readonly InterceptorEvent[],
+  convert: (event: InterceptorEvent) => T,
+  merge: (end: InterceptionEnd, usage: TokenUsage) => T,
+): readonly T[] {
+  const usages = usagesWithEnd(events);
+  if (usages === null) return events.map(convert);
+  const merged: T[] = [];
+  for (const event of events) {
     const usage = usages.get(event.interception_id);
-    if (!usage) return [event];
-    if (event.record_type === "token_usage") return [];
-    return [isEnd(event) ? withUsage(event, usage) : event];
-  });
+    if (usage === undefined) merged.push(convert(event));
+    else if (isEnd(event)) merged.push(merge(event, usage));
+    else if (event.record_type !== "token_usage") merged.push(convert(event));
+  }
+  return merged;
 }
 
+/** The usages whose end is among the events, by the interception's id; null where there is no usage. */
+function usagesWithEnd(events: readonly InterceptorEvent[]): ReadonlyMap<string, TokenUsage> | null {
+  if (!events.some(isUsage)) return null;
+  const ends = new Set(events.filter(isEnd).map(({ interception_id: id }) => id));
+  return new Map(
+    events
+      .filter(isUsage)
+      .filter(({ interception_id: id }) => ends.has(id))
+      .map((usage) => [usage.interception_id, usage]),
+  );
+}
+
+const isUsage = (event: InterceptorEvent): event is TokenUsage => event.record_type === "token_usage";
 const isEnd = (event: InterceptorEvent): event is InterceptionEnd => event.record_type === "interception_end";
 
 const withUsage = (end: InterceptionEnd, { metadata, raw_usage }: TokenUsage): InterceptionEnd => ({
@@ -27,3 +51,11 @@ const withUsage = (end: InterceptionEnd, { metadata, raw_usage }: TokenUsage): I
   usage_metadata: metadata,
   raw_usage,
 });
+
+/** Appended as text: most of the end's text is the same in the log. */
+function textWithUsage(end: InterceptionEnd, usage: TokenUsage): string {
+  if (end.usage_metadata !== undefined || end.raw_usage !== undefined)
+    return eventText(withUsage(end, usage));
+  const rest = JSON.stringify({ usage_metadata: usage.metadata, raw_usage: usage.raw_usage });
+  return `${eventText(end).slice(0, -1)},${rest.slice(1)}`;
+}

@@ -10,7 +10,8 @@ import { byteLength } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
 import { MAC_LENGTH, MISPLACED_MAC, type MacPurpose, type PresentedMac, type Sign } from "./event-mac.ts";
 import { hasEventId, isOfUnknownType } from "./event-id.ts";
-import { toJsonWithin } from "./json-within.ts";
+import { eventText } from "./event-text.ts";
+import { fits, textWithin } from "./json-within.ts";
 
 /** Below the 128,000 that a message may have with the queue's own overhead: https://developers.cloudflare.com/queues/platform/limits/ */
 export const MESSAGE_BYTES = 120_000;
@@ -26,24 +27,31 @@ const PURPOSE: MacPurpose = `message/${VERSION}`;
 
 /** As few messages as possible, the events in their order. */
 export const toMessages = (events: readonly InterceptorEvent[]): string[] =>
-  toArrays(events).map((array) => `${BEGIN}"events":${array}}`);
+  joinMessages(events.map(eventText));
 
 /** The same messages with a MAC each. */
 export const toSignedMessages = (events: readonly InterceptorEvent[], sign: Sign): Promise<string[]> =>
+  joinSignedMessages(events.map(eventText), sign);
+
+/** `texts`: those of the events, which may be of several requests. */
+export const joinMessages = (texts: readonly string[]): string[] =>
+  toArrays(texts).map((array) => `${BEGIN}"events":${array}}`);
+
+export const joinSignedMessages = (texts: readonly string[], sign: Sign): Promise<string[]> =>
   Promise.all(
-    toArrays(events).map(async (array) => `${BEGIN}"mac":"${await sign(PURPOSE, array)}","events":${array}}`),
+    toArrays(texts).map(async (array) => `${BEGIN}"mac":"${await sign(PURPOSE, array)}","events":${array}}`),
   );
 
-/** The events as texts of JSON arrays of at most `EVENTS_BYTES`. */
-function toArrays(events: readonly InterceptorEvent[]): string[] {
-  const all = JSON.stringify(events);
-  // A UTF-16 unit takes one to three bytes: most groups need not be counted.
-  if (events.length > 0 && all.length * 3 <= EVENTS_BYTES) return [all];
+/** The texts joined into JSON arrays of at most `EVENTS_BYTES`. */
+function toArrays(texts: readonly string[]): string[] {
+  if (texts.length === 0) return [];
+  const all = `[${texts.join(",")}]`;
+  if (fits(all, EVENTS_BYTES)) return [all];
   const arrays: string[] = [];
   let open: string[] = [];
   let bytes = 2;
-  for (const event of events) {
-    const json = toJsonWithin(event, EVENTS_BYTES - 2);
+  for (const text of texts) {
+    const json = textWithin(text, EVENTS_BYTES - 2);
     const size = byteLength(json) + 1;
     if (open.length > 0 && bytes + size > EVENTS_BYTES) {
       arrays.push(`[${open.join(",")}]`);

@@ -4,13 +4,13 @@
  */
 import type { InterceptorEvent } from "../events/event.ts";
 import { createSign, type Sign } from "../events/event-mac.ts";
+import { eventText } from "../events/event-text.ts";
 import { createFallbackLog } from "../events/fallback-log.ts";
-import { toMessages, toSignedMessages } from "../events/queue-message.ts";
+import { joinMessages, joinSignedMessages } from "../events/queue-message.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { configVersion } from "../shared/config/version.ts";
-import { realTimer } from "../shared/deadline.ts";
-import { logOperatorEvent } from "../shared/operator-log.ts";
+import { errorName, logOperatorEvent } from "../shared/operator-log.ts";
 import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
@@ -33,7 +33,9 @@ import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
+import { batchEvents } from "./sinks/batch-events.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
+import { createFailedBatches } from "./sinks/failed-batches.ts";
 import { limitUnconfirmed, trackUnconfirmedKeys } from "./sinks/unconfirmed-keys.ts";
 import { logSink } from "./sinks/log.ts";
 import { sendMessages } from "./sinks/queue.ts";
@@ -69,13 +71,13 @@ const MAX_REJECTED_OPT_INS = 1000;
 /** The dialect of error bodies where no route names a provider. */
 export const fallbackDialect = openai;
 
-function sinks(config: Config, { now }: Platform): Sink[] {
+function sinks(config: Config, platform: Platform): Sink[] {
   const [key] = config.eventMacKeys;
   const sign = key === undefined ? null : createSign(key);
   return [
     sign !== null && config.recording.logMac ? signedLogSink(print, sign) : logSink(print),
     analyticsEngineSink(config.interceptions, config.overrides),
-    ...recordsSinks(config, sign, now),
+    ...recordsSinks(config, sign, platform),
   ];
 }
 
@@ -83,24 +85,30 @@ function sinks(config: Config, { now }: Platform): Sink[] {
 function recordsSinks(
   { queue, records, recording: { required, allEvents } }: Config,
   sign: Sign | null,
-  now: () => number,
+  { now, logError }: Platform,
 ): Sink[] {
   const send = queue
     ? (messages: readonly string[]) => sendMessages(queue, messages)
     : records && ((messages: readonly string[]) => records.store(messages));
   if (!send) return [];
-  const deliver = async (events: readonly InterceptorEvent[]): Promise<void> =>
-    send(sign === null ? toMessages(events) : await toSignedMessages(events, sign));
+  const deliverTexts = async (texts: readonly string[]): Promise<void> =>
+    send(sign === null ? joinMessages(texts) : await joinSignedMessages(texts, sign));
+  const deliver = (events: readonly InterceptorEvent[]): Promise<void> => deliverTexts(events.map(eventText));
   const fallback = createFallbackLog(print, sign);
+  const report = (id: string, error: unknown): void =>
+    logError({ event: "sink_failed", sink: "ledger", interception_id: id, error: errorName(error) });
   // Only an archive keeps each refusal without a verified actor.
   const keepsAll = queue !== null && allEvents;
-  const all = recordsSink({ required, wants: keepsAll ? () => true : limitDetails(), fallback, deliver });
+  const wants = keepsAll ? () => true : limitDetails();
+  const all = required
+    ? recordsSink({ required, wants, fallback, deliver })
+    : batchEvents({ wants, deliver: deliverTexts, failed: createFailedBatches(fallback, report), now });
   const ownKeys = trackUnconfirmedKeys(now);
   const sink = keepsAll ? all : limitUnconfirmed(all, ownKeys);
   const counts = recordsSink({ required: false, wants: () => true, fallback, deliver });
   const newId = (): string => uuidV7(now(), randomUuid());
   return [
-    required ? sink : coalesceStarts(sink, realTimer, keepsAll ? undefined : ownKeys.starts),
+    required || keepsAll ? sink : coalesceStarts(sink, ownKeys.starts),
     refusalCountsSink(counts.write, { now, newId, keys: ownKeys }),
   ];
 }

@@ -6,6 +6,8 @@ import type { Field } from "../../src/events/field.ts";
 import { CALL, CALLER, RECORDS, type RecordDefinition, type RecordType } from "../../src/events/fields.ts";
 import { ANALYTICS_COLUMNS } from "../../src/events/record-facts.ts";
 import { interceptionRow, overrideRow, toRow } from "../../src/gateway/sinks/analytics-row.ts";
+import { readFallbackLine, toFallbackLine } from "../../src/events/fallback-log.ts";
+import { toJsonWithin } from "../../src/events/json-within.ts";
 import { escapeUnsafe } from "../../src/shared/log-line.ts";
 import { everyEvent, END } from "../support/in-workerd/events.ts";
 import { seededRandom } from "../support/rechunk.ts";
@@ -99,4 +101,11 @@ describe("the row of an event", () => {
       expect(overrideRow(override), `seed ${SEED}`).toEqual(toRow(ANALYTICS_COLUMNS.overrides, override));
     }
   });
+});
+
+// The text of an event of another version is not written here: its further fields would be lost.
+it("a fallback line and a stored event keep fields that this version does not know", () => {
+  const later = { ...END, of_a_later_version: "kept" };
+  expect(readFallbackLine(toFallbackLine(later))?.event).toEqual(later);
+  expect(JSON.parse(toJsonWithin(later, 100_000))).toEqual(later);
 });

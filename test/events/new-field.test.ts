@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { InterceptionEnd } from "../../src/events/event.ts";
 import { orNull } from "../../src/events/field.ts";
 import { RECORDS, type RecordDefinition } from "../../src/events/fields.ts";
-import { readMessage, toMessages } from "../../src/events/queue-message.ts";
+import { joinMessages, readMessage } from "../../src/events/queue-message.ts";
 import { analyticsColumnsOf, type AnalyticsColumns } from "../../src/events/analytics-columns.ts";
 import { ANALYTICS_COLUMNS } from "../../src/events/record-facts.ts";
 import { toRow } from "../../src/gateway/sinks/analytics-row.ts";
@@ -121,6 +121,8 @@ describe("a new field of interception_end", () => {
   // Its text is that of event-writers.ts, which `npm run tables` generates (event-text.test.ts).
   it("crosses the queue", () => {
     const event: InterceptionEnd = END_WITH_FIELD;
-    expect(toMessages([event]).flatMap((message) => readMessage(message).events)).toEqual([END_WITH_FIELD]);
+    expect(joinMessages([JSON.stringify(event)]).flatMap((message) => readMessage(message).events)).toEqual([
+      END_WITH_FIELD,
+    ]);
   });
 });

@@ -8,6 +8,7 @@ import { KEY, NEXT_KEY } from "../support/in-workerd/mac-keys.ts";
 import { readMessage } from "../../src/events/queue-message.ts";
 import type { RecordsService } from "../../src/events/records-service.ts";
 import worker from "../../src/gateway/index.ts";
+import { GATHER_MS } from "../../src/gateway/sinks/batch-events.ts";
 import { GROUP_MS } from "../../src/gateway/sinks/refusal-counts.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { API_ROUTES } from "../../src/shared/api-routes.ts";
@@ -48,9 +49,9 @@ type Spies = {
 /** Replaces the console and the network. The provider responds to every request. */
 function spies(): Spies {
   const real = setTimeout;
-  // The counts of refusals are written at once.
+  // Batches and the counts of refusals are written at once.
   vi.spyOn(globalThis, "setTimeout").mockImplementation(((fire: () => void, ms?: number) =>
-    real(fire, ms === GROUP_MS ? 0 : ms)) as typeof setTimeout);
+    real(fire, ms === GATHER_MS || ms === GROUP_MS ? 0 : ms)) as typeof setTimeout);
   const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(
     async () =>
       new Response(wholeBody(fixture("chat/json").bytes), {

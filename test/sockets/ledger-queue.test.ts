@@ -412,6 +412,29 @@ describe("H7 when recording is required and the queue accepts everything", () =>
     expect(JSON.stringify(queued)).not.toMatch(new RegExp(`${SECRET}|${OWN_KEY}`));
   });
 
+  it("queues events of one response that take two messages", async () => {
+    const calls = Array.from({ length: 10 }, (_, index) => ({
+      ...toolCall,
+      id: `call_${index}`,
+      function: { name: "write_file", arguments: JSON.stringify({ text: "✓".repeat(8000) }) },
+    }));
+    const choices = [{ index: 0, message: { tool_calls: calls }, finish_reason: "tool_calls" }];
+    upstream.respondWith(respond.json(200, { ...WHOLE, choices }));
+    const { id } = await exchange(takingRequired.port, { target: CHAT, body: { model: "m", messages } });
+    const tools = await until(
+      () => {
+        const all = takingRequired.queued().filter((event) => event.record_type === "tool_usage");
+        return all.length >= calls.length ? all : undefined;
+      },
+      () => JSON.stringify(takingRequired.queued()),
+    );
+    expect(tools.map(({ tool_call_id }) => tool_call_id)).toEqual(calls.map((one) => one.id));
+    const own = takingRequired
+      .queuedTexts()
+      .filter((text) => text.includes(id) && text.includes("tool_usage"));
+    expect(own.length).toBeGreaterThan(1);
+  });
+
   it("forwards a passthrough once its owner and its start are in the queue", async () => {
     const { before } = respondAfterSnapshot(respond.json(200, { data: [] }));
     expect((await exchange(takingRequired.port, OWNED_FILES)).status).toBe(200);

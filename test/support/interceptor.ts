@@ -140,13 +140,17 @@ async function start(
   return startWorkerd({ config, sockets: { http: port, mark: undefined }, output });
 }
 
-const QUEUE = `export default {
+/** `send` posts the message itself, and `sendBatch` JSON with each message in base64. */
+const QUEUE = `
+const decode = ({ body }) => new TextDecoder().decode(Uint8Array.from(atob(body), (char) => char.charCodeAt(0)));
+export default {
   async fetch(request, { MODE }) {
     if (MODE === "hanging") return new Promise((resolve) => setTimeout(resolve, 2147483647));
     // Read in any case: a send whose message is not read hangs, regardless of the response.
-    const message = await request.text();
+    const body = await request.text();
     if (MODE === "refusing") return new Response("Too Many Requests", { status: 429 });
-    console.debug(${JSON.stringify(QUEUE_MARK)} + message);
+    const messages = new URL(request.url).pathname === "/batch" ? JSON.parse(body).messages.map(decode) : [body];
+    for (const message of messages) console.debug(${JSON.stringify(QUEUE_MARK)} + message);
     return Response.json({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } });
   },
 };`;

@@ -16,7 +16,8 @@ export type Sink =
       readonly kind: "awaited";
       readonly name: string;
       readonly required: boolean;
-      readonly write: (events: Group) => Promise<void>;
+      /** Returns null where this request has nothing to wait for. */
+      readonly write: (events: Group) => Promise<void> | null;
     };
 
 /** A sink that writes asynchronously. */
@@ -49,16 +50,17 @@ export function createRecorder(
     return false;
   };
 
-  const writeTo = (sink: Sink, events: Group): Promise<boolean> => {
+  /** Returns null where there is nothing to wait for. */
+  const writeTo = (sink: Sink, events: Group): Promise<boolean> | null => {
     try {
-      if (sink.kind === "awaited") {
-        return sink.write(events).then(
+      const written = sink.write(events) ?? null;
+      return (
+        written &&
+        written.then(
           () => true,
           (error: unknown) => fail(sink.name, error),
-        );
-      }
-      sink.write(events);
-      return TAKEN;
+        )
+      );
     } catch (error) {
       return Promise.resolve(fail(sink.name, error));
     }
@@ -71,7 +73,7 @@ export function createRecorder(
     const required: Promise<boolean>[] = [];
     for (const sink of sinks) {
       const written = writeTo(sink, events);
-      if (sink.kind === "immediate") continue;
+      if (written === null || sink.kind === "immediate") continue;
       waitUntil(written);
       if (sink.required) required.push(written);
     }

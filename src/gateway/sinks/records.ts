@@ -1,13 +1,14 @@
 /**
  * Sink: the ledger of the records Worker. Passes each group of events to the queue, or to the records Worker directly;
- * retries with jitter, and when that fails prints every event whole, so that `npm run replay` can store it later.
+ * retries with jitter, and when that fails prints every event whole, so that `npm run replay` can store it later. It resolves
+ * when the group is delivered, which required recording needs; `batch-events.ts` is the sink where nothing waits.
  */
 import type { InterceptorEvent } from "../../events/event.ts";
 import { toLedgerEvents } from "../../events/ledger-events.ts";
 import type { FallbackLog } from "../../events/fallback-log.ts";
-import { realTimer, TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
-import { isUnfinished, requestIdOf } from "./coalesce-starts.ts";
+import { REAL_TIMING, retry, type Timing } from "./delivery.ts";
 import type { AwaitedSink } from "./recorder.ts";
+import { progressOf, requestIdOf } from "./request-events.ts";
 
 export type RecordsSinkOptions = {
   readonly required: boolean;
@@ -20,24 +21,11 @@ export type RecordsSinkOptions = {
   readonly timing?: Timing;
 };
 
-/** Timers and jitter; tests pass their own. */
-export type Timing = {
-  readonly after: After;
-  /** From 0 to 1. */
-  readonly random: () => number;
-};
-
-const REAL_TIMING: Timing = { after: realTimer, random: Math.random };
-
-/** The deadline of one attempt, and the longest pause before each retry: 6.3 s in total at most. */
-const ATTEMPT_MS = 2000;
-const PAUSES_MS = [50, 250];
-
 /**
  * Characters of an unfinished interception that are printed at once: the line of its end must fit into the 16,384
  * characters that Logpush keeps of one request. The rest is printed with the end.
  */
-const CHARACTERS_BEFORE_END = 4500;
+export const CHARACTERS_BEFORE_END = 4500;
 /** The interceptions tracked at most: those whose request the platform ended are never removed otherwise. */
 const MAX_OPEN = 500;
 
@@ -84,30 +72,7 @@ export function recordsSink(options: RecordsSinkOptions): AwaitedSink {
     const wanted = toLedgerEvents(events.filter(wants));
     if (wanted.length === 0) return;
     const id = requestIdOf(wanted);
-    await (isUnfinished(wanted) ? begin(id, wanted) : finish(id, wanted));
+    await (progressOf(wanted).isUnfinished ? begin(id, wanted) : finish(id, wanted));
   };
   return { kind: "awaited", name: "ledger", required, write };
-}
-
-/** Tries, and tries again after each pause. Rejects as the last attempt did. */
-async function retry(attempt: () => Promise<unknown>, timing: Timing): Promise<void> {
-  for (const pause of PAUSES_MS) {
-    try {
-      return await attemptInTime(attempt, timing);
-    } catch {
-      // Full pause or half of it: requests that failed together do not retry together.
-      await sleep(pause * (0.5 + timing.random() / 2), timing);
-    }
-  }
-  return attemptInTime(attempt, timing);
-}
-
-/** Rejects when the attempt takes too long. A late attempt goes on unobserved; storing events twice changes nothing. */
-async function attemptInTime(attempt: () => Promise<unknown>, { after }: Timing): Promise<void> {
-  const result = await withDeadline(attempt(), ATTEMPT_MS, after);
-  if (result === TIMED_OUT) throw new DOMException("not taken in time", "TimeoutError");
-}
-
-function sleep(ms: number, { after }: Timing): Promise<void> {
-  return new Promise((resolve) => void after(ms, resolve));
 }

@@ -34,8 +34,6 @@ type Counted = { readonly at: string; readonly reason: string; readonly provider
 
 type Group = { readonly openedAt: number; readonly sums: Map<string, RefusalSum> };
 
-const DONE = Promise.resolve();
-
 /** `write`: takes the groups of counts. */
 export function refusalCountsSink(
   write: AwaitedSink["write"],
@@ -64,13 +62,13 @@ export function refusalCountsSink(
     write: (events) => {
       const overdue = open !== null && now() - open.openedAt >= OVERDUE_MS ? close(open) : null;
       const counted = toCounted(events, keys);
-      if (counted.length === 0) return overdue ?? DONE;
+      if (counted.length === 0) return overdue;
       if (open === null) {
         const written = openGroup(counted);
         return overdue === null ? written : Promise.all([overdue, written]).then(() => undefined);
       }
       addTo(open, counted);
-      return DONE;
+      return null;
     },
   };
 }

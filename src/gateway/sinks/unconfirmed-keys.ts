@@ -76,7 +76,7 @@ export function limitUnconfirmed(sink: AwaitedSink, { starts, settle }: Unconfir
         stored = 0;
       }
       stored += 1;
-      return stored <= MAX_DETAILS ? sink.write(events) : Promise.resolve();
+      return stored <= MAX_DETAILS ? sink.write(events) : null;
     },
   };
 }

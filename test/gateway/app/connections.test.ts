@@ -4,14 +4,17 @@
  */
 import { beforeEach, describe, expect, it } from "vitest";
 import { env } from "cloudflare:workers";
-import { toMessages } from "../../../src/events/queue-message.ts";
+import { eventText } from "../../../src/events/event-text.ts";
+import { joinMessages } from "../../../src/events/queue-message.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import type { Sink } from "../../../src/gateway/sinks/recorder.ts";
 import { createFallbackLog, FALLBACK_MESSAGE } from "../../../src/events/fallback-log.ts";
-import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { batchEvents, GATHER_MS } from "../../../src/gateway/sinks/batch-events.ts";
+import type { Timing } from "../../../src/gateway/sinks/delivery.ts";
+import { createFailedBatches } from "../../../src/gateway/sinks/failed-batches.ts";
+import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import type { Records } from "../../../src/records/wiring.ts";
 import { API_ROUTES } from "../../../src/shared/api-routes.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
@@ -89,18 +92,20 @@ function backends(limit: ConnectionLimit, provider: (sent: Sent) => Promise<Resp
 }
 
 /** Timers that fire when the test says so. */
-function timers(): Timing & { readonly fire: () => void } {
-  const waiting = new Set<() => void>();
+function timers(): Timing & { readonly fire: (withinMs?: number) => void } {
+  const waiting = new Map<() => void, number>();
   return {
     random: () => 1,
-    after: (_, call) => {
-      waiting.add(call);
+    after: (ms, call) => {
+      waiting.set(call, ms);
       return () => void waiting.delete(call);
     },
-    fire: () => {
-      const due = [...waiting];
-      waiting.clear();
-      for (const call of due) call();
+    fire: (withinMs = Number.POSITIVE_INFINITY) => {
+      const due = [...waiting].filter(([, ms]) => ms <= withinMs);
+      for (const [call] of due) {
+        waiting.delete(call);
+        call();
+      }
     },
   };
 }
@@ -120,15 +125,24 @@ async function createLedger(limit: ConnectionLimit, { timing, transport, backend
   const lines: string[] = [];
   const queue = limitedQueue(limit, backend);
   const records = await limitedRecords(limit, backend);
-  const sink: Sink = recordsSink({
-    required,
-    wants: () => true,
-    deliver: (events) =>
-      transport === "queue" ? sendMessages(queue, toMessages(events)) : records.store(events),
-    fallback: createFallbackLog((line) => void lines.push(line)),
-    timing,
-  });
-  return { lines, sink: required ? sink : coalesceStarts(sink, timing.after) };
+  const deliver = (texts: readonly string[]): Promise<void> =>
+    transport === "queue" ? sendMessages(queue, joinMessages(texts)) : records.store(joinMessages(texts));
+  const fallback = createFallbackLog((line) => void lines.push(line));
+  const options = { wants: () => true, timing };
+  const sink: Sink = required
+    ? recordsSink({
+        ...options,
+        required,
+        deliver: (events) => deliver(events.map(eventText)),
+        fallback,
+      })
+    : batchEvents({
+        ...options,
+        deliver,
+        failed: createFailedBatches(fallback, () => undefined),
+        now: () => T0,
+      });
+  return { lines, sink };
 }
 
 const isStore = (what: string): boolean => what.startsWith("store");
@@ -178,10 +192,10 @@ describe.each(TRANSPORTS)(
           provider: backends(limit, () => Promise.resolve(json(fixture("chat/json").bytes))),
           allowedContent: ["CANARY-prompt"],
         });
-        const { events, response } = await gateway.exchange(
-          CENTRAL_CHAT,
-          post(STREAM_BODY, await signedAgents()),
-        );
+        const exchange = gateway.exchange(CENTRAL_CHAT, post(STREAM_BODY, await signedAgents()));
+        await until(() => typesOf(gateway.events).includes("interception_end"), "the end");
+        timing.fire(GATHER_MS);
+        const { events, response } = await exchange;
         expect(response.status).toBe(200);
         expect(typesOf(events)).toContain("initiator_override");
         const store = transport === "queue" ? "store: queue" : "store: database";

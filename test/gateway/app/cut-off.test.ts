@@ -6,13 +6,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
-import { readMessage, toMessages } from "../../../src/events/queue-message.ts";
+import { joinMessages, readMessage } from "../../../src/events/queue-message.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { runMaintenance, ORPHANED_AFTER_MS } from "../../../src/records/ledger/maintain/cron.ts";
 import { analyticsEngineSink } from "../../../src/gateway/sinks/analytics-engine.ts";
 import { createFallbackLog } from "../../../src/events/fallback-log.ts";
-import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { batchEvents } from "../../../src/gateway/sinks/batch-events.ts";
+import type { Timing } from "../../../src/gateway/sinks/delivery.ts";
+import { createFailedBatches } from "../../../src/gateway/sinks/failed-batches.ts";
 import { logSink } from "../../../src/gateway/sinks/log.ts";
 import { findEvents } from "../../../tools/replay/logged-events.ts";
 import { StrictAnalytics } from "../../support/strict-analytics.ts";
@@ -73,18 +74,18 @@ function createSinks(queueBehavior: QueueBehavior) {
     writeDataPoint: (point: Parameters<StrictAnalytics["writeDataPoint"]>[0]) =>
       void (isCutOff || dataset.writeDataPoint(point)),
   });
-  const ledger = recordsSink({
-    required: false,
+  const ledger = batchEvents({
     wants: () => true,
-    deliver: (events) => sendMessages(queue, toMessages(events)),
-    fallback: createFallbackLog(print),
+    deliver: (texts) => sendMessages(queue, joinMessages(texts)),
+    failed: createFailedBatches(createFallbackLog(print), () => undefined),
+    now: () => T0,
     timing: { after, random: () => 1 },
   });
   return {
     sinks: [
       logSink(print),
       analyticsEngineSink(untilCutOff(data.interceptions), untilCutOff(data.overrides)),
-      coalesceStarts(ledger, after),
+      ledger,
     ],
     cutOff: () => void (isCutOff = true),
     /** Fires all timers once, unless cut off. */

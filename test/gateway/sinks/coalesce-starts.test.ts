@@ -18,12 +18,13 @@ import {
 } from "../../support/in-workerd/events.ts";
 
 /** Timers that fire on demand, and a sink that keeps the groups that it takes. */
-function setUp(write?: AwaitedSink["write"]) {
+function setUp(write?: AwaitedSink["write"], isDelayed = (): boolean => true) {
   const timers = new Set<() => void>();
   const taken: (readonly InterceptorEvent[])[] = [];
   const keep: AwaitedSink["write"] = async (events) => void taken.push(events);
   const sink = coalesceStarts(
     { kind: "awaited", name: "ledger", required: false, write: write ?? keep },
+    isDelayed,
     (_, call) => {
       timers.add(call);
       return () => void timers.delete(call);
@@ -60,6 +61,14 @@ describe("coalescing a start", () => {
       expect(taken).toEqual([[PASSTHROUGH_START, ...end]]);
       expect(timers.size).toBe(0);
     }
+  });
+
+  it("writes a start at once that is not to be delayed", async () => {
+    const { sink, taken, timers } = setUp(undefined, () => false);
+    await sink.write([START]);
+    await sink.write([END]);
+    expect(taken).toEqual([[START], [END]]);
+    expect(timers.size).toBe(0);
   });
 
   it("writes the start alone after the delay, and then the end alone", async () => {

@@ -9,8 +9,10 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { FALLBACK_MESSAGE, createFallbackLog } from "../../../src/events/fallback-log.ts";
-import { coalesceStarts } from "../../../src/gateway/sinks/coalesce-starts.ts";
-import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import { batchEvents } from "../../../src/gateway/sinks/batch-events.ts";
+import type { Timing } from "../../../src/gateway/sinks/delivery.ts";
+import { createFailedBatches } from "../../../src/gateway/sinks/failed-batches.ts";
+import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import { LOG_MESSAGE } from "../../../src/events/log-line.ts";
 import { createSign, type Sign } from "../../../src/events/event-mac.ts";
 import { signedLogSink } from "../../../src/gateway/sinks/signed-log.ts";
@@ -157,22 +159,23 @@ function openConsole({
   const { after, passTime } = manualTimers();
   let isUp = false;
   const taken: InterceptorEvent[] = [];
-  const ledger = recordsSink({
-    required,
-    wants: () => true,
-    deliver: (events) => {
-      if (!isUp) return Promise.reject(new Error("Too Many Requests"));
-      taken.push(...events);
-      return Promise.resolve();
-    },
-    fallback: createFallbackLog(print, sign),
-    timing: { after, random: () => 1 },
-  });
+  const deliver = (events: readonly InterceptorEvent[]): Promise<void> => {
+    if (!isUp) return Promise.reject(new Error("Too Many Requests"));
+    taken.push(...events);
+    return Promise.resolve();
+  };
+  const fallback = createFallbackLog(print, sign);
+  const options = { wants: () => true, timing: { after, random: () => 1 } };
+  const ledger = required
+    ? recordsSink({ ...options, required, deliver, fallback })
+    : batchEvents({
+        ...options,
+        deliver: (texts) => deliver(texts.map((text) => JSON.parse(text) as InterceptorEvent)),
+        failed: createFailedBatches(fallback, () => print(failure("ledger"))),
+        now: () => 0,
+      });
   const recorder = createRecorder(
-    [
-      sign === null ? logSink(print) : signedLogSink(print, sign),
-      required ? ledger : coalesceStarts(ledger, after),
-    ],
+    [sign === null ? logSink(print) : signedLogSink(print, sign), ledger],
     () => undefined,
     (sink) => print(failure(sink)),
   );
@@ -296,8 +299,21 @@ describe("the fallback log of an interception whose start could not be delivered
     expect(new Set(fallbackEvents(lines))).toEqual(new Set([START, prompt, END]));
   });
 
-  it("keeps the delayed prompt when another interception ends", async () => {
+  it("prints the delayed prompt after the lines of another interception that ends first", async () => {
     const { lines, record, passTime } = openConsole();
+    record([START, prompt]);
+    await passTime();
+    record([{ ...END, interception_id: "01a20846-fe00-7abc-8def-000000000000" }]);
+    await passTime();
+    expect(fallbackEvents(lines).map(({ record_type }) => record_type)).toEqual([
+      "interception_start",
+      "interception_end",
+      "prompt_usage",
+    ]);
+  });
+
+  it("keeps the delayed prompt when another interception ends, where recording is required", async () => {
+    const { lines, record, passTime } = openConsole({ required: true });
     record([START, prompt]);
     await passTime();
     record([{ ...END, interception_id: "01a20846-fe00-7abc-8def-000000000000" }]);

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { createRecorder } from "../../../src/gateway/sinks/recorder.ts";
 import { FALLBACK_MESSAGE, createFallbackLog, toFallbackLine } from "../../../src/events/fallback-log.ts";
-import { recordsSink, type Timing } from "../../../src/gateway/sinks/records.ts";
+import type { Timing } from "../../../src/gateway/sinks/delivery.ts";
+import { recordsSink } from "../../../src/gateway/sinks/records.ts";
 import {
   END,
   everyEvent,
@@ -60,7 +61,7 @@ function setUp(attempts: readonly Attempt[], required = false, random = 1) {
     timing: clock,
   });
   const write = async (events: readonly InterceptorEvent[]): Promise<void> =>
-    within(sink.write(events), "the sink's write");
+    void (await within(sink.write(events), "the sink's write"));
   return { sink, write, clock, lines, attempted };
 }
 

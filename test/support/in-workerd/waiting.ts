@@ -2,7 +2,7 @@
 const TIMEOUT_MS = 4000;
 
 /** The promise's value. Fails with `description` if the promise does not settle in time. */
-export async function within<T>(promise: Promise<T>, description: string): Promise<T> {
+export async function within<T>(promise: Promise<T> | T, description: string): Promise<T> {
   let timer = 0;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`timed out: ${description}`)), TIMEOUT_MS);
