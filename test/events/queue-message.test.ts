@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
+import { eventText } from "../../src/events/event-text.ts";
 import { MAX_CONTENT } from "../../src/events/redaction.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
 import { isReadWhole, MESSAGE_BYTES, readMessage, toMessages } from "../../src/events/queue-message.ts";
@@ -23,7 +24,8 @@ const manyTools = (count: number, input: string): InterceptorEvent[] =>
 
 describe("the messages of a group of events", () => {
   it("are one text that holds the events in their order", () => {
-    expect(toMessages(everyEvent)).toEqual([JSON.stringify({ version: 1, events: everyEvent })]);
+    const texts = everyEvent.map(eventText).join(",");
+    expect(toMessages(everyEvent)).toEqual([`{"version":1,"events":[${texts}]}`]);
     expect(readAll(toMessages(everyEvent))).toEqual(everyEvent);
   });
 

@@ -10,7 +10,7 @@
  */
 import { createBurstReader, type BurstReader } from "./burst-reader.ts";
 import { probeSilence, type SilenceProbe } from "./silence-probe.ts";
-import { SECRET_FOUND, type StartGate } from "./start-gate.ts";
+import { SecretFound, type StartGate } from "./start-gate.ts";
 
 export type Carried = SilenceProbe & {
   /** Resolves when the body has ended or has broken off, and the client has been sent all of it. Never rejects. */
@@ -34,7 +34,7 @@ export function carry(body: ReadableStream<Uint8Array>, { to, gate, now, isLeak 
   const writer = to.getWriter();
 
   const send = async (bytes: Uint8Array): Promise<void> => {
-    if (isLeak()) throw SECRET_FOUND;
+    if (isLeak()) throw new SecretFound();
     unobserved += bytes.byteLength;
     if (bytes.byteLength > 0) await writer.write(bytes);
   };
@@ -79,9 +79,7 @@ export function carry(body: ReadableStream<Uint8Array>, { to, gate, now, isLeak 
     isCausedByClient: () => probe?.isCausedByClient() ?? unobserved > 0,
     release: () => {
       if (probe) probe.release();
-      else writer.abort(ABORTED).catch(() => undefined);
+      else writer.abort(new Error("the response was aborted")).catch(() => undefined);
     },
   };
 }
-
-const ABORTED = new Error("the response was aborted");

@@ -6,7 +6,7 @@
 import type { StreamEnd, ObservedStream, ObservationOptions } from "./stream-end.ts";
 import { createAbortGuard, type AbortGuard } from "./abort-guard.ts";
 import { createBurstReader } from "./burst-reader.ts";
-import { SECRET_FOUND } from "./start-gate.ts";
+import { SecretFound } from "./start-gate.ts";
 
 /** As in a TransformStream: `transform` returns the client's bytes for a chunk, `flush` the bytes still buffered. */
 export type ChunkFilter = {
@@ -36,7 +36,7 @@ async function pipeFiltered(
   let firstByteAt: number | null = null;
   // After a disconnect no reader takes a pending write. Aborting the writer fails it now, so the end is recorded at once.
   const guard = createAbortGuard(options, (reason) => {
-    if (reason === "client") writer.abort(WRITE_FAILED).catch(() => undefined);
+    if (reason === "client") writer.abort(new WriteFailed()).catch(() => undefined);
   });
   const { read } = createBurstReader(upstream, options.now);
   let how: StreamEnd["how"] = "end";
@@ -47,15 +47,15 @@ async function pipeFiltered(
       firstByteAt ??= options.now();
       bytes += value.byteLength;
       const kept = filter.transform(value);
-      if (guard.reason() === "secret") throw SECRET_FOUND;
+      if (guard.reason() === "secret") throw new SecretFound();
       await write(writer, kept, guard);
     }
     const rest = filter.flush();
-    if (guard.reason() === "secret") throw SECRET_FOUND;
+    if (guard.reason() === "secret") throw new SecretFound();
     await write(writer, rest, guard);
     await writer.close();
   } catch (error) {
-    how = error === WRITE_FAILED ? "client" : "error";
+    how = error instanceof WriteFailed ? "client" : "error";
     if (how === "client") guard.abort("client");
     // The client gets the part of an event that arrived before the upstream broke off.
     else if (guard.reason() !== "client" && guard.reason() !== "secret")
@@ -67,7 +67,11 @@ async function pipeFiltered(
   return { how: guard.reason() ?? how, bytes, firstByteAt };
 }
 
-const WRITE_FAILED = new Error("the client's side of the stream is closed");
+class WriteFailed extends Error {
+  constructor() {
+    super("the client's side of the stream is closed");
+  }
+}
 
 /** Writes unless there is nothing to write. The idle timeout is paused while a slow client delays the write. */
 async function write(
@@ -79,7 +83,7 @@ async function write(
   try {
     if (bytes.byteLength > 0) await writer.write(bytes);
   } catch {
-    throw WRITE_FAILED;
+    throw new WriteFailed();
   }
   guard.idle.reset();
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createStartGate, SECRET_FOUND } from "../../../src/gateway/observation/start-gate.ts";
+import { createStartGate, SecretFound } from "../../../src/gateway/observation/start-gate.ts";
 import { createSecretFinder, watchForSecrets } from "../../../src/shared/secret-finder.ts";
 import { concat } from "../../../src/shared/bounded-read.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
@@ -115,7 +115,7 @@ describe("the start of a stream", () => {
         for (const piece of rechunk(utf8(body), seed)) passed += text(push(piece));
         passed += text(end());
       };
-      expect(run).toThrow(SECRET_FOUND);
+      expect(run).toThrow(SecretFound);
       expect(body.startsWith(passed)).toBe(true);
       expect(passed.length).toBeLessThanOrEqual(body.indexOf("bad key"));
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { eventText } from "../../../src/events/event-text.ts";
 import { readMessage, toMessages } from "../../../src/events/queue-message.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import { everyEvent, TOOL } from "../../support/in-workerd/events.ts";
@@ -28,9 +29,8 @@ describe("sendMessages", () => {
   it("sends a small group as one text message", async () => {
     const { queue, calls } = recordingQueue();
     await sendMessages(queue, toMessages(everyEvent));
-    expect(calls).toEqual([
-      [{ body: JSON.stringify({ version: 1, events: everyEvent }), contentType: "text" }],
-    ]);
+    const texts = everyEvent.map(eventText).join(",");
+    expect(calls).toEqual([[{ body: `{"version":1,"events":[${texts}]}`, contentType: "text" }]]);
   });
 
   it("sends nothing for no events", async () => {
