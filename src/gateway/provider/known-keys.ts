@@ -15,25 +15,18 @@ type Candidate = { readonly quoted: string; readonly exact: KeyMatch; readonly f
 
 export class KnownKeys {
   readonly names: readonly string[];
-  /** The names by their first letter. */
-  readonly #byLetter: readonly Candidate[][] = Array.from({ length: 128 }, () => []);
+  /** The names by their first letter, since the first search: an isolate starts without them. */
+  #byLetter: readonly (readonly Candidate[])[] | null = null;
 
   /** Names of lower-case ASCII. */
   constructor(names: readonly string[]) {
     this.names = names;
-    for (const [index, name] of names.entries()) {
-      const found = { name, index };
-      this.#byLetter[name.charCodeAt(0)]?.push({
-        quoted: `${name}"`,
-        exact: { ...found, isExact: true },
-        folded: { ...found, isExact: false },
-      });
-    }
   }
 
   /** The known key that the key whose content begins at `at` equals, after unescaping and folding; null if none. */
   find(source: JsonSource, at: number): KeyMatch | null {
     const { bytes } = source;
+    this.#byLetter ??= byLetter(this.names);
     const candidates = this.#byLetter[unitOf(foldedUnit(bytes, at))];
     if (candidates === undefined) return null;
     // Nearly every key is spelled as its name, and a native comparison finds it.
@@ -44,6 +37,19 @@ export class KnownKeys {
     }
     return null;
   }
+}
+
+function byLetter(names: readonly string[]): readonly (readonly Candidate[])[] {
+  const candidates: Candidate[][] = Array.from({ length: 128 }, () => []);
+  for (const [index, name] of names.entries()) {
+    const found = { name, index };
+    candidates[name.charCodeAt(0)]?.push({
+      quoted: `${name}"`,
+      exact: { ...found, isExact: true },
+      folded: { ...found, isExact: false },
+    });
+  }
+  return candidates;
 }
 
 /** Finds the known keys of one object and refuses `field_repeated` (400) for a second or a folded one. */
