@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 265 * 1024, gzipBytes: 100_900 } as const;
+export const BUDGET = { bytes: 281 * 1024, gzipBytes: 106_300 } as const;
 
 /** The size to come back to. `npm run size` says by how much it is missed, and does not fail. */
 export const TARGET_GZIP_BYTES = 70_000;
@@ -84,4 +84,10 @@ export const ADDITIONS: readonly Addition[] = [
     gzipBytes: 1_700,
   },
   { issue: 14, what: "MACs of queue messages, fallback lines and log lines", gzipBytes: 1_100 },
+  { issue: 14, what: "facts that the log of seals and the erasure of a person need", gzipBytes: 2_300 },
+  { issue: 15, what: "events and Analytics Engine rows written field by field", gzipBytes: 1_500 },
+  { issue: 15, what: "headers read once, one timer for the deadlines of a request", gzipBytes: 400 },
+  { issue: 15, what: "bodies scanned in windows of native text", gzipBytes: 1_200 },
+  { issue: 15, what: "bursts carried in batches", gzipBytes: 1_000 },
+  { issue: 15, what: "events of many requests in one message", gzipBytes: 1_000 },
 ];
