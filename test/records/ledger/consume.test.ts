@@ -94,6 +94,14 @@ describe("a batch", () => {
     expect(deps.operatorErrors).toEqual([]);
   });
 
+  it("makes the same rows where one message holds the events of many requests", async () => {
+    const expected = await rowsFor(EVENTS.flat());
+    // As requests that run at once write them: every start before every end.
+    const mixed = EVENTS.flat().toSorted((a, b) => (a.record_type < b.record_type ? 1 : -1));
+    expect((await deliver([{ events: mixed }], ledgerDeps({ database }))).acked).toEqual(["m0"]);
+    expect(await allRows(database)).toEqual(expected);
+  });
+
   it("H8 makes the same rows when it is redelivered, alone or with other messages", async () => {
     const expected = await rowsFor(EVENTS.flat());
     const deps = ledgerDeps({ database });
