@@ -14,10 +14,13 @@ const WINDOW_MS = 8;
 const PAUSE_MS = 3;
 /** A burst is over with a batch of less than so many chunks. */
 const MIN_BATCH_CHUNKS = 3;
-/** So many reads in a row that each waited so long: the stream is slow. A busy isolate delays the reads of a burst too. */
-const SLOW_READS = 4;
-const SLOW_READS_AFTER_BURST = 16;
-const SLOW_MS = 4;
+/**
+ * Reads in a row that each waited so long, and together `SLOW_MS`: the stream is slow. The wait for the first chunk tells no
+ * pace. After a burst more is needed, because a busy isolate delays the reads of a burst too.
+ */
+const SLOW_READ_MS = 4;
+const SLOW_MS = 15;
+const SLOW_MS_AFTER_BURST = 300;
 
 export type BurstReader = {
   /** The next bytes, in memory that the next read reuses; null at the end of the body. */
@@ -79,9 +82,10 @@ function createPace(): Pace {
   let chunks = 0;
   let bytes = 0;
   let waitedMs = 0;
-  let slowReads = 0;
+  /** null before the first chunk. */
+  let slowMs: number | null = null;
   let isBurst = false;
-  let enoughSlowReads = SLOW_READS;
+  let enoughSlowMs = SLOW_MS;
   const startWindow = (): void => {
     chunks = 0;
     bytes = 0;
@@ -94,7 +98,7 @@ function createPace(): Pace {
   };
   return {
     add: (chunkBytes, ms) => {
-      slowReads = isBurst || ms < SLOW_MS ? 0 : slowReads + 1;
+      slowMs = slowMs === null || isBurst || ms < SLOW_READ_MS ? 0 : slowMs + ms;
       if (isBurst) return addBatch(chunkBytes);
       chunks += 1;
       bytes += chunkBytes;
@@ -102,10 +106,10 @@ function createPace(): Pace {
       if (waitedMs >= WINDOW_MS) startWindow();
       else if (chunks === WINDOW_CHUNKS) {
         isBurst = true;
-        enoughSlowReads = SLOW_READS_AFTER_BURST;
+        enoughSlowMs = SLOW_MS_AFTER_BURST;
       }
     },
     isBurst: () => isBurst,
-    isSlow: () => slowReads >= enoughSlowReads,
+    isSlow: () => (slowMs ?? 0) >= enoughSlowMs,
   };
 }
