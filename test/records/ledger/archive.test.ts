@@ -114,6 +114,8 @@ describe("the archive", () => {
   // https://developers.cloudflare.com/r2/api/workers/workers-api-reference/#conditional-operations
   it("does not overwrite an object of R2, and counts it as written", async () => {
     const { ARCHIVE_OF_TEST: bucket } = env as unknown as { readonly ARCHIVE_OF_TEST: R2Bucket };
+    // All test files share the bucket.
+    await bucket.delete((await bucket.list()).objects.map(({ key }) => key));
     const write = async (): Promise<R2Object[]> => {
       await archiveEvents(bucket, everyEvent);
       await archiveMessage(bucket, "unread", MESSAGE);
