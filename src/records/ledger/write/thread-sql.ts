@@ -58,7 +58,11 @@ export const latestCall = (child: string): string => `(
       AND call.link_key = ${child}.link_key AND call.interception_id < ${child}.id
   )`;
 
-/** IN (…) repeats the join: with statistics, SQLite may otherwise scan all interceptions to find these few. */
+/**
+ * A parent is only replaced by a later one: where its call was deleted by age, an older call that arrives late is not the parent.
+ *
+ * IN (…) repeats the join: with statistics, SQLite may otherwise scan all interceptions to find these few.
+ */
 export const LINK_PARENTS = `
 WITH ${CANDIDATES},
 parents (id, parent_id, known_id) AS MATERIALIZED (
@@ -66,7 +70,7 @@ parents (id, parent_id, known_id) AS MATERIALIZED (
   FROM candidates CROSS JOIN interceptions AS child ON child.id = candidates.id
 ),
 moved (id, parent_id) AS MATERIALIZED (
-  SELECT id, parent_id FROM parents WHERE parent_id IS NOT NULL AND parent_id IS NOT known_id
+  SELECT id, parent_id FROM parents WHERE parent_id > COALESCE(known_id, '')
 )
 UPDATE interceptions SET thread_parent_id = moved.parent_id FROM moved
 WHERE interceptions.id = moved.id AND interceptions.id IN (SELECT id FROM moved)`.trim();
