@@ -84,8 +84,9 @@ affected (id) AS (
 )`;
 
 /**
- * Recomputes the root of the candidates and all their descendants. It starts at each one without a parent among them, so
- * the root above is already right. A parent that is not stored counts as the root until it is.
+ * Recomputes the root of the candidates and all their descendants. It starts at each one without a stored parent among them, so
+ * the root above is already right. A parent that is not stored, or is deleted, counts as the root. The candidates also name
+ * interceptions that are not stored.
  *
  * The unary plus keeps SQLite from reading all of `interceptions_by_parent` for each row. It prefers that partial index
  * once its statistics say that it is almost empty, as they do after `PRAGMA optimize` on a new ledger.
@@ -96,7 +97,7 @@ rooted (id, root_id) AS (
   SELECT top.id, COALESCE(parent.thread_root_id, top.thread_parent_id, top.id)
   FROM affected CROSS JOIN interceptions AS top ON top.id = affected.id
   LEFT JOIN interceptions AS parent ON parent.id = top.thread_parent_id
-  WHERE top.thread_parent_id IS NULL OR top.thread_parent_id NOT IN (SELECT id FROM affected)
+  WHERE parent.id IS NULL OR top.thread_parent_id NOT IN (SELECT id FROM affected)
   UNION
   SELECT child.id, rooted.root_id
   FROM rooted CROSS JOIN interceptions AS child ON child.thread_parent_id = rooted.id
