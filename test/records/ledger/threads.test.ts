@@ -302,3 +302,31 @@ function permutations<T>(values: readonly T[]): T[][] {
   if (values.length <= 1) return [[...values]];
   return values.flatMap((value, at) => permutations(values.toSpliced(at, 1)).map((rest) => [value, ...rest]));
 }
+
+describe("a thread whose older rows are deleted by age", () => {
+  it("keeps its parent where an older call with the same id arrives late", async () => {
+    const specs: readonly InterceptionSpec[] = [
+      { n: 1, toolCalls: ["a"] },
+      { n: 2, toolCalls: ["a"] },
+      { n: 3, resultOf: "a" },
+    ];
+    await store(all(specs.slice(1)));
+    await database.prepare("DELETE FROM tool_usages").run();
+    await store(all(specs.slice(0, 1)));
+    expect((await links(specs))[3]).toEqual([2, 2]);
+  });
+
+  it("has the deleted parent as its root, also where that one's events arrive again", async () => {
+    const specs: readonly InterceptionSpec[] = [
+      { n: 1, toolCalls: ["a"] },
+      { n: 2, resultOf: "a", toolCalls: ["b"] },
+      { n: 3, resultOf: "b" },
+    ];
+    const first = all(specs.slice(0, 1));
+    await store(first);
+    await database.prepare("DELETE FROM interceptions").run();
+    const again = first.filter(({ record_type }) => record_type === "tool_usage");
+    await store([...again, ...all(specs.slice(1))]);
+    expect(await links(specs)).toEqual({ 2: [1, 1], 3: [2, 1] });
+  });
+});
