@@ -1,6 +1,6 @@
 /**
- * Writes the events of every intercepted request as JSON, field by field, in a third of the instructions that
- * `JSON.stringify` takes. Generated from the event field table (fields.ts) by `npm run tables`.
+ * Writes the events of every intercepted request as JSON, field by field, which takes fewer instructions than
+ * `JSON.stringify`. Generated from the event field table (fields.ts) by `npm run tables`.
  */
 import type { InitiatorOverride, InterceptionEnd, InterceptionStart, TokenUsage } from "./event.ts";
 import type { CallerValues } from "./fields.ts";

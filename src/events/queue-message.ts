@@ -10,7 +10,6 @@ import { byteLength } from "../shared/text.ts";
 import type { InterceptorEvent } from "./event.ts";
 import { MAC_LENGTH, MISPLACED_MAC, type MacPurpose, type PresentedMac, type Sign } from "./event-mac.ts";
 import { hasEventId, isOfUnknownType } from "./event-id.ts";
-import { eventText } from "./event-text.ts";
 import { fits, textWithin } from "./json-within.ts";
 
 /** Below the 128,000 that a message may have with the queue's own overhead: https://developers.cloudflare.com/queues/platform/limits/ */
@@ -25,18 +24,11 @@ const EVENTS_BYTES = MESSAGE_BYTES - `${BEGIN}"mac":"","events":}`.length - MAC_
 
 const PURPOSE: MacPurpose = `message/${VERSION}`;
 
-/** As few messages as possible, the events in their order. */
-export const toMessages = (events: readonly InterceptorEvent[]): string[] =>
-  joinMessages(events.map(eventText));
-
-/** The same messages with a MAC each. */
-export const toSignedMessages = (events: readonly InterceptorEvent[], sign: Sign): Promise<string[]> =>
-  joinSignedMessages(events.map(eventText), sign);
-
-/** `texts`: those of the events, which may be of several requests. */
+/** As few messages as possible, the events in their order. `texts`: those of the events, which may be of several requests. */
 export const joinMessages = (texts: readonly string[]): string[] =>
   toArrays(texts).map((array) => `${BEGIN}"events":${array}}`);
 
+/** The same messages with a MAC each. */
 export const joinSignedMessages = (texts: readonly string[], sign: Sign): Promise<string[]> =>
   Promise.all(
     toArrays(texts).map(async (array) => `${BEGIN}"mac":"${await sign(PURPOSE, array)}","events":${array}}`),

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NOW } from "../../bench/ledger/traffic.ts";
 import { createSign, createVerify } from "../../src/events/event-mac.ts";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { toMessages, toSignedMessages } from "../../src/events/queue-message.ts";
+import { toMessages, toSignedMessages } from "../support/messages.ts";
 import type { LedgerDeps } from "../../src/records/ledger/ledger.ts";
 import { closeDays, foldJournal } from "../../src/records/ledger/rollups/fold.ts";
 import { createAuthenticate } from "../../src/records/ledger/write/authenticate.ts";

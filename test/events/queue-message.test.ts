@@ -3,7 +3,8 @@ import type { InterceptorEvent } from "../../src/events/event.ts";
 import { eventText } from "../../src/events/event-text.ts";
 import { MAX_CONTENT } from "../../src/events/redaction.ts";
 import { toJsonWithin } from "../../src/events/json-within.ts";
-import { isReadWhole, MESSAGE_BYTES, readMessage, toMessages } from "../../src/events/queue-message.ts";
+import { isReadWhole, MESSAGE_BYTES, readMessage } from "../../src/events/queue-message.ts";
+import { toMessages } from "../support/messages.ts";
 import {
   END,
   everyEvent,

@@ -10,7 +10,7 @@ import {
 import { exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { toMessages } from "../../src/events/queue-message.ts";
+import { toMessages } from "../support/messages.ts";
 import type { AdminHeaders, RecordsService } from "../../src/events/records-service.ts";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Config } from "../../src/records/config/config.ts";

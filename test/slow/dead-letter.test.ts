@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
-import { toMessages } from "../../src/events/queue-message.ts";
+import { toMessages } from "../support/messages.ts";
 import { findEvents } from "../../tools/replay/logged-events.ts";
 import { SHIPPED_FILES } from "../../tools/deploy/files.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";

@@ -1,7 +1,7 @@
 /** The consumer's process ends in the middle of a batch: every event is in the database exactly once, or in the log. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
-import { toMessages } from "../../src/events/queue-message.ts";
+import { toMessages } from "../support/messages.ts";
 import { findEvents } from "../../tools/replay/logged-events.ts";
 import { allEventsOf } from "../support/in-workerd/ledger-events.ts";
 import { startMortalConsumer, type End, type MortalConsumer } from "../support/mortal-consumer.ts";

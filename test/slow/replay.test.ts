@@ -12,7 +12,7 @@ import { toFallbackLine, toSignedFallbackLine } from "../../src/events/fallback-
 import { ROOT } from "../../tools/root.ts";
 import { migrateLedger } from "../../tools/local/wrangler.ts";
 import { toPieceLine, toPieces } from "../../src/events/message-pieces.ts";
-import { toMessages } from "../../src/events/queue-message.ts";
+import { toMessages } from "../support/messages.ts";
 import { idOf } from "../support/in-workerd/ledger-events.ts";
 import { END, OVERRIDE, PROMPT, START, TOKENS, TOOL } from "../support/in-workerd/events.ts";
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { eventText } from "../../../src/events/event-text.ts";
-import { readMessage, toMessages } from "../../../src/events/queue-message.ts";
+import { readMessage } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../support/messages.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import { everyEvent, TOOL } from "../../support/in-workerd/events.ts";
 

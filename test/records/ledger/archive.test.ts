@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../support/rechunk.ts";
 import { env } from "cloudflare:workers";
-import { toMessages } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../support/messages.ts";
 import { archiveEvents, archiveMessage } from "../../../src/records/ledger/write/archive.ts";
 import { eventId } from "../../../src/events/event-id.ts";
 import { END, everyEvent, HOSTILE_TEXTS, PROMPT, START, TOOL } from "../../support/in-workerd/events.ts";

@@ -11,7 +11,7 @@ import {
 import { MAX_BATCH_CHARACTERS } from "../../../src/records/ledger/write/plan-batch.ts";
 import { eventId } from "../../../src/events/event-id.ts";
 import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
-import { toMessages } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../support/messages.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";

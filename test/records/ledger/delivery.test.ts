@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { toMessages } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../support/messages.ts";
 import { sendMessages } from "../../../src/gateway/sinks/queue.ts";
 import { emptyLedger, rowsOf, type Row } from "../../support/in-workerd/ledger-database.ts";
 import { eventsOf } from "../../support/in-workerd/ledger-events.ts";

@@ -1,7 +1,7 @@
 /** The consumer under an in-memory queue that behaves as documented when a run exceeds its memory or time. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
-import { toMessages } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../support/messages.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { consumeBatch } from "../../../src/records/ledger/write/consume.ts";
 import { consumeDeadLetters } from "../../../src/records/ledger/write/dead-letter.ts";

@@ -1,7 +1,7 @@
 /** Messages that the consumer cannot read completely: of a newer gateway, or of another writer of the queue. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { toPieceLine, toPieces } from "../../../src/events/message-pieces.ts";
-import { toMessages } from "../../../src/events/queue-message.ts";
+import { toMessages } from "../../support/messages.ts";
 import type { LedgerDeps } from "../../../src/records/ledger/ledger.ts";
 import { consumeBatch, MAX_LOGGED_CHARACTERS } from "../../../src/records/ledger/write/consume.ts";
 import {

@@ -1,7 +1,7 @@
 /** Keys of the events' MACs, and what is made with them. */
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { createSign, createVerify } from "../../../src/events/event-mac.ts";
-import { toSignedMessages } from "../../../src/events/queue-message.ts";
+import { toSignedMessages } from "../messages.ts";
 import { createAuthenticate, type Authenticate } from "../../../src/records/ledger/write/authenticate.ts";
 
 export const KEY = "aei_mac-0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";

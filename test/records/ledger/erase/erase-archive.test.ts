@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { eventId } from "../../../../src/events/event-id.ts";
-import { toMessages } from "../../../../src/events/queue-message.ts";
+import { toMessages } from "../../../support/messages.ts";
 import { digestsOf, formatDigests } from "../../../../src/records/ledger/erase/digests.ts";
 import { eraseArchived, OBJECTS_PER_RUN } from "../../../../src/records/ledger/erase/erase-archive.ts";
 import { OPEN_MS, withoutErased } from "../../../../src/records/ledger/erase/erasures.ts";
