@@ -56,9 +56,9 @@ export async function callUpstream(
   outgoing: Outgoing,
   abort: AbortController,
 ): Promise<UpstreamResult> {
-  const { request, deps, holding } = exchange;
-  request.signal.addEventListener("abort", () => abort.abort(), { once: true });
-  if (request.signal.aborted) {
+  const { connection, deps, holding } = exchange;
+  connection.onGone(() => abort.abort());
+  if (connection.isGone()) {
     if (isUpload(outgoing.body)) outgoing.body.cancel();
     return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
   }
@@ -72,7 +72,7 @@ export async function callUpstream(
     return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
   const clean = await checkError(exchange, forwardable, response, abort);
   return {
-    response: !(clean instanceof Response) && request.signal.aborted ? CLIENT_DISCONNECTED : clean,
+    response: !(clean instanceof Response) && connection.isGone() ? CLIENT_DISCONNECTED : clean,
     providerHeaders,
   };
 }
@@ -119,7 +119,7 @@ async function sendWithoutRejected(
   const examined = await examineOptIn(response, original, exchange.deps.config.limits.idleMs);
   optIn.injected = null;
   if (!examined.isRejected) return examined.response;
-  if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
+  if (exchange.connection.isGone()) return CLIENT_DISCONNECTED;
   examined.response.body?.cancel().catch(() => undefined);
   optIn.state = "rejected";
   outgoing.body = original;

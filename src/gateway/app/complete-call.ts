@@ -80,12 +80,13 @@ async function observeResponse(
   { response, received, providerHeaders, intercepted, abort, usageOptIn }: UpstreamResponse,
   end: Interception["end"],
 ): Promise<Response> {
-  const { request, deps, recorder, waitUntil } = exchange;
+  const { connection, after, deps, recorder, waitUntil } = exchange;
   const { api } = intercepted;
   const secrets = deps.secrets && watchForSecrets(deps.secrets);
   const { idleMs, observeBytes } = deps.config.limits;
   const observed = await observe(response, api.createReader(deps.config.recording.content), {
-    clientSignal: request.signal,
+    connection,
+    after,
     abort,
     idleMs,
     heldBytes: observeBytes,

@@ -3,6 +3,7 @@ import { refusalEvent, type Caller, type NetworkFacts } from "../../events/compo
 import { keyIdOf } from "../../shared/digest.ts";
 import type { After } from "../../shared/deadline.ts";
 import { emptyHolding, type Holding } from "../../shared/byte-budget.ts";
+import { clientConnection, type ClientConnection } from "../../shared/http/client-connection.ts";
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -24,6 +25,7 @@ export type Exchange = {
   readonly request: Request;
   /** The headers of `request`. */
   readonly headers: NamedHeaders;
+  readonly connection: ClientConnection;
   readonly deps: Deps;
   readonly startedAt: number;
   readonly recorder: Recorder;
@@ -52,6 +54,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     id,
     request,
     headers: new NamedHeaders(request.headers),
+    connection: clientConnection(request.signal),
     deps,
     startedAt,
     recorder: withoutSecrets(createRecorder(deps.sinks, waitUntil, onSinkFailure), deps.secrets, leak),

@@ -58,7 +58,7 @@ export async function filterModels(
 const notFiltered = (detail: string): Refusal => new Refusal("models_not_filtered", { detail });
 
 async function readList(
-  { request, deps }: Exchange,
+  { connection, deps }: Exchange,
   { headers }: Response,
   body: ReadableStream<Uint8Array>,
   abort: AbortController,
@@ -74,7 +74,7 @@ async function readList(
     const length = contentEncoding(headers) === "plain" ? declaredLength(headers) : null;
     return length === null || length === bytes.byteLength ? bytes : brokeOff();
   } catch {
-    return request.signal.aborted ? CLIENT_DISCONNECTED : brokeOff();
+    return connection.isGone() ? CLIENT_DISCONNECTED : brokeOff();
   } finally {
     deadline.clear();
   }

@@ -139,7 +139,7 @@ function namesInResponse({ request: { method } }: Exchange, { ownership, route }
 }
 
 async function claim(
-  { deps: { owners, config }, request }: Exchange,
+  { deps: { owners, config }, connection }: Exchange,
   { route, caller }: Forwardable,
   {
     response: received,
@@ -162,7 +162,7 @@ async function claim(
     return { response: refusal, objectIds: ids };
   } catch {
     abort.abort();
-    if (request.signal.aborted) return { response: CLIENT_DISCONNECTED };
+    if (connection.isGone()) return { response: CLIENT_DISCONNECTED };
     return { response: new Refusal("upstream_unreachable", { detail: "a new object's response broke off" }) };
   }
 }

@@ -106,7 +106,7 @@ function batchReader(
 
 /** Reads the response as one body. */
 async function observeBody(
-  { request, deps }: Exchange,
+  { connection, after, deps }: Exchange,
   received: Received,
   reader: ResponseReader,
   toFacts: (report: ResponseReport) => RetrievedFacts,
@@ -115,7 +115,8 @@ async function observeBody(
   const { response, ...options } = received;
   const { observation, ...observed } = await observe(response, reader, {
     ...options,
-    clientSignal: request.signal,
+    connection,
+    after,
     idleMs,
     now: deps.now,
     heldBytes,
@@ -147,7 +148,7 @@ function resultReader(
 
 /** Reads the response line by line. */
 function observeLines(
-  { request, deps }: Exchange,
+  { connection, after, deps }: Exchange,
   { response, abort, secrets }: Received,
   onLine: (line: JsonObject) => void,
   facts: () => RetrievedFacts,
@@ -163,7 +164,7 @@ function observeLines(
     secrets?.push(decoder.decode(bytes, { stream: true }));
     lines.push(bytes);
   };
-  const options = { clientSignal: request.signal, abort, idleMs, now: deps.now, secrets };
+  const options = { connection, after, abort, idleMs, now: deps.now, secrets };
   const { body, end } = observeTee(response.body, length, onBytes, options);
   const ended = end.then(() => {
     lines.end();

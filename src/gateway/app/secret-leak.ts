@@ -79,7 +79,7 @@ export async function searchBody(
     reportLeak(exchange, forwardable, secret, "body");
     return leakRefusal(status);
   } catch {
-    if (exchange.request.signal.aborted) return CLIENT_DISCONNECTED;
+    if (exchange.connection.isGone()) return CLIENT_DISCONNECTED;
     return new Refusal("upstream_unreachable", { detail: `a response (status ${status}) broke off` });
   }
 }

@@ -19,7 +19,7 @@ export type AbortGuard = {
 };
 
 export function createAbortGuard(
-  { clientSignal, abort: upstream, idleMs, now, secrets }: ObservationOptions,
+  { connection, after, abort: upstream, idleMs, now, secrets }: ObservationOptions,
   onAbort: (reason: AbortReason) => void,
   silence: SilenceCause | null = null,
 ): AbortGuard {
@@ -39,10 +39,10 @@ export function createAbortGuard(
     },
     onRead: unread.clear,
   };
-  const idle = startIdleTimeout(idleMs, now, events, silence);
-  clientSignal.addEventListener("abort", onDisconnect);
+  const idle = startIdleTimeout({ idleMs, now, after }, events, silence);
+  const stopListening = connection.onGone(onDisconnect);
   if (secrets) secrets.onFound = () => abort("secret");
-  if (clientSignal.aborted) onDisconnect();
+  if (connection.isGone()) onDisconnect();
   return {
     reason: () => firstReason,
     abort,
@@ -50,7 +50,7 @@ export function createAbortGuard(
     release: () => {
       idle.stop();
       unread.clear();
-      clientSignal.removeEventListener("abort", onDisconnect);
+      stopListening();
     },
   };
 }

@@ -3,6 +3,8 @@
  * that a slow client causes does not count against the upstream; it is reported instead.
  */
 
+import type { After } from "../../shared/deadline.ts";
+
 export type IdleTimeout = {
   /** A byte has arrived: the timeout starts again. */
   readonly reset: () => void;
@@ -30,9 +32,14 @@ export type IdleEvents = {
 /** The interval of the looks at a silence; half of a shorter timeout. */
 export const LOOK_MS = 5000;
 
+export type IdleClock = {
+  readonly idleMs: number;
+  readonly now: () => number;
+  readonly after: After;
+};
+
 export function startIdleTimeout(
-  idleMs: number,
-  now: () => number,
+  { idleMs, now, after }: IdleClock,
   { onIdle, onUnread, onRead }: IdleEvents,
   silence: SilenceCause | null = null,
 ): IdleTimeout {
@@ -41,14 +48,14 @@ export function startIdleTimeout(
   /** The upstream's silence began then. */
   let idleSince = lastByteAt;
   let paused = false;
-  let timer = setTimeout(check, lookMs);
+  let cancel = after(lookMs, check);
 
   function check(): void {
     const at = now();
     const leftMs = lookMs - (at - lastByteAt);
     if (leftMs > 0) {
       onRead();
-      timer = setTimeout(check, leftMs);
+      cancel = after(leftMs, check);
       return;
     }
     if (paused || silence?.isCausedByClient()) {
@@ -59,7 +66,7 @@ export function startIdleTimeout(
       if (at - idleSince >= idleMs) return onIdle();
       silence?.look();
     }
-    timer = setTimeout(check, Math.min(lookMs, Math.max(1, idleSince + idleMs - at)));
+    cancel = after(Math.min(lookMs, Math.max(1, idleSince + idleMs - at)), check);
   }
 
   return {
@@ -72,6 +79,6 @@ export function startIdleTimeout(
       paused = true;
       lastByteAt = now();
     },
-    stop: () => clearTimeout(timer),
+    stop: () => cancel(),
   };
 }

@@ -1,3 +1,5 @@
+import type { After } from "../../shared/deadline.ts";
+import type { ClientConnection } from "../../shared/http/client-connection.ts";
 import type { SecretWatch } from "../../shared/secret-finder.ts";
 
 /** How the bytes of a response ended, regardless of their content. */
@@ -21,8 +23,9 @@ export type ObservedEnd = StreamEnd & { readonly truncated: boolean };
 
 /** The options that every observer takes. */
 export type ObservationOptions = {
-  /** Aborted when the client disconnects. */
-  readonly clientSignal: AbortSignal;
+  readonly connection: ClientConnection;
+  /** The timers of the request. */
+  readonly after: After;
   /** Aborts the upstream's response. */
   readonly abort: AbortController;
   readonly idleMs: number;

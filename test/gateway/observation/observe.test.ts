@@ -1,3 +1,5 @@
+import { clientConnection } from "../../../src/shared/http/client-connection.ts";
+import { realTimer } from "../../../src/shared/deadline.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   observe,
@@ -52,7 +54,8 @@ async function watch(
   const stream = body && "failOnAbort" in body ? body.failOnAbort(abort.signal).stream : body;
   const response = new Response(stream, { status, headers: { "content-type": type, ...headers } });
   const observed = await observe(response, reader, {
-    clientSignal: client.signal,
+    connection: clientConnection(client.signal),
+    after: realTimer,
     abort,
     secrets: null,
     idleMs: 300_000,
@@ -692,7 +695,7 @@ describe("G23 a client disconnect", () => {
     const disconnected = AbortSignal.abort();
     const watched = await watch(upstreamBody(), {
       ...setup,
-      options: { ...("options" in setup ? setup.options : {}), clientSignal: disconnected },
+      options: { ...("options" in setup ? setup.options : {}), connection: clientConnection(disconnected) },
     });
     expect(watched.abort.signal.aborted).toBe(true);
     expect(await concluded(watched)).toMatchObject({ outcome: "cancelled" });
@@ -705,7 +708,7 @@ describe("G23 a client disconnect", () => {
     const watching = watch(upstream, {
       type: JSON_TYPE,
       headers: { "content-length": "100" },
-      options: { clientSignal: client.signal },
+      options: { connection: clientConnection(client.signal) },
     });
     client.abort();
     const watched = await watching;

@@ -1,0 +1,25 @@
+/** The client's connection, as one request sees it. */
+
+export type ClientConnection = {
+  readonly isGone: () => boolean;
+  /** Calls back once when the client disconnects; the returned function cancels that. */
+  readonly onGone: (call: () => void) => () => void;
+};
+
+/** One native listener for all who ask: each takes 10,000 instructions. `signal`: the request's. */
+export function clientConnection(signal: AbortSignal): ClientConnection {
+  let calls: Set<() => void> | null = null;
+  const listen = (): Set<() => void> => {
+    const added = new Set<() => void>();
+    signal.addEventListener("abort", () => added.forEach((call) => call()), { once: true });
+    return added;
+  };
+  return {
+    isGone: () => signal.aborted,
+    onGone: (call) => {
+      calls ??= listen();
+      calls.add(call);
+      return () => void calls?.delete(call);
+    },
+  };
+}
