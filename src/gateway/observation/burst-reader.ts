@@ -5,7 +5,7 @@
 import { runAhead, type RunAhead } from "./run-ahead.ts";
 
 /** The most that a read takes: one chunk of a stream at its own pace, or all of a burst that has been pulled ahead. */
-const CHUNK_BYTES = 16 * 1024;
+const CHUNK_BYTES = 4 * 1024;
 const BATCH_BYTES = 64 * 1024;
 /** So many chunks that had to be waited for less than `WINDOW_MS` together are a burst: more than about 1,000 a second. */
 const WINDOW_CHUNKS = 8;
