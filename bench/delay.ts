@@ -10,8 +10,13 @@ export type DelayRow = {
   readonly what: string;
   /** The concurrent streams whose events were measured; missing: the headers were. */
   readonly streams?: number;
+  /** Without the first second, in which all streams begin. */
+  readonly isSettled?: boolean;
   readonly delays: readonly Delay[];
 };
+
+/** All streams of a round begin at once, and within this time. */
+const FIRST_MS = 1000;
 
 /** Milliseconds until the headers. Sends one request at a time to each variant in turn. */
 export async function measureHeaders(
@@ -45,19 +50,31 @@ export async function measureEvents(
   traffic: "paced" | "slow",
   streams: number,
   rounds: number,
-): Promise<DelayRow> {
+): Promise<DelayRow[]> {
   const times = timesOf(variants);
+  const settled = timesOf(variants);
   for (let round = 0; round < rounds; round += 1) {
     for (const variant of variants) {
-      const delays = times.get(variant.name) ?? [];
-      await Promise.all(Array.from({ length: streams }, () => readStream(variant, traffic, delays)));
+      const since = performance.now();
+      const add = (ms: number): void => {
+        times.get(variant.name)?.push(ms);
+        if (performance.now() - since >= FIRST_MS) settled.get(variant.name)?.push(ms);
+      };
+      await Promise.all(Array.from({ length: streams }, () => readStream(variant, traffic, add)));
       await variant.recorded(streams, traffic);
     }
   }
-  return { ...row(`per event, ${streams} streams`, times), streams };
+  return [
+    { ...row(`per event, ${streams} streams`, times), streams },
+    {
+      ...row(`per event, ${streams} streams, after their first second`, settled),
+      streams,
+      isSettled: true,
+    },
+  ];
 }
 
-async function readStream(variant: Variant, traffic: Traffic, delays: number[]): Promise<void> {
+async function readStream(variant: Variant, traffic: Traffic, add: (ms: number) => void): Promise<void> {
   const line = await Line.open(variant.port);
   let rest = "";
   await line.exchange(requestFor(traffic, variant), (piece) => {
@@ -66,7 +83,7 @@ async function readStream(variant: Variant, traffic: Traffic, delays: number[]):
     // A time stamp that is split between two pieces is complete with the second one.
     let read = 0;
     for (const match of rest.matchAll(/"sent":"(\d+)"/g)) {
-      delays.push(Number(now - BigInt(match[1] ?? 0)) / 1e6);
+      add(Number(now - BigInt(match[1] ?? 0)) / 1e6);
       read = match.index + match[0].length;
     }
     rest = rest.slice(read);

@@ -15,5 +15,12 @@ export const instructionsOf = (
   instructions?.rows.find((row) => row.traffic === traffic && row.name === name)?.instructions;
 
 /** The delay per event with that many streams. */
-export const delayOf = ({ delays }: Measured, streams: number, name: string): Spread | undefined =>
-  delays?.rows.find((row) => row.streams === streams)?.delays.find((delay) => delay.name === name)?.spread;
+export const delayOf = (
+  { delays }: Measured,
+  streams: number,
+  name: string,
+  settled = false,
+): Spread | undefined =>
+  delays?.rows
+    .find((row) => row.streams === streams && (row.isSettled ?? false) === settled)
+    ?.delays.find((delay) => delay.name === name)?.spread;

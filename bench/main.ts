@@ -65,8 +65,8 @@ async function measureDelays(variants: readonly Variant[], quick: boolean) {
   const rounds = quick ? 1 : 3;
   return [
     await measureHeaders(variants, "json", quick ? 100 : 500),
-    await measureEvents(variants, "paced", FEW_STREAMS, rounds),
-    await measureEvents(variants, "slow", MANY_STREAMS, rounds),
+    ...(await measureEvents(variants, "paced", FEW_STREAMS, rounds)),
+    ...(await measureEvents(variants, "slow", MANY_STREAMS, rounds)),
   ];
 }
 

@@ -103,10 +103,10 @@ function eventsTable(figures: Measured): string {
       return cost ? `${(cost.micros / events).toFixed(1)} µs` : NONE;
     }),
   ];
-  const delays = (streams: number): string[] => [
-    `delay, ${streams} streams, p50 / p99`,
+  const delays = (streams: number, settled: boolean): string[] => [
+    `delay, ${streams} streams${settled ? ", after their first second" : ""}, p50 / p99`,
     ...names.map((name) => {
-      const spread = delayOf(figures, streams, name);
+      const spread = delayOf(figures, streams, name, settled);
       return spread ? `${spread.p50.toFixed(1)} / ${spread.p99.toFixed(1)} ms` : NONE;
     }),
   ];
@@ -116,8 +116,9 @@ function eventsTable(figures: Measured): string {
       perEvent("CPU, 2,000 events in a burst", "burst", EVENTS),
       perEvent("CPU, burst, usage not requested", "burst-no-usage", EVENTS),
       perEvent("CPU, 100 events, 50 per second", "steady", PACES.steady.events),
-      delays(4),
-      delays(500),
+      delays(4, false),
+      delays(500, false),
+      delays(500, true),
     ],
   );
 }
