@@ -31,44 +31,62 @@ export type BurstReader = {
   readonly release: () => ReadableStream<Uint8Array>;
 };
 
+type State = {
+  body: ReadableStream<Uint8Array>;
+  reader: ReadableStreamBYOBReader;
+  buffer: ArrayBuffer;
+  ahead: RunAhead | null;
+  readonly pace: Pace;
+  readonly now: () => number;
+};
+
 export function createBurstReader(body: ReadableStream<Uint8Array>, now: () => number): BurstReader {
-  let own = body;
-  let reader = own.getReader({ mode: "byob" });
-  let buffer = new ArrayBuffer(CHUNK_BYTES);
-  let ahead: RunAhead | null = null;
-  const pace = createPace();
-
-  const startAhead = (): RunAhead => {
-    reader.releaseLock();
-    const [kept, other] = own.tee();
-    own = kept;
-    reader = own.getReader({ mode: "byob" });
-    return runAhead(other, pace.isBurst);
+  const state: State = {
+    body,
+    reader: body.getReader({ mode: "byob" }),
+    buffer: new ArrayBuffer(CHUNK_BYTES),
+    ahead: null,
+    pace: createPace(),
+    now,
   };
-
   return {
-    read: async () => {
-      if (pace.isBurst()) {
-        ahead ??= startAhead();
-        await ahead.wait(PAUSE_MS);
-      }
-      const size = pace.isBurst() ? BATCH_BYTES : CHUNK_BYTES;
-      if (buffer.byteLength !== size) buffer = new ArrayBuffer(size);
-      const since = now();
-      const { done, value } = await reader.read(new Uint8Array(buffer));
-      if (done) return null;
-      pace.add(value.byteLength, now() - since);
-      ahead?.advance(value.byteLength);
-      buffer = value.buffer as ArrayBuffer;
-      return value;
-    },
-    isSlow: pace.isSlow,
+    read: () => readNext(state),
+    isSlow: state.pace.isSlow,
     release: () => {
-      reader.releaseLock();
-      ahead?.stop();
-      return own;
+      state.reader.releaseLock();
+      state.ahead?.stop();
+      return state.body;
     },
   };
+}
+
+/**
+ * A function of the module: the stack of an error that ends a read holds the functions that await it. A closure would hold the
+ * reader, whose stream holds the error by a reference that is not collected.
+ */
+async function readNext(state: State): Promise<Uint8Array | null> {
+  const { pace, now } = state;
+  if (pace.isBurst()) {
+    state.ahead ??= startAhead(state);
+    await state.ahead.wait(PAUSE_MS);
+  }
+  const size = pace.isBurst() ? BATCH_BYTES : CHUNK_BYTES;
+  if (state.buffer.byteLength !== size) state.buffer = new ArrayBuffer(size);
+  const since = now();
+  const { done, value } = await state.reader.read(new Uint8Array(state.buffer));
+  if (done) return null;
+  pace.add(value.byteLength, now() - since);
+  state.ahead?.advance(value.byteLength);
+  state.buffer = value.buffer as ArrayBuffer;
+  return value;
+}
+
+function startAhead(state: State): RunAhead {
+  state.reader.releaseLock();
+  const [kept, other] = state.body.tee();
+  state.body = kept;
+  state.reader = kept.getReader({ mode: "byob" });
+  return runAhead(other, state.pace.isBurst);
 }
 
 type Pace = {
