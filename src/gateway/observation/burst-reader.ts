@@ -4,8 +4,12 @@
  */
 import { runAhead, type RunAhead } from "./run-ahead.ts";
 
-/** The most that a read takes: one chunk of a stream at its own pace, or all of a burst that has been pulled ahead. */
+/**
+ * The most that a read takes: one chunk of a stream at its own pace, or all of a burst that has been pulled ahead. The first chunk
+ * that fills the small buffer makes room for larger ones: pieces of one chunk would look like the chunks of a burst.
+ */
 const CHUNK_BYTES = 4 * 1024;
+const LARGE_CHUNK_BYTES = 16 * 1024;
 const BATCH_BYTES = 64 * 1024;
 /** So many chunks that had to be waited for less than `WINDOW_MS` together are a burst: more than about 1,000 a second. */
 const WINDOW_CHUNKS = 8;
@@ -35,6 +39,8 @@ type State = {
   body: ReadableStream<Uint8Array>;
   reader: ReadableStreamBYOBReader;
   buffer: ArrayBuffer;
+  /** Of a buffer for one chunk. */
+  chunkBytes: number;
   ahead: RunAhead | null;
   readonly pace: Pace;
   readonly now: () => number;
@@ -45,6 +51,7 @@ export function createBurstReader(body: ReadableStream<Uint8Array>, now: () => n
     body,
     reader: body.getReader({ mode: "byob" }),
     buffer: new ArrayBuffer(CHUNK_BYTES),
+    chunkBytes: CHUNK_BYTES,
     ahead: null,
     pace: createPace(),
     now,
@@ -70,11 +77,12 @@ async function readNext(state: State): Promise<Uint8Array | null> {
     state.ahead ??= startAhead(state);
     await state.ahead.wait(PAUSE_MS);
   }
-  const size = pace.isBurst() ? BATCH_BYTES : CHUNK_BYTES;
+  const size = pace.isBurst() ? BATCH_BYTES : state.chunkBytes;
   if (state.buffer.byteLength !== size) state.buffer = new ArrayBuffer(size);
   const since = now();
   const { done, value } = await state.reader.read(new Uint8Array(state.buffer));
   if (done) return null;
+  if (value.byteLength === CHUNK_BYTES) state.chunkBytes = LARGE_CHUNK_BYTES;
   pace.add(value.byteLength, now() - since);
   state.ahead?.advance(value.byteLength);
   state.buffer = value.buffer as ArrayBuffer;
