@@ -109,6 +109,15 @@ export class Fields {
     return otherwise;
   }
 
+  /** A number from `min` to `max`. */
+  number(key: string, min: number, max: number, otherwise: number): number {
+    const value = this.#take(key);
+    if (value === undefined) return otherwise;
+    if (typeof value === "number" && value >= min && value <= max) return value;
+    this.reject(key, `must be a number from ${min} to ${max}`);
+    return otherwise;
+  }
+
   /** A list of texts; null where the key is absent. */
   texts(key: string): readonly string[] | null {
     const value = this.#take(key);

@@ -14,6 +14,7 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "DELEGATION",
   "RECORDING",
   "LIMITS",
+  "PRICES",
   "CORS",
   "FORWARD_API",
 ];

@@ -6,7 +6,7 @@ export type ClientConnection = {
   readonly onGone: (call: () => void) => () => void;
 };
 
-/** One native listener for all who ask: each takes 10,000 instructions. `signal`: the request's. */
+/** One native listener for all callbacks: each takes 10,000 instructions. `signal`: the request's. */
 export function clientConnection(signal: AbortSignal): ClientConnection {
   let calls: Set<() => void> | null = null;
   const listen = (): Set<() => void> => {
