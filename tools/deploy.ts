@@ -5,6 +5,7 @@ import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
 import { ROOT } from "./root.ts";
 import { argumentError, BAD_USAGE, StartFailure } from "./local/start-failure.ts";
 import { runWrangler } from "./local/wrangler.ts";
+import { oldPricesNotice } from "./prices/age.ts";
 
 const USAGE = `Usage: npm run deploy -- [--env <name>] [--dry-run] [--gateway-only]
 
@@ -49,6 +50,8 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${options} (See --help.)\n`);
     return BAD_USAGE;
   }
+  const oldPrices = oldPricesNotice(Date.now(), process.env);
+  if (oldPrices !== null) process.stderr.write(`${oldPrices}\n`);
   try {
     await deployWorkers(options, {
       run: (command) => runWrangler(command, !options.dryRun),

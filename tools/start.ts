@@ -14,6 +14,7 @@ import { interruption } from "./local/interruption.ts";
 import { describeUndelivered, waitForDelivery } from "./local/undelivered.ts";
 import { whatToTry } from "./local/what-to-try.ts";
 import { ROOT } from "./root.ts";
+import { oldPricesNotice } from "./prices/age.ts";
 
 /** For events that wait for the ledger when the command is interrupted. */
 const DRAIN_MS = 10_000;
@@ -101,6 +102,8 @@ async function start(chosen: Options, signal: AbortSignal): Promise<Stack> {
   if (setup.mode === "emulated") await requireFree(providerPort, "--provider-port", "the emulated provider");
   const stack = await startStack(options, setup, signal);
   print(whatToTry(stack.url, setup));
+  const oldPrices = oldPricesNotice(Date.now(), process.env);
+  if (oldPrices !== null) print(`${oldPrices}\n`);
   const replaced = localVariables(ROOT, "gateway").filter((name) => Object.hasOwn(setup.vars.gateway, name));
   if (replaced.length > 0)
     print(

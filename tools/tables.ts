@@ -1,7 +1,7 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers, docs/performance.md from the figures of the last runs, src/events/record-facts.ts, and the writers of events and
- * rows. test/docs/tables.test.ts and test/bench/page.test.ts fail when one of them is out of date.
+ * markers, docs/performance.md from the figures of the last runs, src/events/record-facts.ts, the writers of events and
+ * rows, and the price table. Tests fail when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,7 @@ import { code, table } from "./tables/markdown.ts";
 import { replaceTables } from "./tables/markers.ts";
 import { analyticsWritersText } from "./tables/analytics-writers.ts";
 import { eventWritersText } from "./tables/event-writers.ts";
+import { priceTableText } from "./tables/prices.ts";
 import { recordFactsText } from "./tables/record-facts.ts";
 import { costsTable, ledgerTable, ratesTable, retentionTable } from "./tables/scaling.ts";
 
@@ -162,6 +163,7 @@ export const ANALYTICS_WRITERS_PATH = fileURLToPath(
   import.meta.resolve("../src/gateway/sinks/analytics-writers.ts"),
 );
 export const RECORD_FACTS_PATH = fileURLToPath(import.meta.resolve("../src/events/record-facts.ts"));
+export const PRICE_TABLE_PATH = fileURLToPath(import.meta.resolve("../src/shared/prices/price-table.ts"));
 
 /** The page as it is stored. */
 export const pageText = (page: Page): string => readFileSync(pathOf(page), "utf8");
@@ -171,6 +173,7 @@ export async function main(): Promise<number> {
     writeFileSync(pathOf(page), await withTables(page, pageText(page)));
   writeFileSync(EVENT_WRITERS_PATH, await eventWritersText(EVENT_WRITERS_PATH));
   writeFileSync(ANALYTICS_WRITERS_PATH, await analyticsWritersText(ANALYTICS_WRITERS_PATH));
+  writeFileSync(PRICE_TABLE_PATH, await priceTableText(PRICE_TABLE_PATH));
   writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
   await writePage();
   return 0;

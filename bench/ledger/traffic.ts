@@ -110,6 +110,12 @@ const tokens = (at: number) => ({
   cache_write_input_tokens: null,
 });
 
+const cost = (at: number) => ({
+  cost_micros: 4000 + (at % 3000),
+  cost_source: "computed" as const,
+  price_version: "2026-09-23.01234567",
+});
+
 const NO_TOKENS = {
   input_tokens: null,
   output_tokens: null,
@@ -158,6 +164,7 @@ function endEvent(values: Interception): InterceptorEvent {
     ...values.caller,
     ...values.request,
     ...values.tokens,
+    ...cost(values.at),
     ended_at: values.endedAt,
     provider_request_id: null,
     provider_ray: null,

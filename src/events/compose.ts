@@ -21,6 +21,7 @@ import type {
   ToolUsage,
 } from "./event.ts";
 import type { CallerValues, CallValues, CoderIds } from "./fields.ts";
+import type { CostFacts } from "../shared/prices/pricing.ts";
 import { toRecordedContent, type Redact } from "./redaction.ts";
 import type {
   ActorKind,
@@ -366,6 +367,19 @@ export type InterceptionResult = {
   readonly observation: ResponseFacts | null;
 };
 
+/** The facts that follow from the result. */
+type EndFacts = {
+  readonly isOwnKeyRejected: boolean;
+  readonly uploadSha256: string | null;
+  readonly cost: CostFacts;
+};
+
+const costFields = ({ micros, source, version }: CostFacts) => ({
+  cost_micros: micros,
+  cost_source: source,
+  price_version: version,
+});
+
 export function endEvent(
   subject: Subject,
   {
@@ -377,7 +391,8 @@ export function endEvent(
     observation,
     isOwnKeyRejected,
     uploadSha256,
-  }: InterceptionResult & { readonly isOwnKeyRejected: boolean; readonly uploadSha256: string | null },
+    cost,
+  }: InterceptionResult & EndFacts,
   redact: Redact,
   { startedAt, at }: { readonly startedAt: number; readonly at: number },
 ): InterceptionEnd {
@@ -407,6 +422,7 @@ export function endEvent(
     speed: report?.speed ?? null,
     inference_geo: report?.inferenceGeo ?? null,
     reported_cost: report?.reportedCost ?? null,
+    ...costFields(cost),
     response_bytes: observation?.end.bytes ?? 0,
     first_byte_ms: firstByteAt === null ? null : firstByteAt - startedAt,
     duration_ms: at - startedAt,
@@ -532,7 +548,11 @@ export type RetrievedCall = {
 
 export function retrievedUsageEvent(
   call: RetrievedCall,
-  { model, usage }: { readonly model: string | null; readonly usage: UsageFacts },
+  {
+    model,
+    usage,
+    cost,
+  }: { readonly model: string | null; readonly usage: UsageFacts; readonly cost: CostFacts },
   state: UsageState,
   { redact, at }: { readonly redact: Redact; readonly at: number },
 ): RetrievedUsage {
@@ -552,6 +572,7 @@ export function retrievedUsageEvent(
     usage: state,
     metadata: usage.extras,
     raw_usage: usage.raw === null ? null : redactUsage(usage.raw, redact),
+    ...costFields(cost),
     created_at: iso(at),
   };
 }

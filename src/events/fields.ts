@@ -11,6 +11,7 @@ import { count, flag, object, orNull, text, texts, time, uuid, type Fields, type
 import {
   ACTOR_KINDS,
   CLIENT_KINDS,
+  COST_SOURCES,
   CREDENTIAL_KINDS,
   FLAGS,
   LEDGER_ACTIONS,
@@ -37,6 +38,7 @@ import {
   type UsageOptIn,
   type UsageState,
 } from "./vocabulary.ts";
+import type { CostSource } from "../shared/prices/pricing.ts";
 
 const ID = {
   interception_id: uuid("UUIDv7 of the interception", { interceptions: "blob3", overrides: "blob3" }),
@@ -161,6 +163,18 @@ const TOKENS = {
   cache_write_input_tokens: orNull.count("input tokens written to the cache", { interceptions: "double8" }),
 } as const satisfies Fields;
 
+/** See docs/costs.md. */
+const COST = {
+  cost_micros: orNull.count(
+    "what the call cost, in millionths of a US dollar, rounded up; null where that is not known",
+    {
+      interceptions: "double10",
+    },
+  ),
+  cost_source: text<CostSource>(COST_SOURCES),
+  price_version: orNull.text("the version of the prices; null where none were used"),
+} as const satisfies Fields;
+
 const USAGE_STATE = text<UsageState>(USAGE_STATES, { interceptions: "blob16" });
 const DELEGATION_CHAIN = texts(
   "with a verified token that has an `act` claim: the ids of the parties that act for its subject, the actor first, at most five",
@@ -268,6 +282,7 @@ const INTERCEPTION_END = {
   reported_cost: orNull.text(
     "the cost that the provider states, as a decimal number of its currency, usually US dollars",
   ),
+  ...COST,
   response_bytes: count("bytes received of the response's body, also where the observation is truncated", {
     interceptions: "double4",
   }),
@@ -475,6 +490,7 @@ const RETRIEVED_USAGE = {
   usage: USAGE_STATE,
   metadata: TOKEN_USAGE.metadata,
   raw_usage: TOKEN_USAGE.raw_usage,
+  ...COST,
   created_at: CREATED_AT,
 } as const satisfies Fields;
 

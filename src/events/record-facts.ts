@@ -66,6 +66,7 @@ export const ANALYTICS_COLUMNS: Readonly<Record<AnalyticsDataset, AnalyticsColum
       "cache_read_input_tokens",
       "cache_write_input_tokens",
       "streaming",
+      "cost_micros",
     ],
   },
   overrides: {

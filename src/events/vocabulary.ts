@@ -3,6 +3,8 @@
  * here; the types follow.
  */
 
+import type { CostSource } from "../shared/prices/pricing.ts";
+
 /** Strength of the evidence for the initiator, strongest first. */
 export const ATTRIBUTIONS = {
   authenticated: "the actor itself, verified by an identity source",
@@ -59,6 +61,14 @@ export const USAGE_STATES = {
   unknown: "no figure was seen",
 } as const;
 export type UsageState = keyof typeof USAGE_STATES;
+
+export const COST_SOURCES = {
+  computed: "from the usage, by `PRICES` or the price table",
+  reported: "stated by the provider",
+  partial:
+    "computed, but less than the call costs: the usage is not final, or something else was used that has no price",
+  unpriced: "not known: the model, its tier or its usage has no price. The cost is null",
+} as const satisfies Readonly<Record<CostSource, string>>;
 
 /** The option by which a stream reports its usage, for an API that reports it only on request. */
 export const USAGE_OPT_INS = {

@@ -11,6 +11,7 @@ import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { configVersion } from "../shared/config/version.ts";
 import { errorName, logOperatorEvent } from "../shared/operator-log.ts";
+import { createPricing } from "../shared/prices/pricing.ts";
 import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
@@ -153,6 +154,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     owners: config.objects && createObjectOwners(config.objects, platform.logError),
     sinks: sinks(config, platform),
     redact,
+    price: createPricing(config.prices),
     secrets,
     toRecordedEndUser: createEndUserRecording(recording, redact, hashText),
     hashText,

@@ -22,6 +22,7 @@ function tableKeys(): string[] {
     OWNER_ASSERTION: { [UNKNOWN_KEY]: 1, directory: { [UNKNOWN_KEY]: 1 } },
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
+    PRICES: { a: { [UNKNOWN_KEY]: 1, models: { m: { as: "n", [UNKNOWN_KEY]: 1 } } } },
     LIMITS: { [UNKNOWN_KEY]: 1 },
     CORS: { origins: ["https://app.example"], [UNKNOWN_KEY]: 1 },
   };
@@ -30,7 +31,11 @@ function tableKeys(): string[] {
   const keys = config.issues.flatMap((issue) => {
     const [, path, known] = /^(.+)\.zz_no_such_key is not a known key \(known: (.+)\)$/.exec(issue) ?? [];
     if (path !== undefined && known !== undefined) {
-      return known.split(", ").map((key) => `${path === "PROVIDERS.a" ? "PROVIDERS.<name>" : path}.${key}`);
+      const named = path
+        .replace(/^PROVIDERS\.a$/, "PROVIDERS.<name>")
+        .replace(/^PRICES\.a/, "PRICES.<provider>")
+        .replace(/models\.m$/, "models.<model>");
+      return known.split(", ").map((key) => `${named}.${key}`);
     }
     // These two tables have required keys.
     if (/^(?:OWNER_ASSERTION\.directory|DELEGATION)\./.test(issue)) return [];

@@ -1,4 +1,5 @@
 /** `npm start` over the local state of a version from before there were two Workers. */
+import { totalOf } from "../../src/records/rollups/contribution-sql.ts";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,8 +39,8 @@ const OLD_USAGE_ROWS = `
     VALUES ('01a20846-fe00-8200-8def-0123456789ab', '${OLD_USAGES[0]?.id}', 'a', 5, 7, 'final', '{}', '2026-11-23T12:00:01.000Z'),
       ('openai/resp_1', '${OLD_USAGES[1]?.id}', 'a', 11, 13, 'final', '{}', '2026-11-23T12:05:00.000Z');`;
 
-const USAGE_COLUMNS = `SELECT input_tokens, claimed_input_tokens, claimed_usage, usage_state, total_input_tokens, total_output_tokens,
-  start_seal, end_seal FROM interceptions WHERE id <> 'i1' ORDER BY id`;
+const USAGE_COLUMNS = `SELECT input_tokens, claimed_input_tokens, claimed_usage, usage_state, ${totalOf("input_tokens", "interceptions")} AS total_input_tokens,
+  ${totalOf("output_tokens", "interceptions")} AS total_output_tokens, start_seal, end_seal FROM interceptions WHERE id <> 'i1' ORDER BY id`;
 const OLD_TOTALS = `SELECT hour, requests, unknown_usage, input_tokens, output_tokens FROM rollup_hours ORDER BY hour`;
 
 const JOINED = `SELECT observation, usage_invalid, candidates

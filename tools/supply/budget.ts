@@ -90,4 +90,6 @@ export const ADDITIONS: readonly Addition[] = [
   { issue: 15, what: "bodies scanned in windows of native text", gzipBytes: 1_200 },
   { issue: 15, what: "bursts carried in batches", gzipBytes: 1_000 },
   { issue: 15, what: "events of many requests in one message", gzipBytes: 1_000 },
+  { issue: 16, what: "the price table", gzipBytes: 5_200 },
+  { issue: 16, what: "the cost of a call, and the settings of prices", gzipBytes: 2_000 },
 ];

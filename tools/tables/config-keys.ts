@@ -297,6 +297,45 @@ const RECORDING = keysOf("gateway", "RECORDING.", [
   ],
 ]);
 
+const PRICES = [
+  ...keysOf("gateway", "PRICES.<provider>.", [
+    [
+      "list",
+      "by `base_url`, else by `type`",
+      "The price list: `openai`, `anthropic`, `azure`, `google`, `deepseek`, `mistral` or `x-ai`; `none` prices only the models below. See [costs](costs.md).",
+    ],
+    ["discount_percent", "`0`", "Subtracted from each price, with up to one decimal place."],
+  ]),
+  ...keysOf("gateway", "PRICES.<provider>.models.<model>.", [
+    [
+      "as",
+      "none",
+      "The model whose price counts, for a deployment or an alias with a name of its own. `<model>` is a name, or its beginning and a `*`; the first that matches counts.",
+    ],
+    ...["input", "output"].map((name): Entry => [
+      name,
+      "none",
+      `US dollars per million ${name} tokens. Where a model has prices of its own, nothing else about it is priced.`,
+    ]),
+    ["cache_read", "`input`", "US dollars per million input tokens that are read from the cache."],
+    [
+      "cache_write",
+      "`input`",
+      "US dollars per million input tokens that are written to the cache for five minutes.",
+    ],
+    ["cache_write_1h", "`cache_write`", "The same for an hour."],
+    ["reasoning", "`output`", "US dollars per million reasoning tokens, which are output tokens."],
+    ["input_audio", "`input`", "US dollars per million audio tokens of the input."],
+    ["output_audio", "`output`", "The same of the output."],
+    ["input_image", "`input`", "US dollars per million image tokens of the input."],
+    ["output_image", "`output`", "The same of the output."],
+    ["web_search", "none", "US dollars per thousand searches that the provider ran."],
+    ["file_search", "none", "The same for searches of files."],
+    ["request", "none", "US dollars per thousand requests."],
+    ["audio_seconds", "none", "US dollars per hour of audio."],
+  ]),
+];
+
 const LIMITS = keysOf("gateway", "LIMITS.", [
   [
     "body_bytes",
@@ -462,6 +501,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...OWNER_ASSERTION,
   ...DELEGATION,
   ...RECORDING,
+  ...PRICES,
   ...LIMITS,
   ...CORS,
   ...GATEWAY,

@@ -5,6 +5,7 @@ import type { ByteBudget } from "../../shared/byte-budget.ts";
 import type { SecretFinder } from "../../shared/secret-finder.ts";
 import type { After } from "../../shared/deadline.ts";
 import type { LogOperatorEvent } from "../../shared/operator-log.ts";
+import type { PriceCall } from "../../shared/prices/pricing.ts";
 import type { Pace } from "../../shared/send-deadline.ts";
 import type { Config } from "../config/config.ts";
 import type { VerifyDelegation } from "../initiator/delegation.ts";
@@ -30,6 +31,7 @@ export type Deps = {
   readonly sinks: readonly Sink[];
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;
+  readonly price: PriceCall;
   /** Finds the configured secrets; null where there are none. */
   readonly secrets: SecretFinder | null;
   readonly toRecordedEndUser: ToRecordedEndUser;

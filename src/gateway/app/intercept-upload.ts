@@ -66,7 +66,7 @@ async function prepareCall(
   body: RequestBody,
 ): Promise<Call> {
   const { headers, recorder, deps } = exchange;
-  const { redact, now, config, toRecordedEndUser } = deps;
+  const { redact, price, now, config, toRecordedEndUser } = deps;
   const named = readEndUser(headers, {});
   const endUser = named === null ? null : await toRecordedEndUser(named);
   const configVersion = await deps.configVersion;
@@ -88,7 +88,7 @@ async function prepareCall(
           configVersion,
           uploadSha256: () => sha256,
         },
-        { prompts: config.recording.prompts, redact, now },
+        { prompts: config.recording.prompts, redact, price, now },
       ));
     },
   };

@@ -16,7 +16,9 @@ import {
 import type { InitiatorOverride } from "../../events/event.ts";
 import type { Redact } from "../../events/redaction.ts";
 import { isRejectedOwnKey } from "../observation/outcome.ts";
+import type { PriceCall } from "../../shared/prices/pricing.ts";
 import type { Recorder } from "../sinks/recorder.ts";
+import { costOfResult } from "./call-cost.ts";
 
 export type Interception = {
   /** Whether every required sink took the start. */
@@ -38,17 +40,18 @@ export type InterceptionContext = StartFacts & {
   readonly uploadSha256?: () => string | null;
 };
 
-/** The rules for recording the conversation, and the clock of the end. */
+/** The rules for recording the conversation, the prices, and the clock of the end. */
 export type RecordingContext = {
   readonly prompts: boolean;
   readonly redact: Redact;
+  readonly price: PriceCall;
   readonly now: () => number;
 };
 
 export function startInterception(
   { record, flush }: Recorder,
   context: InterceptionContext,
-  { prompts, redact, now }: RecordingContext,
+  { prompts, redact, price, now }: RecordingContext,
 ): Interception {
   const { subject, override, startedAt, conversation, uploadSha256 } = context;
   let isOpen = true;
@@ -66,8 +69,9 @@ export function startInterception(
     const { observation } = result;
     const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
+    const cost = costOfResult(price, subject, result, at);
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
-    const ended = { ...result, isOwnKeyRejected, uploadSha256: uploadSha256?.() ?? null };
+    const ended = { ...result, isOwnKeyRejected, uploadSha256: uploadSha256?.() ?? null, cost };
     record(endEvent(subject, ended, redact, { startedAt, at }));
     if (observation) {
       for (const event of toolEvents(subject, observation, redact, at)) record(event);

@@ -26,6 +26,7 @@ import {
 } from "../provider/response-reader.ts";
 import { asName, sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
+import { costOfRetrieved } from "./call-cost.ts";
 import type { Exchange } from "./exchange.ts";
 
 const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
@@ -186,6 +187,8 @@ function collectUsage(
     const state = usageState(report);
     if (usage === null || state === "unknown") return;
     const at = deps.now();
+    const isBatch = customId !== null;
+    const cost = costOfRetrieved(deps.price, route.provider.name, report, { isBatch, at });
     const event = retrievedUsageEvent(
       {
         id: uuidV7(at, deps.randomUuid()),
@@ -195,7 +198,7 @@ function collectUsage(
         usageOf: customId === null ? usageOf : `${usageOf}/${customId}`,
         createdId: id,
       },
-      { ...report, usage },
+      { ...report, usage, cost },
       state,
       { redact: deps.redact, at },
     );

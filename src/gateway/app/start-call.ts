@@ -53,12 +53,12 @@ export async function startCall(
   if (prepared instanceof Refusal) return prepared;
   const { context, endUser: sent, promptHashes: hashing, requestSha256: digest, ...started } = prepared;
   const { recorder, deps } = exchange;
-  const { redact, now, config, toRecordedEndUser } = deps;
+  const { redact, price, now, config, toRecordedEndUser } = deps;
   const endUser = sent === null ? null : await toRecordedEndUser(sent);
   const promptHashes = hashing === null ? NO_PROMPT_HASHES : await hashing;
   const requestSha256 = await digest;
   const configVersion = await deps.configVersion;
-  const options = { prompts: config.recording.prompts, redact, now };
+  const options = { prompts: config.recording.prompts, redact, price, now };
   return {
     ...started,
     interception: startInterception(

@@ -11,6 +11,7 @@ import {
 } from "../../shared/config/environment.ts";
 import { EVENT_MAC_KEY, readEventMacKeys } from "../../shared/config/event-mac-keys.ts";
 import { asList, asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
+import type { PriceRules } from "../../shared/prices/pricing.ts";
 import type { NamedSecret } from "../../shared/secret-finder.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 import { canonicalSettings } from "../../shared/config/version.ts";
@@ -24,6 +25,7 @@ import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
 import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
+import { readPrices } from "./prices.ts";
 import { readProviders } from "./providers.ts";
 import { rejectSharedSecrets } from "./shared-secrets.ts";
 import { readSourceNames } from "./source-names.ts";
@@ -58,6 +60,7 @@ export type Config = {
   readonly objects: DurableObjectNamespace | null;
   /** null where no gateway may delegate. */
   readonly delegation: DelegationRules | null;
+  readonly prices: PriceRules;
   readonly limits: Limits;
   /** null where no web page may call the gateway. */
   readonly cors: CorsRules | null;
@@ -134,13 +137,15 @@ export function inspectConfig(
     ],
     nonces: binding("NONCES", "idFromName", "a Durable Object namespace"),
   });
+  const providers = readProviders(environment.value("PROVIDERS"), {
+    dialects: registry.dialects,
+    verifies: delegation !== null || sources.some((source) => source.verifies),
+    key: (name) => readProviderKey(environment, name),
+    report,
+  });
   const config: Checked = {
-    providers: readProviders(environment.value("PROVIDERS"), {
-      dialects: registry.dialects,
-      verifies: delegation !== null || sources.some((source) => source.verifies),
-      key: (name) => readProviderKey(environment, name),
-      report,
-    }),
+    providers,
+    prices: readPrices(environment.has("PRICES") ? environment.value("PRICES") : null, providers, report),
     sources,
     assertion: assertion.rules,
     verifiers: assertion.verifiers,

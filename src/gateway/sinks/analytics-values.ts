@@ -2,7 +2,7 @@
 import { truncateBytes } from "../../shared/text.ts";
 
 /** Version of the rows, in `blob1`: raised when a column is added. */
-export const ROW_VERSION = "3";
+export const ROW_VERSION = "4";
 
 /** The argument of `writeDataPoint`: https://developers.cloudflare.com/analytics/analytics-engine/limits/ */
 export type DataPoint = {

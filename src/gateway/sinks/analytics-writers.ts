@@ -39,6 +39,7 @@ export const ROW_WRITERS = {
       count(event.cache_read_input_tokens),
       count(event.cache_write_input_tokens),
       Number(event.streaming),
+      count(event.cost_micros),
     ],
   }),
   initiator_override: (event: InitiatorOverride): DataPoint => ({

@@ -50,7 +50,7 @@ const cut = (content: string): string => truncate(content, LOGGED_CONTENT);
  */
 const MAX_LINE: Readonly<Record<RecordType, number>> = {
   interception_start: 2550,
-  interception_end: 3500,
+  interception_end: 3600,
   initiator_override: 2350,
   initiator_override_rejected: 2350,
   token_usage: 1200,

@@ -1,8 +1,9 @@
 /** The four token counts of every response about usage, under Coder's names. */
 import { json, number } from "./kit/row-mapper.ts";
+import { totalOf } from "../rollups/contribution-sql.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
-import { column, joined, sql, type Sql } from "./kit/sql.ts";
+import { joined, sql, type Sql } from "./kit/sql.ts";
 
 export const TOKEN_COLUMNS = [
   "input_tokens",
@@ -23,6 +24,18 @@ export const TOKEN_FIELDS = {
   cache_write_input_tokens: schema.COUNT,
 };
 
+/** The cost of a group of requests. */
+export const COST_FIELDS = {
+  cost_micros: schema.withDescription(
+    schema.COUNT,
+    "Millionths of a US dollar: the sum of the known costs, on the company's keys and on the clients' own.",
+  ),
+  unpriced: schema.withDescription(
+    schema.COUNT,
+    "Requests whose cost is not known: the sum is a lower bound.",
+  ),
+};
+
 export const TOKEN_USAGE = schema.object({
   ...TOKEN_FIELDS,
   metadata: schema.withDescription(
@@ -35,7 +48,7 @@ export const TOKEN_USAGE = schema.object({
 export function tokenSumsSql(alias: string): Sql {
   return joined(
     TOKEN_COLUMNS.map(
-      (name) => sql`TOTAL(${column(alias, `total_${name}`)}) AS ${{ text: name, values: [] }}`,
+      (name) => sql`TOTAL(${{ text: totalOf(name, alias), values: [] }}) AS ${{ text: name, values: [] }}`,
     ),
     ", ",
   );

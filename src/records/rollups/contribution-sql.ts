@@ -14,6 +14,8 @@ export const MEASURES = [
   "output_tokens",
   "cache_read_input_tokens",
   "cache_write_input_tokens",
+  "cost_micros",
+  "unpriced",
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
@@ -54,10 +56,19 @@ export function keyPart(name: DimensionColumn, alias: string): string {
 
 export const hourOf = (alias: string): string => `SUBSTR(${alias}.started_at, 1, 13)`;
 
+/**
+ * A figure of an interception: its own and, where its response had no usage, that of what was retrieved later. `name`: a column
+ * that has a `claimed_` one.
+ */
+export const totalOf = (name: string, alias: string): string =>
+  `(COALESCE(${alias}.${name}, 0)
+  + IIF(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown', COALESCE(${alias}.claimed_${name}, 0), 0))`;
+
 /** The contribution of one interception to a measure. */
 export function contribution(measure: Measure, alias: string): string {
   if (measure === "requests") return "1";
-  return measure === "unknown_usage" ? `(${alias}.usage_state IS NOT 'final')` : `${alias}.total_${measure}`;
+  if (measure === "unpriced") return `(COALESCE(${alias}.cost_micros, ${alias}.claimed_cost_micros) IS NULL)`;
+  return measure === "unknown_usage" ? `(${alias}.usage_state IS NOT 'final')` : totalOf(measure, alias);
 }
 
 /** An unreadable object has no name, and must not end the query. */

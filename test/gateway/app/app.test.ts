@@ -1,3 +1,4 @@
+import { PRICE_VERSION } from "../../../src/shared/prices/price-table.ts";
 import { describe, expect, it } from "vitest";
 import type { RecordsService } from "../../../src/events/records-service.ts";
 import type { Deps } from "../../../src/gateway/app/deps.ts";
@@ -189,6 +190,9 @@ describe("the events of one interception", () => {
         speed: null,
         inference_geo: null,
         reported_cost: null,
+        cost_micros: 183,
+        cost_source: "computed",
+        price_version: PRICE_VERSION,
         response_bytes: fixture("chat/json").bytes.length,
         first_byte_ms: 40,
         duration_ms: 40,
@@ -320,6 +324,9 @@ describe("the events of one interception", () => {
         speed: null,
         inference_geo: null,
         reported_cost: null,
+        cost_micros: 26_645,
+        cost_source: "computed",
+        price_version: PRICE_VERSION,
         response_bytes: upstreamBytes.length,
         first_byte_ms: 65,
         duration_ms: 65,

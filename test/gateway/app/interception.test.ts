@@ -115,7 +115,7 @@ function start(
       startedAt: 1000,
       uploadSha256: () => END.upload_sha256,
     },
-    { prompts, redact: createRedactor([]), now: () => clock.at },
+    { prompts, redact: createRedactor([]), price: () => COST, now: () => clock.at },
   );
   clock.at = 1500;
   const end: Interception["end"] = (result) => {
@@ -130,6 +130,12 @@ type Options = {
   readonly before: readonly InterceptorEvent[];
   readonly sinks: readonly Sink[];
 };
+
+const COST = {
+  micros: END.cost_micros,
+  source: END.cost_source,
+  version: END.price_version,
+} as const;
 
 const providerHeaders = {
   requestId: END.provider_request_id,
@@ -328,6 +334,9 @@ describe("I1 an interception's end", () => {
         speed: null,
         inference_geo: null,
         reported_cost: null,
+        cost_micros: null,
+        cost_source: "unpriced",
+        price_version: null,
         tool_call_count: 0,
         thought_count: 0,
       },

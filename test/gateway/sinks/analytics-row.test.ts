@@ -54,6 +54,7 @@ describe("the columns by position", () => {
       /* double7 */ "cache_read_input_tokens",
       /* double8 */ "cache_write_input_tokens",
       /* double9 */ "streaming",
+      /* double10 */ "cost_micros",
     ]);
   });
 
@@ -95,7 +96,7 @@ describe("the columns by position", () => {
   });
 
   it("the version is pinned: raise it with the lists above", () => {
-    expect(ROW_VERSION).toBe("3");
+    expect(ROW_VERSION).toBe("4");
   });
 });
 
@@ -169,7 +170,7 @@ describe("a row", () => {
     expect(interceptionRow(END)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "3",
+        "4",
         "interception_end",
         "01a20846-fe00-7abc-8def-0123456789ab",
         OWNER,
@@ -189,7 +190,7 @@ describe("a row", () => {
         "overloaded_error",
         "",
       ],
-      doubles: [200, 900, 40, 5000, 11, 12, 13, 14, 1],
+      doubles: [200, 900, 40, 5000, 11, 12, 13, 14, 1, 1234],
     });
   });
 
@@ -197,7 +198,7 @@ describe("a row", () => {
     expect(interceptionRow(PASSED)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "3",
+        "4",
         "passthrough",
         "01a20846-fe00-7abc-8def-0123456789ab",
         OWNER,
@@ -217,7 +218,7 @@ describe("a row", () => {
         "",
         "openai-prod/resp_0123",
       ],
-      doubles: [200, 30, -1, -1, 11, 7, -1, -1, -1],
+      doubles: [200, 30, -1, -1, 11, 7, -1, -1, -1, -1],
     });
   });
 
@@ -227,7 +228,7 @@ describe("a row", () => {
     expect(overrideRow(OVERRIDE)).toEqual({
       indexes: [OWNER],
       blobs: [
-        "3",
+        "4",
         "initiator_override",
         id,
         OWNER,
@@ -250,7 +251,7 @@ describe("a row", () => {
     expect(overrideRow(REJECTED)).toEqual({
       indexes: ["ci-bot"],
       blobs: [
-        "3",
+        "4",
         "initiator_override_rejected",
         id,
         "ci-bot",
@@ -282,8 +283,9 @@ describe("a row", () => {
       cache_read_input_tokens: null,
       cache_write_input_tokens: 0,
       streaming: false,
+      cost_micros: 0,
     });
-    expect(doubles).toEqual([-1, 900, -1, 5000, -1, 0, -1, 0, 0]);
+    expect(doubles).toEqual([-1, 900, -1, 5000, -1, 0, -1, 0, 0, 0]);
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, undefined])(

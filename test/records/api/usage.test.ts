@@ -14,7 +14,7 @@ import {
   used,
   userPrompt,
 } from "../../support/in-workerd/api-rows.ts";
-import { BATCH_FILE, END, RETRIEVED, START, NO_TOKENS } from "../../support/in-workerd/events.ts";
+import { BATCH_FILE, END, RETRIEVED, START, NO_COST, NO_TOKENS } from "../../support/in-workerd/events.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
@@ -79,8 +79,26 @@ describe("GET /usage", () => {
       started_after: iso(FROM),
       started_before: iso(NOW),
       results: [
-        { key: ALICE, ...OWN, name: "alice", requests: 3, ...times(3), unknown_usage: 0 },
-        { key: BOB, ...ASSERTED, name: null, requests: 2, ...TOKENS, unknown_usage: 2 },
+        {
+          key: ALICE,
+          ...OWN,
+          name: "alice",
+          requests: 3,
+          ...times(3),
+          unknown_usage: 0,
+          cost_micros: 750,
+          unpriced: 0,
+        },
+        {
+          key: BOB,
+          ...ASSERTED,
+          name: null,
+          requests: 2,
+          ...TOKENS,
+          unknown_usage: 2,
+          cost_micros: 250,
+          unpriced: 1,
+        },
       ],
       count: 2,
       results_are_capped: false,
@@ -165,6 +183,7 @@ describe("GET /usage", () => {
     const end = {
       ...END,
       ...NO_TOKENS,
+      ...NO_COST,
       outcome: "queued",
       usage: "unknown",
       msg_id: BATCH_FILE.msg_id,
@@ -174,7 +193,7 @@ describe("GET /usage", () => {
     const counts = { ...times(0), input_tokens: 22, output_tokens: 14 };
     expect(items(await fetchOk("/usage"), "results")).toEqual([
       // A batch may have further results.
-      { key, ...ASSERTED, name, requests: 1, ...counts, unknown_usage: 1 },
+      { key, ...ASSERTED, name, requests: 1, ...counts, unknown_usage: 1, cost_micros: 196, unpriced: 0 },
     ]);
     const [share] = items(await fetchOk("/attribution"), "results");
     expect([part(share, "requests"), part(share, "tokens")]).toEqual([1, 36]);
@@ -296,9 +315,9 @@ describe("CSV", () => {
     expect(headers.get("content-type")).toBe("text/csv; charset=utf-8; header=present");
     expect(text).toBe(
       [
-        "initiator,initiator_name,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage,initiator_source,attribution,mixed",
-        `${ALICE},alice,3,30,60,9,0,0,keys,authenticated,false`,
-        `${BOB},,2,10,20,3,0,2,coder,asserted,false`,
+        "initiator,initiator_name,requests,input_tokens,output_tokens,cache_read_input_tokens,cache_write_input_tokens,unknown_usage,cost_micros,unpriced,initiator_source,attribution,mixed",
+        `${ALICE},alice,3,30,60,9,0,0,750,0,keys,authenticated,false`,
+        `${BOB},,2,10,20,3,0,2,250,1,coder,asserted,false`,
         "",
       ].join("\r\n"),
     );

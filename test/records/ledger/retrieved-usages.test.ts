@@ -1,4 +1,5 @@
 /** Usage that was read later reaches the interception that created the response or the batch, in any order of arrival. */
+import { totalOf } from "../../../src/records/rollups/contribution-sql.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { storeEvents } from "../../support/in-workerd/store-events.ts";
@@ -44,7 +45,9 @@ const QUEUED = { ...UNKNOWN, outcome: "queued" } as const;
 async function counted(): Promise<unknown> {
   const { token_usages: usages = [], interceptions = [] } = await allRows(database);
   const states = await database
-    .prepare("SELECT usage_state, total_input_tokens FROM interceptions ORDER BY id")
+    .prepare(
+      `SELECT usage_state, ${totalOf("input_tokens", "interceptions")} AS total_input_tokens FROM interceptions ORDER BY id`,
+    )
     .all();
   const numbers = new Map([1, 2, 3, 4].map((n) => [idOf(n), n]));
   return {

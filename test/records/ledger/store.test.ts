@@ -58,6 +58,7 @@ const NOTHING_CLAIMED = {
   claimed_output_tokens: null,
   claimed_cache_read_input_tokens: null,
   claimed_cache_write_input_tokens: null,
+  claimed_cost_micros: null,
 };
 
 const withoutNulls = (

@@ -92,6 +92,9 @@ function readLater(end: InterceptionEnd | undefined, at: number): readonly Inter
     msg_id,
     response_model: end.model,
     ...READ_TOKENS,
+    cost_micros: n === 1 ? null : 70 + at,
+    cost_source: n === 1 ? "unpriced" : "partial",
+    price_version: n === 1 ? null : "2026-09-23.01234567",
     metadata: {},
     raw_usage: null,
   });

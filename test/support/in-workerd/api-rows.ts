@@ -219,6 +219,9 @@ export const used = (over: Row = {}): Row => ({
   cache_write_input_tokens: null,
   usage_metadata: '{"web_search_requests":1}',
   raw_usage: '{"input_tokens":10}',
+  cost_micros: 250,
+  cost_source: "computed",
+  price_version: "2026-09-23.01234567",
   ...over,
 });
 

@@ -120,6 +120,9 @@ export const END: InterceptionEnd = {
   speed: null,
   inference_geo: null,
   reported_cost: null,
+  cost_micros: 1234,
+  cost_source: "computed",
+  price_version: "2026-09-23.01234567",
   finish_reason: "tool_calls",
   error: "overloaded_error",
   error_message: "Overloaded",
@@ -296,6 +299,8 @@ export const PASSED: PassthroughEvent = {
 };
 
 /** Of an end without usage. */
+export const NO_COST = { cost_micros: null, cost_source: "unpriced", price_version: null } as const;
+
 export const NO_TOKENS = {
   input_tokens: null,
   output_tokens: null,
@@ -319,6 +324,9 @@ export const RETRIEVED: RetrievedUsage = {
   usage: "final",
   metadata: { total_tokens: 18 },
   raw_usage: '{"input_tokens":11}',
+  cost_micros: 98,
+  cost_source: "computed",
+  price_version: "2026-09-23.01234567",
   created_at: AT,
 };
 

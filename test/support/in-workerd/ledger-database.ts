@@ -94,10 +94,7 @@ export async function dropStatistics(database: D1Database): Promise<void> {
 /** The columns that differ each time the same event is stored. */
 const SEALS: ReadonlySet<string> = new Set(["seal", "start_seal", "end_seal"]);
 /** Generated from other columns of the row (migration 0009). */
-const GENERATED: ReadonlySet<string> = new Set([
-  "usage_state",
-  ...TOKEN_COLUMNS.map((name) => `total_${name}`),
-]);
+const GENERATED: ReadonlySet<string> = new Set(["usage_state"]);
 
 const stored = (row: Row): Row =>
   Object.fromEntries(

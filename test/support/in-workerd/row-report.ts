@@ -53,6 +53,14 @@ export function expectedRows(exchange: RecordedExchange, content: boolean): Rows
   });
 }
 
+/** One search of the web, one of files, and code that ran for a time that the response does not state. */
+function hostedCosts({ toolCalls, usage }: ResponseReport): Row {
+  if (!toolCalls.some(({ kind }) => kind === "code_interpreter_call")) return {};
+  const tokens = Number(usage?.input_tokens) * 1.75 + Number(usage?.output_tokens) * 14;
+  const cached = Number(usage?.cache_read_input_tokens) * 0.175;
+  return { cost_micros: Math.ceil(tokens + cached) + 10_000 + 2500, cost_source: "partial" };
+}
+
 function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
   const { report, status, bytes, requestColumns, streaming, prompt, resultOf } = exchange;
   return interceptionRow({
@@ -76,6 +84,7 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
     speed: report.speed,
     inference_geo: report.inferenceGeo,
     reported_cost: report.reportedCost,
+    ...hostedCosts(report),
     response_bytes: bytes,
     tool_call_count: report.toolCallCount,
     thought_count: report.thoughtCount,

@@ -2,6 +2,7 @@
  * Expected rows of the ledger, written by hand in every column and independent of `src/records/ledger`. Each builder
  * returns the complete row of one plain exchange; a test names only the columns that differ.
  */
+import { PRICE_VERSION } from "../../../src/shared/prices/price-table.ts";
 import type { Row, Rows } from "./ledger-database.ts";
 
 /** The id of an interception that begins at 12:00:00.000, made of its time and the test gateway's fixed UUID. */
@@ -76,6 +77,9 @@ const INTERCEPTION = {
   speed: null,
   inference_geo: null,
   reported_cost: null,
+  cost_micros: null,
+  cost_source: "unpriced",
+  price_version: null,
   response_bytes: 0,
   first_byte_ms: 40,
   duration_ms: 40,
@@ -99,6 +103,7 @@ const INTERCEPTION = {
   claimed_output_tokens: null,
   claimed_cache_read_input_tokens: null,
   claimed_cache_write_input_tokens: null,
+  claimed_cost_micros: null,
   thread_parent_id: null,
   thread_root_id: null,
   session_id: ID,
@@ -249,6 +254,40 @@ const linkKeyOf = (row: Row): string =>
     row["identity_source"],
   ]);
 
+/** Micro-dollars per token, by the providers' price pages: input, output, read from the cache, written to it. */
+const RATES: Readonly<Record<string, readonly [number, number, number, number]>> = {
+  "gpt-4o": [2.5, 10, 1.25, 2.5],
+  "gpt-4o-2024-08-06": [2.5, 10, 1.25, 2.5],
+  "gpt-4o-mini": [0.15, 0.6, 0.075, 0.15],
+  "gpt-5.2": [1.75, 14, 0.175, 1.75],
+  "claude-opus-4-6": [5, 25, 0.5, 6.25],
+};
+
+/** The cost of the call. A test whose call is in another tier, or uses a tool that is charged, names the columns itself. */
+function costColumns(row: Row): Row {
+  const { outcome, status, error, usage, reported_cost: reported, response_model: served, model } = row;
+  const nothing = { cost_micros: 0, cost_source: "computed", price_version: null };
+  if (outcome === "refused" && row["response_bytes"] === 0 && error !== "internal") return nothing;
+  if (usage === "unknown" && reported === null && Number(status) >= 400) return nothing;
+  if (reported !== null)
+    return { cost_micros: Math.ceil(Number(reported) * 1e6), cost_source: "reported", price_version: null };
+  const rates = RATES[String(served)] ?? RATES[String(model)];
+  const figures = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"];
+  if (!rates || usage === "unknown") return {};
+  if (figures.every((name) => row[name] === null)) return {};
+  const tokens = figures.reduce((sum, name, at) => sum + Number(row[name] ?? 0) * (rates[at] ?? 0), 0);
+  const { cache_ephemeral_1h_input: long = 0, web_search_requests: searches = 0 } = JSON.parse(
+    String(row["usage_metadata"]),
+  ) as Readonly<Record<string, number>>;
+  // The cache of an hour costs twice the input, and a thousand searches ten dollars.
+  const dollars = tokens + long * (2 * rates[0] - rates[3]) + searches * 10_000;
+  return {
+    cost_micros: Math.ceil(dollars - 1e-6),
+    cost_source: usage === "final" ? "computed" : "partial",
+    price_version: PRICE_VERSION,
+  };
+}
+
 export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
   const filled = withSource({ ...INTERCEPTION, ...columns });
   const row: Row = {
@@ -260,7 +299,7 @@ export function interceptionRow(columns: Columns<typeof INTERCEPTION>): Row {
   };
   // The gateway requests the usage of a stream of this API.
   const isAdded = row["route"] === "/chat/completions" && row["streaming"] === 1;
-  return { ...row, usage_opt_in: isAdded ? "added" : null, ...columns };
+  return { ...row, ...costColumns(row), usage_opt_in: isAdded ? "added" : null, ...columns };
 }
 export const passthroughRow = (columns: Columns<typeof PASSTHROUGH>): Row =>
   withSource({ ...PASSTHROUGH, ...columns });

@@ -1,4 +1,4 @@
-/** GET /usage: requests and tokens, grouped by one key. */
+/** GET /usage: requests, tokens and cost, grouped by one key. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
@@ -12,7 +12,7 @@ import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import type { DimensionColumn } from "../../rollups/contribution-sql.ts";
-import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
+import { COST_FIELDS, toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
 import { sumsSql, totalsSql } from "../totals.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
 
@@ -82,12 +82,13 @@ const RESULT = {
     schema.COUNT,
     "Requests whose usage is not final: the token counts are a lower bound.",
   ),
+  ...COST_FIELDS,
   ...EVIDENCE_FIELDS,
 };
 
 export const usage = endpoint({
   path: "/usage",
-  summary: "Requests and tokens, by initiator, actor, client, provider, model or day",
+  summary: "Requests, tokens and cost, by initiator, actor, client, provider, model or day",
   description:
     "Most requests first, or by key. Days are in UTC. Initiators and actors are principals: one group per source and id. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
   filters: TOTAL_FILTERS,
@@ -147,7 +148,7 @@ export const usage = endpoint({
   },
 });
 
-const COUNTED = [...TOKEN_COLUMNS, "unknown_usage"] as const;
+const COUNTED = [...TOKEN_COLUMNS, "unknown_usage", "cost_micros", "unpriced"] as const;
 
 type Result = ReturnType<typeof toResult>;
 
@@ -217,6 +218,8 @@ function toResult(row: Row) {
     requests: number(row["requests"]),
     ...toCounts(row),
     unknown_usage: number(row["unknown_usage"]),
+    cost_micros: number(row["cost_micros"]),
+    unpriced: number(row["unpriced"]),
     ...toEvidence(row),
   };
 }

@@ -75,10 +75,11 @@ const CLAIM_USAGES = `
 WITH ${found("?1")}
 INSERT INTO token_usages (
   id, interception_id, initiator_id, provider_response_id, input_tokens, output_tokens, cache_read_input_tokens,
-  cache_write_input_tokens, usage, metadata, raw_usage, created_at
+  cache_write_input_tokens, usage, metadata, raw_usage, created_at, cost_micros
 )
 SELECT read.usage_of, i.id, i.initiator_id, read.provider_response_id, read.input_tokens, read.output_tokens,
-  read.cache_read_input_tokens, read.cache_write_input_tokens, read.usage, read.metadata, read.raw_usage, read.created_at
+  read.cache_read_input_tokens, read.cache_write_input_tokens, read.usage, read.metadata, read.raw_usage, read.created_at,
+  read.cost_micros
 FROM found ${CREATOR}
 WHERE true
 ON CONFLICT (interception_id, id) DO NOTHING`.trim();
@@ -94,6 +95,7 @@ export const CLAIMED_MEASURES = [
   "output_tokens",
   "cache_read_input_tokens",
   "cache_write_input_tokens",
+  "cost_micros",
 ] as const;
 
 export const claimedSum = (name: string): string => `(SELECT SUM(${name}) ${CLAIMED})`;

@@ -1,4 +1,5 @@
 /** Records that the ledger derives from events name people too: anomalies, aggregates, totals, retrieved usage, threads. */
+import { totalOf } from "../../../../src/records/rollups/contribution-sql.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../../src/events/event.ts";
 import { eraseLedger } from "../../../../src/records/ledger/erase/erase-ledger.ts";
@@ -166,8 +167,7 @@ describe("usage that was retrieved later", () => {
       { ...PASSED, interception_id: idOf(4), usage_of: `openai-prod/file-1/${ALICE}` },
     ].map((event) => eventOf(event as InterceptorEvent, hers, false));
     await storeSealed(database, events);
-    const claimed =
-      "SELECT claimed_usage, claimed_input_tokens AS input, total_input_tokens AS total FROM interceptions";
+    const claimed = `SELECT claimed_usage, claimed_input_tokens AS input, ${totalOf("input_tokens", "interceptions")} AS total FROM interceptions`;
     const before = await query(claimed);
     expect(before).toEqual([{ claimed_usage: "partial", input: 11, total: 11 }]);
     await eraseAlice(database);
@@ -279,7 +279,7 @@ const sumsByKey = async (): Promise<readonly [unknown, unknown, unknown]> => {
   const key =
     "json_array(d.initiator_id, d.initiator_source, d.attribution, d.actor_id, d.identity_source, d.client, d.model, d.workspace_id)";
   const rows = await query(
-    `SELECT ${key.replace("d.initiator_source", "(d.link_key ->> 1)")} AS k, COUNT(*) AS requests, SUM(total_input_tokens) AS input FROM interceptions AS d GROUP BY 1 ORDER BY 1`,
+    `SELECT ${key.replace("d.initiator_source", "(d.link_key ->> 1)")} AS k, COUNT(*) AS requests, SUM(${totalOf("input_tokens", "d")}) AS input FROM interceptions AS d GROUP BY 1 ORDER BY 1`,
   );
   const sum = (table: string, where: string): Promise<readonly object[]> =>
     query(

@@ -1,4 +1,5 @@
 /** Erasing a person: nothing of them is left in any cell, nothing of others changes, the log of seals still verifies. */
+import { totalOf } from "../../../../src/records/rollups/contribution-sql.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../../src/events/event.ts";
 import { eventId } from "../../../../src/events/event-id.ts";
@@ -72,7 +73,7 @@ async function bothSums(): Promise<readonly [unknown, unknown]> {
   await foldJournal(database);
   const rows = await database
     .prepare(
-      "SELECT link_key, workspace_id, COUNT(*) AS requests, SUM(total_input_tokens) AS input FROM interceptions GROUP BY 1, 2 ORDER BY 1, 2",
+      `SELECT link_key, workspace_id, COUNT(*) AS requests, SUM(${totalOf("input_tokens", "interceptions")}) AS input FROM interceptions GROUP BY 1, 2 ORDER BY 1, 2`,
     )
     .all();
   const sums = await database
