@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 281 * 1024, gzipBytes: 106_300 } as const;
+export const BUDGET = { bytes: 320 * 1024, gzipBytes: 115_700 } as const;
 
 /** The size to come back to. `npm run size` says by how much it is missed, and does not fail. */
 export const TARGET_GZIP_BYTES = 70_000;
@@ -90,6 +90,6 @@ export const ADDITIONS: readonly Addition[] = [
   { issue: 15, what: "bodies scanned in windows of native text", gzipBytes: 1_200 },
   { issue: 15, what: "bursts carried in batches", gzipBytes: 1_000 },
   { issue: 15, what: "events of many requests in one message", gzipBytes: 1_000 },
-  { issue: 16, what: "the price table", gzipBytes: 5_200 },
-  { issue: 16, what: "the cost of a call, and the settings of prices", gzipBytes: 2_000 },
+  { issue: 16, what: "the price table", gzipBytes: 5_900 },
+  { issue: 16, what: "the cost of a call, and the settings of prices", gzipBytes: 3_600 },
 ];
