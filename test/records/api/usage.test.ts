@@ -326,7 +326,7 @@ describe("CSV", () => {
       "2026-11-23,asserted,2,33,0.5,0.333333,2",
     ]);
     expect((await fetchApi("/usage?group_by=model&format=csv")).text.split("\r\n")[3]).toBe(
-      ",1,0,0,0,0,1,asserted,false",
+      ",1,0,0,0,0,1,0,1,asserted,false",
     );
   });
 
