@@ -21,6 +21,7 @@ import type {
   ToolUsage,
 } from "./event.ts";
 import type { CallerValues, CallValues, CoderIds } from "./fields.ts";
+import type { BilledUsage } from "../shared/prices/cost.ts";
 import type { CostFacts } from "../shared/prices/pricing.ts";
 import { toRecordedContent, type Redact } from "./redaction.ts";
 import type {
@@ -126,11 +127,7 @@ export type ResponseFacts = {
   };
 };
 
-type UsageFacts = Pick<
-  TokenUsage,
-  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_write_input_tokens"
-> & {
-  readonly extras: Readonly<Record<string, number>>;
+type UsageFacts = BilledUsage & {
   readonly invalid: boolean;
   /** The provider's usage object as JSON; null where it is too long. */
   readonly raw: string | null;

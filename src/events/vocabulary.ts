@@ -66,7 +66,7 @@ export const COST_SOURCES = {
   computed: "from the usage, by `PRICES` or the price table",
   reported: "stated by the provider",
   partial:
-    "computed, but less than the call costs: the usage is not final, or something else was used that has no price",
+    "computed from the known figures: the usage is not final, or something else was used whose price is not known",
   unpriced: "not known: the model, its tier or its usage has no price. The cost is null",
 } as const satisfies Readonly<Record<CostSource, string>>;
 

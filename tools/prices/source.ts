@@ -10,7 +10,15 @@ export const SOURCE = {
 } as const;
 
 /** The served families, under the data set's names. */
-export const PRICE_LISTS = ["openai", "anthropic", "azure", "google", "deepseek", "mistral", "x-ai"] as const;
+export const SERVED_LISTS = [
+  "openai",
+  "anthropic",
+  "azure",
+  "google",
+  "deepseek",
+  "mistral",
+  "x-ai",
+] as const;
 
 /** The beginning that an id must have, for lists whose other models are sold through an API that is not served. */
 export const ONLY: Readonly<Record<string, string>> = { google: "gemini" };
@@ -18,7 +26,7 @@ export const ONLY: Readonly<Record<string, string>> = { google: "gemini" };
 type Dollars =
   number | { readonly base: number; readonly tiers: readonly { start: number; price: number }[] };
 export type ExtraModel = {
-  readonly list: (typeof PRICE_LISTS)[number];
+  readonly list: (typeof SERVED_LISTS)[number];
   readonly id: string;
   readonly prices: Readonly<Record<string, Dollars>>;
 };

@@ -12,7 +12,7 @@ import type {
   RateName,
   Rates,
 } from "../../src/shared/prices/model-price.ts";
-import { EXTRA_MODELS, ONLY, PRICE_LISTS, SOURCE } from "../prices/source.ts";
+import { EXTRA_MODELS, ONLY, SERVED_LISTS, SOURCE } from "../prices/source.ts";
 import { ROOT } from "../root.ts";
 
 /** The data set's names of rates. One that is not listed has no use here: video, pages, storage. */
@@ -89,9 +89,9 @@ const providerOf = (name: string) => {
 };
 
 const addresses = (): Readonly<Record<string, string>> =>
-  Object.fromEntries(PRICE_LISTS.map((name) => [name, providerOf(name).api_pattern]));
+  Object.fromEntries(SERVED_LISTS.map((name) => [name, providerOf(name).api_pattern]));
 
-function listOf(name: (typeof PRICE_LISTS)[number]): PriceList {
+function listOf(name: (typeof SERVED_LISTS)[number]): PriceList {
   const provider = providerOf(name);
   const extra = EXTRA_MODELS.filter(({ list }) => list === name).map(({ id, prices }): PricedModel => [
     [`^${id}`],
@@ -106,7 +106,7 @@ function listOf(name: (typeof PRICE_LISTS)[number]): PriceList {
       return [toPatterns(match), rates];
     });
   const fallback = provider.fallback_model_providers?.filter((other) =>
-    (PRICE_LISTS as readonly string[]).includes(other),
+    (SERVED_LISTS as readonly string[]).includes(other),
   );
   return { ...(fallback && { fallback }), models: [...extra, ...models] };
 }
@@ -119,7 +119,7 @@ export function makePriceTable(): PriceTable {
     throw new Error(
       `${SOURCE.package} is ${installed.version}: set its version and date in tools/prices/source.ts`,
     );
-  return Object.fromEntries(PRICE_LISTS.map((name) => [name, listOf(name)]));
+  return Object.fromEntries(SERVED_LISTS.map((name) => [name, listOf(name)]));
 }
 
 export async function priceTableText(path: string): Promise<string> {

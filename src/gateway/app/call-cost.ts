@@ -71,14 +71,18 @@ function costOfReport(
     usage: report.usage,
     isFinal,
     hosted: toolCallCount === 0 ? NO_CALLS : hostedCalls(toolCalls),
-    hasMore:
-      toolCallCount > toolCalls.length ||
-      (toolCallCount > 0 && toolCalls.some(({ kind }) => UNMEASURED.has(kind))),
+    hasMore: hasOtherCosts(report),
     terms: { serviceTier, speed, inferenceGeo, isBatch },
     reportedCost: report.reportedCost,
     at,
   });
 }
+
+/** Whether the call also costs what its figures do not say: tools, or runs of a model that may have another price. */
+const hasOtherCosts = ({ toolCalls, toolCallCount, usage }: ReportedResponse): boolean =>
+  toolCallCount > toolCalls.length ||
+  toolCalls.some(({ kind }) => UNMEASURED.has(kind)) ||
+  usage?.extras["iterations_input"] !== undefined;
 
 const NO_CALLS: HostedCalls = { webSearches: 0, fileSearches: 0 };
 

@@ -54,7 +54,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     id,
     request,
     headers: new NamedHeaders(request.headers),
-    connection: clientConnection(request.signal),
+    connection: clientConnection(request),
     deps,
     startedAt,
     recorder: withoutSecrets(createRecorder(deps.sinks, waitUntil, onSinkFailure), deps.secrets, leak),

@@ -2,7 +2,6 @@
  * Calls back once when the upstream has sent nothing for `idleMs`. It keeps one timer, however often it is reset. A silence
  * that a slow client causes does not count against the upstream; it is reported instead.
  */
-
 import type { After } from "../../shared/deadline.ts";
 
 export type IdleTimeout = {

@@ -4,15 +4,10 @@
  * the figures to `Usage`.
  */
 import type { JsonObject } from "../../shared/json.ts";
+import type { BilledUsage } from "../../shared/prices/cost.ts";
 import { truncate } from "../../shared/text.ts";
 
-export type Usage = {
-  /** Without cached tokens. */
-  readonly input_tokens: number | null;
-  readonly output_tokens: number | null;
-  readonly cache_read_input_tokens: number | null;
-  readonly cache_write_input_tokens: number | null;
-  readonly extras: Readonly<Record<string, number>>;
+export type Usage = BilledUsage & {
   /** The provider sent a figure that is not a valid count, or one that contradicts another. */
   readonly invalid: boolean;
   /** The parts add up to the total that the provider states; true if it states none. */

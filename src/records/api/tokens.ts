@@ -24,18 +24,6 @@ export const TOKEN_FIELDS = {
   cache_write_input_tokens: schema.COUNT,
 };
 
-/** The cost of a group of requests. */
-export const COST_FIELDS = {
-  cost_micros: schema.withDescription(
-    schema.COUNT,
-    "Millionths of a US dollar: the sum of the known costs, on the company's keys and on the clients' own.",
-  ),
-  unpriced: schema.withDescription(
-    schema.COUNT,
-    "Requests whose cost is not known: the sum is a lower bound.",
-  ),
-};
-
 export const TOKEN_USAGE = schema.object({
   ...TOKEN_FIELDS,
   metadata: schema.withDescription(

@@ -61,13 +61,16 @@ export const hourOf = (alias: string): string => `SUBSTR(${alias}.started_at, 1,
  * that has a `claimed_` one.
  */
 export const totalOf = (name: string, alias: string): string =>
-  `(COALESCE(${alias}.${name}, 0)
-  + IIF(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown', COALESCE(${alias}.claimed_${name}, 0), 0))`;
+  `(COALESCE(${alias}.${name}, 0) + COALESCE(${claimedOf(name, alias)}, 0))`;
+
+const claimedOf = (name: string, alias: string): string =>
+  `IIF(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown', ${alias}.claimed_${name}, NULL)`;
 
 /** The contribution of one interception to a measure. */
 export function contribution(measure: Measure, alias: string): string {
   if (measure === "requests") return "1";
-  if (measure === "unpriced") return `(COALESCE(${alias}.cost_micros, ${alias}.claimed_cost_micros) IS NULL)`;
+  if (measure === "unpriced")
+    return `(COALESCE(${alias}.cost_micros, ${claimedOf("cost_micros", alias)}) IS NULL)`;
   return measure === "unknown_usage" ? `(${alias}.usage_state IS NOT 'final')` : totalOf(measure, alias);
 }
 

@@ -2,20 +2,20 @@
 
 export type ClientConnection = {
   readonly isGone: () => boolean;
-  /** Calls back once when the client disconnects; the returned function cancels that. */
+  /** Calls back once when the client disconnects, not if it already has; the returned function cancels that. */
   readonly onGone: (call: () => void) => () => void;
 };
 
-/** One native listener for all callbacks: each takes 10,000 instructions. `signal`: the request's. */
-export function clientConnection(signal: AbortSignal): ClientConnection {
+/** One native listener for all callbacks: each takes 10,000 instructions. The signal is read when it is needed. */
+export function clientConnection(request: Pick<Request, "signal">): ClientConnection {
   let calls: Set<() => void> | null = null;
   const listen = (): Set<() => void> => {
     const added = new Set<() => void>();
-    signal.addEventListener("abort", () => added.forEach((call) => call()), { once: true });
+    request.signal.addEventListener("abort", () => added.forEach((call) => call()), { once: true });
     return added;
   };
   return {
-    isGone: () => signal.aborted,
+    isGone: () => request.signal.aborted,
     onGone: (call) => {
       calls ??= listen();
       calls.add(call);

@@ -64,7 +64,7 @@ function quantities(
     ["cache_write_1h", long],
     ["web_search", searches],
     ["file_search", fileSearches],
-    ["request", 1],
+    ["request", rates.request === undefined ? 0 : 1],
     ["audio_seconds", extras["audio_seconds"] ?? 0],
   );
   return all;
@@ -125,7 +125,7 @@ export function costOf(
   for (const [name, amount] of quantities(usage, hosted, rates)) {
     const rate = rateOf(name, rates);
     if (rate === undefined) {
-      isWhole &&= amount === 0 || name === "request";
+      isWhole &&= amount === 0;
       continue;
     }
     priced += 1;

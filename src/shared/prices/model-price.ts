@@ -74,17 +74,17 @@ const isConditional = (rates: PricedModel[1]): rates is readonly (readonly [Cond
   Array.isArray(rates);
 
 /** Models that were looked up: most calls are for a few models. */
-const found = new Map<string, PricedModel | null>();
-const MAX_FOUND = 200;
+const lookups = new Map<string, PricedModel | null>();
+const MAX_LOOKUPS = 200;
 
 function findModel(list: string, model: string, table: PriceTable): PricedModel | null {
   const key = `${list}/${model}`;
-  const known = table === parsed ? found.get(key) : undefined;
+  const known = table === parsed ? lookups.get(key) : undefined;
   if (known !== undefined) return known;
   const result = searchModel(list, model.toLowerCase(), table);
   if (table !== parsed) return result;
-  if (found.size >= MAX_FOUND) found.clear();
-  found.set(key, result);
+  if (lookups.size >= MAX_LOOKUPS) lookups.clear();
+  lookups.set(key, result);
   return result;
 }
 

@@ -52,7 +52,7 @@ export type PricedCall = {
   /** Whether the usage is the provider's own closing figures. */
   readonly isFinal: boolean;
   readonly hosted: HostedCalls;
-  /** Whether something else was used that is charged and is not in the usage. */
+  /** Whether the call also costs what its figures do not say. */
   readonly hasMore: boolean;
   readonly terms: Terms;
   /** The provider's own statement, as a decimal number of dollars. */

@@ -54,7 +54,7 @@ async function watch(
   const stream = body && "failOnAbort" in body ? body.failOnAbort(abort.signal).stream : body;
   const response = new Response(stream, { status, headers: { "content-type": type, ...headers } });
   const observed = await observe(response, reader, {
-    connection: clientConnection(client.signal),
+    connection: clientConnection(client),
     after: realTimer,
     abort,
     secrets: null,
@@ -695,7 +695,10 @@ describe("G23 a client disconnect", () => {
     const disconnected = AbortSignal.abort();
     const watched = await watch(upstreamBody(), {
       ...setup,
-      options: { ...("options" in setup ? setup.options : {}), connection: clientConnection(disconnected) },
+      options: {
+        ...("options" in setup ? setup.options : {}),
+        connection: clientConnection({ signal: disconnected }),
+      },
     });
     expect(watched.abort.signal.aborted).toBe(true);
     expect(await concluded(watched)).toMatchObject({ outcome: "cancelled" });
@@ -708,7 +711,7 @@ describe("G23 a client disconnect", () => {
     const watching = watch(upstream, {
       type: JSON_TYPE,
       headers: { "content-length": "100" },
-      options: { connection: clientConnection(client.signal) },
+      options: { connection: clientConnection(client) },
     });
     client.abort();
     const watched = await watching;

@@ -12,7 +12,7 @@ import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import type { DimensionColumn } from "../../rollups/contribution-sql.ts";
-import { COST_FIELDS, toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
+import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
 import { sumsSql, totalsSql } from "../totals.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
 
@@ -82,7 +82,14 @@ const RESULT = {
     schema.COUNT,
     "Requests whose usage is not final: the token counts are a lower bound.",
   ),
-  ...COST_FIELDS,
+  cost_micros: schema.withDescription(
+    schema.COUNT,
+    "Millionths of a US dollar: the sum of the known costs, on the company's keys and on the clients' own.",
+  ),
+  unpriced: schema.withDescription(
+    schema.COUNT,
+    "Requests whose cost is not known, those that have not ended included: the sum is a lower bound.",
+  ),
   ...EVIDENCE_FIELDS,
 };
 

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import type { InterceptionResult } from "../../../src/events/compose.ts";
+import { costOfResult } from "../../../src/gateway/app/call-cost.ts";
+import { EMPTY_REPORT, type ResponseReport } from "../../../src/gateway/provider/response-reader.ts";
+import { NO_PROVIDER_HEADERS } from "../../../src/gateway/upstream/provider-headers.ts";
+import { createPricing, NOTHING, UNPRICED, type CostFacts } from "../../../src/shared/prices/pricing.ts";
+
+const price = createPricing({
+  providers: new Map([["claude", { list: "anthropic", factor: 1000, models: [] }]]),
+  version: "",
+});
+
+const END: InterceptionResult = {
+  outcome: "completed",
+  status: 200,
+  error: null,
+  providerHeaders: NO_PROVIDER_HEADERS,
+  usageOptIn: null,
+  observation: null,
+};
+
+const costOf = (result: Partial<InterceptionResult>): CostFacts =>
+  costOfResult(price, { provider: "claude", model: "claude-opus-4-6" }, { ...END, ...result }, 0);
+
+const USAGE = {
+  input_tokens: 100,
+  output_tokens: 10,
+  cache_read_input_tokens: null,
+  cache_write_input_tokens: null,
+  extras: {},
+  invalid: false,
+  addsUp: true,
+  raw: null,
+};
+
+const observed = (report: Partial<ResponseReport>): InterceptionResult["observation"] => ({
+  usageState: report.usage ? "final" : "unknown",
+  end: { bytes: 0, firstByteAt: null, truncated: false },
+  sha256: null,
+  report: { ...EMPTY_REPORT, ...report },
+});
+
+describe("the cost of a call", () => {
+  it("is nothing where the gateway refused it", () => {
+    expect(costOf({ outcome: "refused", status: 403, error: "model_not_allowed" })).toEqual(NOTHING);
+  });
+
+  it.each<[string, Partial<InterceptionResult>]>([
+    ["the gateway failed", { outcome: "refused", status: 500, error: "internal" }],
+    ["the client disconnected before the headers", { outcome: "cancelled", status: null }],
+    ["the provider did not respond", { outcome: "upstream_error", status: 504 }],
+    ["a stream broke off before its usage", { outcome: "truncated", observation: observed({}) }],
+  ])("is not known where %s", (_, result) => {
+    expect(costOf(result)).toEqual(UNPRICED);
+  });
+
+  it("is nothing for a provider's error, unless that states a usage", () => {
+    const failed = { outcome: "upstream_error", status: 429 } as const;
+    expect(costOf({ ...failed, observation: observed({}) })).toEqual(NOTHING);
+    expect(costOf({ ...failed, observation: observed({ usage: USAGE }) }).micros).toBe(750);
+  });
+
+  it.each<[string, Partial<ResponseReport>]>([
+    ["further runs, which may be of another model", { usage: { ...USAGE, extras: { iterations_input: 5 } } }],
+    ["more tool calls than are kept", { usage: USAGE, toolCallCount: 1 }],
+  ])("is partial with %s", (_, report) => {
+    expect(costOf({ observation: observed({ usage: USAGE }) })).toMatchObject({ source: "computed" });
+    expect(costOf({ observation: observed(report) })).toMatchObject({ micros: 750, source: "partial" });
+  });
+});
