@@ -1,11 +1,10 @@
 /**
  * `npm run tables`: writes the tables of the documentation that are generated from the code, each between its own pair of
- * markers, docs/performance.md from the figures of the last runs, src/events/record-facts.ts, the writers of events and
+ * markers, src/events/record-facts.ts, the writers of events and
  * rows, and the price table. Tests fail when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { writePage } from "../bench/page.ts";
 import { CLIENTS, type ClientHeader } from "../src/gateway/client/clients.ts";
 import { registry } from "../src/gateway/wiring.ts";
 import { FINDINGS } from "../src/records/ledger/seal/finding.ts";
@@ -175,6 +174,5 @@ export async function main(): Promise<number> {
   writeFileSync(ANALYTICS_WRITERS_PATH, await analyticsWritersText(ANALYTICS_WRITERS_PATH));
   writeFileSync(PRICE_TABLE_PATH, await priceTableText(PRICE_TABLE_PATH));
   writeFileSync(RECORD_FACTS_PATH, await recordFactsText(RECORD_FACTS_PATH));
-  await writePage();
   return 0;
 }

@@ -6,7 +6,7 @@ import { report, type Scenario } from "../../bench/endurance/scenario.ts";
 import { RUN } from "./measured.ts";
 
 describe("docs/performance.md", () => {
-  it("has the tables and the plot of bench/figures.json (npm run tables)", async () => {
+  it("has the tables and the plot of bench/figures.json (npm run bench:page)", async () => {
     const stored = storedPage();
     expect(await pageOf(readFigures(), stored.text)).toEqual(stored);
   });
