@@ -20,3 +20,9 @@ WHERE event.value ->> 'table' = '${table}' AND call.outcome IS NULL
   AND call.id <= (SELECT cursor FROM upkeep_cursors WHERE job = '${closingJob(table)}')
 ON CONFLICT (id) DO NOTHING`;
 }
+
+/** The values that the cron gives to a call without an end. An orphaned interception has unknown usage, and no call has an end time. */
+export const ORPHANED: Readonly<Record<CallTable, Readonly<Record<string, string>>>> = {
+  interceptions: { outcome: "orphaned", usage: "unknown" },
+  passthroughs: { outcome: "orphaned" },
+};

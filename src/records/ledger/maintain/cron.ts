@@ -16,7 +16,7 @@ import {
   foldJournal,
   UNFOLDED_DELTAS,
 } from "../rollups/fold.ts";
-import { closingJob } from "../open-calls-sql.ts";
+import { closingJob, ORPHANED } from "../open-calls-sql.ts";
 import type { CallTable } from "../tables.ts";
 import { deleteExpired, DELETION_STATEMENTS, RETENTION_GROUPS } from "./retention.ts";
 import { BEFORE_DELETION, deleteFrom } from "./retention-sql.ts";
@@ -31,11 +31,10 @@ export const ORPHANED_AFTER_MS = 6 * 3_600_000;
 const ORPHANS = { rows: 25_000, steps: 25, lateSteps: 8 };
 const DELETED_TABLES = Object.values(RETENTION_GROUPS).flat();
 
-/** An orphaned interception has unknown usage, and like an orphaned passthrough no end time. */
-const ORPHANED: Readonly<Record<CallTable, string>> = {
-  interceptions: "outcome = 'orphaned', usage = 'unknown'",
-  passthroughs: "outcome = 'orphaned'",
-};
+const orphaned = (table: CallTable): string =>
+  Object.entries(ORPHANED[table])
+    .map(([column, value]) => `${column} = '${value}'`)
+    .join(", ");
 
 /** The calls that are read once: from those read last to the boundary, so many at most. */
 const pageOf = (table: CallTable): string => `SELECT id, outcome FROM ${table}
@@ -44,14 +43,14 @@ const pageOf = (table: CallTable): string => `SELECT id, outcome FROM ${table}
 
 /** The statements that close a page of calls, in one transaction. Parameter of each: the id of the boundary. */
 const closePage = (table: CallTable): readonly string[] => [
-  `UPDATE ${table} SET ${ORPHANED[table]} WHERE id IN (SELECT id FROM (${pageOf(table)}) WHERE outcome IS NULL)`,
+  `UPDATE ${table} SET ${orphaned(table)} WHERE id IN (SELECT id FROM (${pageOf(table)}) WHERE outcome IS NULL)`,
   `INSERT INTO upkeep_cursors (job, cursor) SELECT '${closingJob(table)}', MAX(id) FROM (${pageOf(table)}) WHERE true HAVING COUNT(*) > 0
   ON CONFLICT (job) DO UPDATE SET cursor = MAX(cursor, excluded.cursor)`,
 ];
 
 /** Those that were stored after their page had been read. */
 const closeNoted = (table: CallTable): readonly string[] => [
-  `UPDATE ${table} SET ${ORPHANED[table]} WHERE outcome IS NULL AND id IN (
+  `UPDATE ${table} SET ${orphaned(table)} WHERE outcome IS NULL AND id IN (
   SELECT id FROM open_calls WHERE call_table = '${table}' AND id < ?1 ORDER BY id LIMIT ${ORPHANS.rows})`,
   `DELETE FROM open_calls WHERE id IN (
   SELECT id FROM open_calls WHERE call_table = '${table}' AND id < ?1 ORDER BY id LIMIT ${ORPHANS.rows})`,

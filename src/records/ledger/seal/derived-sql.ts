@@ -17,6 +17,7 @@ import { COARSE_COLUMNS, COARSENESS } from "../../rollups/coarse-sql.ts";
 import { CLOSED_DAYS, deltasOf, UNFOLDED } from "../../rollups/unfolded.ts";
 import type { LedgerTable } from "../../../events/fields.ts";
 import { STORED_FIELDS } from "./schema.ts";
+import { ORPHANED } from "../open-calls-sql.ts";
 import { TABLES, type CallTable, type Columns } from "../tables.ts";
 import { latestCall } from "../write/thread-sql.ts";
 import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
@@ -36,17 +37,20 @@ export type Boundaries = {
 
 const boundary = (name: keyof Boundaries): string => `(?1 ->> '$.${name}')`;
 
-/** A half without its event has no values, except the outcome that the cron gives to a call without an end. */
+/** A half without its event has no values, except those that the cron gives to a call without an end, all of them or none. */
 function emptyHalf(table: CallTable, half: "start" | "end"): string {
   const seal = `${half}_seal`;
-  const orphaned: Readonly<Record<string, string>> =
-    half === "end" ? { outcome: "orphaned", usage: "unknown" } : {};
-  const differs = Object.keys((TABLES[table] as Readonly<Record<string, Columns>>)[half] ?? {})
-    .filter((column) => column !== seal)
-    .map((column) =>
-      orphaned[column] === undefined ? `r.${column} IS NOT NULL` : `r.${column} <> '${orphaned[column]}'`,
-    );
-  return `SELECT r.id, 'a value of a ${half} that is not there' AS detail
+  const ofCron = half === "end" ? Object.entries(ORPHANED[table]) : [];
+  const others = Object.keys((TABLES[table] as Readonly<Record<string, Columns>>)[half] ?? {}).filter(
+    (column) => column !== seal && ofCron.every(([name]) => name !== column),
+  );
+  const isClosed = ofCron.map(([column, value]) => `r.${column} IS '${value}'`).join(" AND ");
+  const isOpen = ofCron.map(([column]) => `r.${column} IS NULL`).join(" AND ");
+  const differs = [
+    ...others.map((column) => `r.${column} IS NOT NULL`),
+    ...(ofCron.length > 0 ? [`NOT (${isClosed} OR ${isOpen})`] : []),
+  ];
+  return `SELECT r.id, 'a value of the ${half}, which is not there' AS detail
 FROM ${table} AS r WHERE r.${seal} IS NULL AND (${differs.join(" OR ")})`;
 }
 

@@ -463,6 +463,24 @@ describe("an erased field", () => {
   });
 });
 
+describe("a call without an end", () => {
+  // The attack: what an end would say is written into a call whose end never arrived, in part.
+  it.each([
+    "usage = 'unknown'",
+    "outcome = 'orphaned'",
+    "outcome = 'orphaned', usage = 'final'",
+    "status = 200",
+  ])("has no values of an end but all that the cron gives: %s", async (values) => {
+    await storeSealed(database, eventsOf({ n: 30, resultOf: "call-a" }).slice(0, 1));
+    expect(await verify(database)).toMatchObject({ isIntact: true });
+    await run(`UPDATE interceptions SET ${values} WHERE id = ?1`, idOf(30));
+    const { isIntact, findings } = await verify(database);
+    expect(isIntact).toBe(false);
+    expect(findings.map(({ detail }) => detail).join()).toContain("a value of the end, which is not there");
+    expect(JSON.stringify(findings)).toContain(idOf(30));
+  });
+});
+
 describe("what may happen to a ledger", () => {
   it("leaves it intact: delivery again, orphans, threads, a later run", async () => {
     await storeSealed(database, EVENTS);
