@@ -10,6 +10,7 @@ import { withSetup, type Setup } from "../setup.ts";
 
 const STREAMS = 1_000;
 const SECONDS = 90;
+const FIRST_MS = 5_000;
 
 type Usage = "requested" | "removed";
 
@@ -17,6 +18,8 @@ type Measured = {
   readonly rows: readonly Row[];
   /** Delays by whether the client requests usage, or the gateway requests and removes it. */
   readonly delays: Readonly<Record<Usage, readonly number[]>>;
+  /** Of these, the ones after the first seconds, in which all streams begin. */
+  readonly settled: Readonly<Record<Usage, readonly number[]>>;
   /** Processor time per event, including opening and closing the streams. */
   readonly micros: number;
 };
@@ -35,9 +38,17 @@ async function measure(
   });
   const before = cpuMicros(target.pid);
   const delays = { requested: [] as number[], removed: [] as number[] };
+  const settled = { requested: [] as number[], removed: [] as number[] };
+  const since = performance.now();
   const clients = await openAll(target, plans, ({ requestsUsage }) => {
-    const list = requestsUsage ? delays.requested : delays.removed;
-    return { onBody: (bytes, client) => list.push(...client.delays(bytes)) };
+    const mode = requestsUsage ? "requested" : "removed";
+    return {
+      onBody: (bytes, client) => {
+        const added = client.delays(bytes);
+        delays[mode].push(...added);
+        if (performance.now() - since >= FIRST_MS) settled[mode].push(...added);
+      },
+    };
   });
   await Promise.all(clients.map(({ over }) => over));
   const rows = compareEnds(clients, await provider.query("sent"));
@@ -46,6 +57,7 @@ async function measure(
   const received = delays.requested.length + delays.removed.length;
   return {
     delays,
+    settled,
     micros: (cpuMicros(target.pid) - before) / events,
     rows: [...rows, mustBe("received events", received, events)],
   };
@@ -62,8 +74,8 @@ function delayRows(bare: Measured, gateway: Measured, [load = 0]: readonly numbe
     ["usage requested by the client", "requested"],
     ["usage event removed", "removed"],
   ];
-  return modes.flatMap(([name, mode]) =>
-    [0.5, 0.99].map((share): Row => {
+  return modes.flatMap(([name, mode]) => [
+    ...[0.5, 0.99].map((share): Row => {
       const reference = percentile(bare.delays[mode], share);
       const delay = percentile(gateway.delays[mode], share);
       const details = `${delay.toFixed(2)} ms, bare Worker ${reference.toFixed(2)} ms`;
@@ -74,6 +86,18 @@ function delayRows(bare: Measured, gateway: Measured, [load = 0]: readonly numbe
       );
       return share > 0.5 ? { ...row, decides: { target: "load", value: delay - reference } } : row;
     }),
+    settledRow(name, bare.settled[mode], gateway.settled[mode]),
+  ]);
+}
+
+/** A short run has no such events. */
+function settledRow(name: string, bare: readonly number[], gateway: readonly number[]): Row {
+  const title = `the same after the first ${FIRST_MS / 1000} seconds, p99, ${name}`;
+  if (bare.length === 0 || gateway.length === 0) return report(title, "no events");
+  const [reference, delay] = [percentile(bare, 0.99), percentile(gateway, 0.99)];
+  return report(
+    title,
+    `${(delay - reference).toFixed(2)} ms (${delay.toFixed(2)} ms, bare Worker ${reference.toFixed(2)} ms)`,
   );
 }
 
