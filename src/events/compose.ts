@@ -6,6 +6,7 @@
  */
 import type {
   BatchFile,
+  BudgetEvent,
   InitiatorOverride,
   InitiatorOverrideRejected,
   InterceptionEnd,
@@ -768,6 +769,68 @@ export function refusalCountEvent(
     reason,
     provider,
     refusals,
+    created_at: iso(at),
+  };
+}
+
+/** The account of a budget or rate limit, and what is known of it. Amounts are in the units of the measure. */
+export type BudgetFacts = {
+  readonly rule: string;
+  readonly subject: {
+    readonly kind: BudgetEvent["subject_kind"];
+    readonly source: string | null;
+    readonly id: string | null;
+  };
+  readonly measure: BudgetEvent["measure"];
+  readonly percent?: number;
+  readonly amount?: number;
+  /** `resetsAt`: milliseconds since 1970. */
+  readonly state?: {
+    readonly spent: number;
+    readonly reserved: number;
+    readonly limit: number;
+    readonly resetsAt: number;
+  };
+  readonly change?: BudgetEvent["change"];
+  readonly changedBy?: string;
+  readonly charges?: object;
+};
+
+/** The event's place among those of its type, and whose request it is. */
+export type BudgetOccasion = {
+  readonly id: string;
+  readonly position: number;
+  /** null for a change. */
+  readonly caller: Pick<Caller, "initiator_id" | "actor_id"> | null;
+};
+
+export function budgetEvent(
+  type: BudgetEvent["record_type"],
+  { id, position, caller }: BudgetOccasion,
+  facts: BudgetFacts,
+  at: number,
+): BudgetEvent {
+  const { state } = facts;
+  return {
+    record_type: type,
+    interception_id: id,
+    position,
+    rule: facts.rule,
+    subject_kind: facts.subject.kind,
+    subject_source: facts.subject.source,
+    subject_id: facts.subject.id,
+    initiator_id: caller?.initiator_id ?? null,
+    actor_id: caller?.actor_id ?? null,
+    measure: facts.measure,
+    percent: facts.percent ?? null,
+    amount: facts.amount ?? null,
+    spent: state?.spent ?? null,
+    reserved: state?.reserved ?? null,
+    allowance: state?.limit ?? null,
+    resets_at: state ? iso(state.resetsAt) : null,
+    change: facts.change ?? null,
+    changed_by: facts.changedBy ?? null,
+    charges: facts.charges ?? null,
     created_at: iso(at),
   };
 }

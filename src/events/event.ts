@@ -17,6 +17,14 @@ export type PassthroughStart = EventOf<"passthrough_start">;
 export type RefusalCount = EventOf<"refusal_count">;
 export type LedgerAccess = EventOf<"ledger_access">;
 export type PassthroughEvent = EventOf<"passthrough">;
+export type BudgetEventType =
+  | "budget_threshold"
+  | "budget_exceeded"
+  | "budget_overrun"
+  | "rate_limited"
+  | "budget_change"
+  | "budget_charge";
+export type BudgetEvent = { [Type in BudgetEventType]: EventOf<Type> }[BudgetEventType];
 
 export type InterceptorEvent =
   | { [Type in Exclude<RecordType, "interception_end">]: EventOf<Type> }[Exclude<

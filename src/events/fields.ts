@@ -10,6 +10,9 @@
 import { count, flag, object, orNull, text, texts, time, uuid, type Fields, type ValuesOf } from "./field.ts";
 import {
   ACTOR_KINDS,
+  BUDGET_CHANGES,
+  BUDGET_MEASURES,
+  BUDGET_SUBJECTS,
   CLIENT_KINDS,
   COST_SOURCES,
   CREDENTIAL_KINDS,
@@ -23,6 +26,9 @@ import {
   type ActorKind,
   type AssertionRule,
   type Attribution,
+  type BudgetChange,
+  type BudgetMeasure,
+  type BudgetSubject,
   type Candidate,
   type ClientKind,
   type CredentialKind,
@@ -591,6 +597,39 @@ const LEDGER_ACCESS = {
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
+/** The same for all events of budgets and rate limits, so that one table has them. */
+const BUDGET = {
+  interception_id: text("the request with which it became known; of a change, an id of its own"),
+  position: count("zero-based index among the request's events of the type", { api: false }),
+  rule: text("the rule: `budget:` or `rate:` and its name, of a rate limit also what is limited"),
+  subject_kind: text<BudgetSubject>(BUDGET_SUBJECTS),
+  subject_source: orNull.text("the source of a principal's id"),
+  subject_id: orNull.text("whose account it is; null for the calls without such an id", {
+    erasable: "initiator",
+    sealedSince: 2,
+  }),
+  initiator_id: orNull.text("the principal that the request is attributed to", {
+    erasable: "initiator",
+    sealedSince: 2,
+  }),
+  actor_id: orNull.text("the holder of the request's credential", { erasable: "actor", sealedSince: 2 }),
+  measure: text<BudgetMeasure>(BUDGET_MEASURES),
+  percent: orNull.count("of a threshold: the percentage of the limit that the spending has reached"),
+  amount: orNull.count(
+    "of a refusal: what the request might have used; of an overrun: what it used; of a change: the new limit, or the top-up",
+  ),
+  spent: orNull.count("what the account has spent in the period"),
+  reserved: orNull.count("what its open calls reserve"),
+  allowance: orNull.count("its limit, with top-ups"),
+  resets_at: orNull.text("when the period ends, or a part of the window. RFC 3339"),
+  change: orNull.text<BudgetChange>(BUDGET_CHANGES),
+  changed_by: orNull.text("of a change: `token:` and the first 16 hex digits of the admin token's SHA-256"),
+  charges: orNull.object("of charges that their object did not take: the object, and the charges", {
+    api: false,
+  }),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
 /** The ledger's tables. */
 export type LedgerTable =
   | "interceptions"
@@ -604,10 +643,11 @@ export type LedgerTable =
   | "initiator_overrides"
   | "refusals"
   | "refusal_counts"
-  | "ledger_accesses";
+  | "ledger_accesses"
+  | "budget_events";
 
 export type RecordDefinition = {
-  /** Four bits of the event's id (event-id.ts): never changed, never reused. */
+  /** The bits of the record type in the event's id (event-id.ts): never changed, never reused. */
   readonly code: number;
   /** When it is recorded. */
   readonly when: string;
@@ -727,6 +767,48 @@ export const RECORDS = {
     table: "ledger_accesses",
     dataset: null,
     fields: LEDGER_ACCESS,
+  },
+  budget_threshold: {
+    code: 15,
+    when: "an account reached a percentage of its limit, once in a period",
+    table: "budget_events",
+    dataset: null,
+    fields: BUDGET,
+  },
+  budget_exceeded: {
+    code: 16,
+    when: "a budget refused a request, the first time in a period; every refusal has its own event",
+    table: "budget_events",
+    dataset: null,
+    fields: BUDGET,
+  },
+  budget_overrun: {
+    code: 17,
+    when: "a call cost more than was reserved for it",
+    table: "budget_events",
+    dataset: null,
+    fields: BUDGET,
+  },
+  rate_limited: {
+    code: 18,
+    when: "a rate limit refused a request, at most once a minute for each account and isolate; every refusal has its own event",
+    table: "budget_events",
+    dataset: null,
+    fields: BUDGET,
+  },
+  budget_change: {
+    code: 19,
+    when: "an administrator changed a limit, or added a top-up",
+    table: "budget_events",
+    dataset: null,
+    fields: BUDGET,
+  },
+  budget_charge: {
+    code: 20,
+    when: "a budget object did not take charges; the records Worker delivers them",
+    table: "budget_events",
+    dataset: null,
+    fields: BUDGET,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

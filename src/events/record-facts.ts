@@ -30,6 +30,12 @@ export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
   passthrough_start: { code: 12, hasPosition: false, content: [] },
   refusal_count: { code: 13, hasPosition: false, content: [] },
   ledger_access: { code: 14, hasPosition: false, content: [] },
+  budget_threshold: { code: 15, hasPosition: true, content: [] },
+  budget_exceeded: { code: 16, hasPosition: true, content: [] },
+  budget_overrun: { code: 17, hasPosition: true, content: [] },
+  rate_limited: { code: 18, hasPosition: true, content: [] },
+  budget_change: { code: 19, hasPosition: true, content: [] },
+  budget_charge: { code: 20, hasPosition: true, content: [] },
 };
 
 /** Field names by position. */

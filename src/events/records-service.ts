@@ -11,6 +11,19 @@ export type AdminHeaders = {
 /** A refusal as it crosses the binding. */
 export type RefusalParts = { readonly code: RefusalCode; readonly data: RefusalData };
 
+/** The sums of one principal's calls. */
+export type PrincipalSpend = {
+  readonly requests: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_read_input_tokens: number;
+  readonly cache_write_input_tokens: number;
+  /** Of the calls whose cost is known. */
+  readonly cost_micros: number;
+  /** The calls whose cost is not known. */
+  readonly unpriced: number;
+};
+
 export type RecordsService = {
   /** Serves the records API. */
   readonly fetch: (request: Request) => Promise<Response>;
@@ -19,6 +32,8 @@ export type RecordsService = {
    * again changes nothing. A gateway from before MACs passes the events themselves.
    */
   readonly store: (messages: readonly (string | InterceptorEvent)[]) => Promise<void>;
+  /** The calls on the principal's account that began at `from` or later, in milliseconds since 1970; null where the ledger fails. */
+  readonly spendOf: (source: string, id: string, from: number) => Promise<PrincipalSpend | null>;
   /** Whether the holder of these headers is the admin: null, or why not. */
   readonly authorize: (headers: AdminHeaders) => Promise<RefusalParts | null>;
 };

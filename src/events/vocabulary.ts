@@ -25,6 +25,30 @@ export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>([
 /** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
 export const EARLIER_OWNER_SOURCE = "coder";
 
+export const BUDGET_SUBJECTS = {
+  principal: "an initiator or an actor: one account, whether the person calls or is called for",
+  client: "the calling software",
+  workspace: "a Coder workspace",
+  key: "a credential",
+  all: "all calls that the rule is about",
+} as const;
+export type BudgetSubject = keyof typeof BUDGET_SUBJECTS;
+
+export const BUDGET_MEASURES = {
+  dollars: "whole micro-dollars",
+  tokens: "tokens of input and output, cached ones included",
+  requests: "requests",
+  concurrent: "calls at one time",
+} as const;
+export type BudgetMeasure = keyof typeof BUDGET_MEASURES;
+
+export const BUDGET_CHANGES = {
+  override: "a limit of the account's own, until it is changed again",
+  no_override: "the rule's limit applies again",
+  top_up: "an amount beside the limit, for the current period",
+} as const;
+export type BudgetChange = keyof typeof BUDGET_CHANGES;
+
 export const ACTOR_KINDS = {
   user: "a person",
   service: "a service account or a gateway",

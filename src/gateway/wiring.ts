@@ -10,8 +10,10 @@ import { joinMessages, joinSignedMessages } from "../events/queue-message.ts";
 import { createRedactor } from "../events/redaction.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { configVersion } from "../shared/config/version.ts";
+import { cacheDigests } from "../shared/digest-cache.ts";
+import { keyedHash, sha256Hex } from "../shared/digest.ts";
 import { errorName, logOperatorEvent } from "../shared/operator-log.ts";
-import { createPricing } from "../shared/prices/pricing.ts";
+import { createPricing, createQuoting } from "../shared/prices/pricing.ts";
 import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
@@ -30,6 +32,8 @@ import { createObjectOwners } from "./initiator/object-owners-client.ts";
 import { createReplayCache } from "./initiator/replay-cache-client.ts";
 import { createSignatureVerifier } from "./initiator/signature.ts";
 import type { Verifiers } from "./initiator/verify-assertion.ts";
+import { createBudgetObjects } from "./policy/budgets/object-client.ts";
+import { SoftAccounts } from "./policy/budgets/soft-accounts.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
@@ -129,6 +133,22 @@ function createVerifiers(
   };
 }
 
+/** null where nothing is limited: such a deployment does nothing for it. */
+function createBudgets({ budgets, prices }: Config, { now, logError }: Platform): Deps["budgets"] {
+  const { rules, platform: platformLimits, namespace, key } = budgets;
+  if (rules.length === 0 && platformLimits.length === 0) return null;
+  const objects = namespace && createBudgetObjects(namespace, logError);
+  return {
+    rules,
+    platformLimits,
+    objects,
+    soft: new SoftAccounts(objects, now),
+    nameObject: cacheDigests(key === null ? sha256Hex : keyedHash(key)),
+    quote: createQuoting(prices),
+    now,
+  };
+}
+
 function bodyReading({ limits }: Config, { now }: Platform): Deps["bodies"] {
   return {
     pace: { graceMs: limits.bodyMs, minRate: limits.bodyMinRate },
@@ -155,6 +175,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     sinks: sinks(config, platform),
     redact,
     price: createPricing(config.prices),
+    budgets: createBudgets(config, platform),
     secrets,
     toRecordedEndUser: createEndUserRecording(recording, redact, hashText),
     hashText,

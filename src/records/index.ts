@@ -4,12 +4,18 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { InterceptorEvent } from "../events/event.ts";
-import type { AdminHeaders, RecordsService, RefusalParts } from "../events/records-service.ts";
+import type {
+  AdminHeaders,
+  PrincipalSpend,
+  RecordsService,
+  RefusalParts,
+} from "../events/records-service.ts";
 import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { deadLetterQueueOf, readConfig, type Config } from "./config/config.ts";
+import { BudgetObject } from "./objects/budget-object.ts";
 import { consumeUnconfigured, createRecords, type Records } from "./wiring.ts";
 
 /** By environment: production has one per isolate. */
@@ -35,6 +41,8 @@ const logIssues = ({ issues }: ConfigIssues): void =>
 
 const MISCONFIGURED = new Refusal("misconfigured");
 
+export { BudgetObject };
+
 /** `fetch` and the RPC methods can be called over a service binding; the Internet reaches only `fetch`. */
 export default class RecordsWorker extends WorkerEntrypoint<Env> implements RecordsService {
   override async fetch(request: Request): Promise<Response> {
@@ -53,6 +61,10 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     // https://developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
     this.ctx.waitUntil(stored.catch(() => undefined));
     return stored;
+  }
+
+  async spendOf(source: string, id: string, from: number): Promise<PrincipalSpend | null> {
+    return this.#records().spendOf(source, id, from);
   }
 
   async authorize(headers: AdminHeaders): Promise<RefusalParts | null> {

@@ -11,6 +11,8 @@ import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { authorizeAdmin } from "./api/admin-auth.ts";
 import { createApi } from "./api/api.ts";
+import { createQueryLedger } from "./api/kit/query-ledger.ts";
+import { spendOf } from "./api/spend-of.ts";
 import type { Config } from "./config/config.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { withoutErased } from "./ledger/erase/erasures.ts";
@@ -18,9 +20,10 @@ import { runMaintenance } from "./ledger/maintain/cron.ts";
 import { createAuthenticate } from "./ledger/write/authenticate.ts";
 import { consumeBatch } from "./ledger/write/consume.ts";
 import { consumeDeadLetters, isDeadLetterQueue, printUnconfigured } from "./ledger/write/dead-letter.ts";
-import { authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
+import { acceptedEvents, authenticated, logRejected, storeIncoming } from "./ledger/write/incoming.ts";
 import { recordRead, type LedgerRead } from "./ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "./ledger/seal/proof.ts";
+import { deliverCharges } from "./objects/deliver-charges.ts";
 import { queryOf } from "./ledger/seal/seal-state.ts";
 import { SEAL_CRON, sealLedger, signersOf, type SealJobDeps } from "./ledger/seal/seal-job.ts";
 
@@ -39,7 +42,7 @@ export type Records = RecordsService & {
   readonly runCron: (cron: string, at: number) => Promise<void>;
 };
 
-function ledgerDeps({ database, archive, retention, eventMac }: Config): LedgerDeps {
+function ledgerDeps({ database, archive, retention, eventMac, budgetObjects }: Config): LedgerDeps {
   const [key] = eventMac.keys;
   const verify = key === undefined ? null : createVerify(eventMac.keys);
   const signed = createFallbackLog(print, key === undefined ? null : createSign(key));
@@ -56,6 +59,7 @@ function ledgerDeps({ database, archive, retention, eventMac }: Config): LedgerD
       const { toLines, print: printLines } = hasMac ? signed : unsigned;
       printLines(await toLines(events));
     },
+    deliverCharges: (events) => deliverCharges(budgetObjects, events),
     print,
   };
 }
@@ -95,8 +99,10 @@ export function createRecords(config: Config): Records {
       const incoming = await withoutErased(queryOf(database), read);
       await storeIncoming(database, incoming, ledger);
       logRejected(incoming, ledger);
+      await ledger.deliverCharges(acceptedEvents(incoming));
       if (!contents.every(isReadWhole)) throw unreadEvents(contents);
     },
+    spendOf: (source, id, from) => spendOf(createQueryLedger(database), { source, id }, { from, now: now() }),
     authorize: async ({ authorization, coderSessionToken }) => {
       const headers = new Headers();
       if (authorization !== null) headers.set("authorization", authorization);

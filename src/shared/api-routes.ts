@@ -8,6 +8,9 @@ export const API_ROUTES = [
   "overrides",
   "passthroughs",
   "usage",
+  "spend",
+  "budgets",
+  "me",
   "attribution",
   "anomalies",
   "refusals",
@@ -19,8 +22,12 @@ export const API_ROUTES = [
   "openapi.json",
 ] as const;
 
-/** The one API route that the gateway serves itself, because only the gateway can decide about a request. */
+/** The API routes that the gateway serves itself: it decides about requests, and it has the rules of budgets. */
 export const EXPLAIN_ROUTE = "explain";
+export const OWN_SPEND_ROUTE = "me/spend";
+export const BUDGET_CHANGES_ROUTE = "budgets/changes";
+export const OWN_ROUTES = [EXPLAIN_ROUTE, "budgets", BUDGET_CHANGES_ROUTE, OWN_SPEND_ROUTE] as const;
+export type OwnRoute = (typeof OWN_ROUTES)[number];
 
 /** The first path segments that belong to Coder's own API below `ROUTE_PREFIXES`, here or not. */
 export const CODER_API_NAMES: ReadonlySet<string> = new Set([

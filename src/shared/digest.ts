@@ -18,3 +18,14 @@ export function isSameDigest(a: string, b: string): boolean {
   const second = encoder.encode(b.toLowerCase());
   return first.length === second.length && crypto.subtle.timingSafeEqual(first, second);
 }
+
+/** HMAC-SHA256 of texts, as 64 lowercase hex digits (RFC 2104). */
+export function keyedHash(secret: string): (text: string) => Promise<string> {
+  const encoder = new TextEncoder();
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  let key: CryptoKey | null = null;
+  return async (text) => {
+    key ??= await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
+    return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
+  };
+}

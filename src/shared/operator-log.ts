@@ -15,6 +15,7 @@ export const OPERATOR_EVENTS = {
   directory_failed: "The directory could not be queried: `reason`.",
   replay_cache_failed: "The replay cache could not be queried: `reason`.",
   object_owners_failed: "The owners of stored objects could not be queried: `reason`.",
+  budget_failed: "A budget object did not respond: `reason`.",
   client_key_invalid:
     "An entry of the client key store is invalid, and its key is rejected: `key_id` (as `npm run keys` lists it), `reason`.",
   messages_not_stored:

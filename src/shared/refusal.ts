@@ -89,6 +89,10 @@ const CODES = {
     400,
     "A field of the request body is repeated, or is in another case. Send each field once, in lower case.",
   ],
+  field_forbidden: [
+    403,
+    "A field of the request body is not allowed where models or spending are limited, because it may have the provider run something else. Leave it out.",
+  ],
   // Policy
   model_not_allowed: [
     403,
@@ -98,6 +102,17 @@ const CODES = {
     404,
     "This model does not exist, or it is not allowed. The gateway's list of models has those that are.",
   ],
+  budget_exceeded: [403, "The request might exceed a budget."],
+  budget_unpriced: [
+    403,
+    "The cost of this request cannot be limited, so a budget does not allow it. Name a model that has a price, or have the gateway's administrator allow it.",
+  ],
+  budget_attribution: [
+    403,
+    "A budget requires better evidence of the person on whose account the request is made. Use a credential of your own.",
+  ],
+  budget_unavailable: [503, "A budget could not be checked. Retry later."],
+  rate_limited: [429, "Too many requests. Retry later."],
   objects_not_allowed: [
     403,
     "This credential may not use the provider's stored objects (files, batches, responses, models) in this way. Have the gateway's administrator allow it.",
@@ -170,8 +185,25 @@ export type RefusalData = {
   readonly param?: string;
   /** For the record: the id of the credential that was rejected, where no later step reads one. */
   readonly keyId?: string;
+  /** For the client, after the message: facts about its own budget. Never anything that it sent. */
+  readonly note?: string;
+  /** A status in place of the code's. */
+  readonly status?: number;
+  /** Seconds until a retry may succeed. */
+  readonly retryAfterS?: number;
+  /** The rate limit at fault, for headers in the client's dialect. */
+  readonly rate?: RateFacts;
   /** A retry would do more than repeat the request, so clients must not retry by themselves. */
   readonly isFinal?: true;
+};
+
+export type RateFacts = {
+  readonly measure: "requests" | "tokens" | "concurrent";
+  readonly limit: number;
+  readonly remaining: number;
+  /** Milliseconds since 1970, and from now. */
+  readonly resetsAt: number;
+  readonly resetMs: number;
 };
 
 export class Refusal {
@@ -185,7 +217,7 @@ export class Refusal {
 
   /** The HTTP status of the response. */
   get status(): number {
-    return CODES[this.code][0];
+    return this.data.status ?? CODES[this.code][0];
   }
 
   /** Whether the same request would be refused again, however often a client repeats it. */
@@ -197,7 +229,9 @@ export class Refusal {
 
   /** The text for the client. It never holds anything that the client sent, nor a secret. */
   get message(): string {
-    const message = CODES[this.code][1];
-    return this.data.param === undefined ? message : `${message} (${this.data.param})`;
+    const message: string = CODES[this.code][1];
+    const { param, note } = this.data;
+    const noted = note === undefined ? message : `${message} ${note}`;
+    return param === undefined ? noted : `${noted} (${param})`;
   }
 }

@@ -23,6 +23,9 @@ function tableKeys(): string[] {
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
     PRICES: { a: { [UNKNOWN_KEY]: 1, models: { m: { as: "n", [UNKNOWN_KEY]: 1 } } } },
+    BUDGETS: { a: { requests: 1, [UNKNOWN_KEY]: 1 } },
+    RATE_LIMITS: { a: { requests: 1, [UNKNOWN_KEY]: 1 } },
+    BUDGET_OBJECTS: { idFromName: () => null },
     LIMITS: { [UNKNOWN_KEY]: 1 },
     CORS: { origins: ["https://app.example"], [UNKNOWN_KEY]: 1 },
   };
@@ -34,6 +37,7 @@ function tableKeys(): string[] {
       const named = path
         .replace(/^PROVIDERS\.a$/, "PROVIDERS.<name>")
         .replace(/^PRICES\.a/, "PRICES.<provider>")
+        .replace(/^(BUDGETS|RATE_LIMITS)\.a/, "$1.<name>")
         .replace(/models\.m$/, "models.<model>");
       return known.split(", ").map((key) => `${named}.${key}`);
     }
@@ -130,7 +134,7 @@ describe("the table of configuration keys", () => {
     const [gateway, records] = [topLevelNames("gateway"), topLevelNames("records")];
     for (const binding of BINDINGS) for (const set of [gateway, records]) set.delete(binding);
     // Secrets are named freely, so that no name is a misspelt one.
-    gateway.delete("CLIENT_KEYS");
+    for (const secret of ["CLIENT_KEYS", "BUDGET_KEY"]) gateway.delete(secret);
     for (const secret of ["ADMIN_TOKEN", "SEAL_KEY"]) records.delete(secret);
     for (const set of [gateway, records]) set.delete("EVENT_MAC_KEY");
     expect([...gateway].toSorted()).toEqual(GATEWAY_SETTINGS.toSorted());

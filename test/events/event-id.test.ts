@@ -47,6 +47,10 @@ describe("an event's id", () => {
       "01a20846-fe00-8c00-8def-0123456789ab",
       "01a20846-fe00-8d00-8def-0123456789ad",
       "01a20846-fe00-8e00-8def-0123456789ae",
+      // From code 15 on, the position's first digit is a part of the code.
+      ...["01", "11", "21", "31"].map((low) => `01a20846-fe00-8f${low}-8def-0123456789ab`),
+      "01a20846-fe00-8f41-8def-0123456789af",
+      "01a20846-fe00-8f51-8def-0123456789ab",
     ]);
     expect(eventId({ ...TOOL, position: 99 })).toBe("01a20846-fe00-8463-8def-0123456789ab");
   });

@@ -24,16 +24,22 @@ describe("the record codes", () => {
       passthrough_start: 12,
       refusal_count: 13,
       ledger_access: 14,
+      budget_threshold: 15,
+      budget_exceeded: 16,
+      budget_overrun: 17,
+      rate_limited: 18,
+      budget_change: 19,
+      budget_charge: 20,
     });
   });
 
-  it("are unique and fit into four bits", () => {
+  it("are unique and fit into four bits, or into eight from 15 on", () => {
     const codes = RECORD_LIST.map(([, { code }]) => code);
     expect(new Set(codes).size).toBe(codes.length);
     for (const code of codes) {
       expect(Number.isInteger(code)).toBe(true);
       expect(code).toBeGreaterThanOrEqual(0);
-      expect(code).toBeLessThan(16);
+      expect(code).toBeLessThan(15 + 16);
     }
   });
 });
@@ -56,6 +62,12 @@ describe("the tables of the record types", () => {
       passthrough_start: "passthroughs",
       refusal_count: "refusal_counts",
       ledger_access: "ledger_accesses",
+      budget_threshold: "budget_events",
+      budget_exceeded: "budget_events",
+      budget_overrun: "budget_events",
+      rate_limited: "budget_events",
+      budget_change: "budget_events",
+      budget_charge: "budget_events",
     });
   });
 });

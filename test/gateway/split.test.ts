@@ -13,6 +13,7 @@ import * as gatewayModule from "../../src/gateway/index.ts";
 import { ObjectOwnersShard } from "../../src/gateway/initiator/object-owners-shard.ts";
 import { ReplayCacheShard } from "../../src/gateway/initiator/replay-cache-shard.ts";
 import * as recordsModule from "../../src/records/index.ts";
+import { BudgetObject } from "../../src/records/objects/budget-object.ts";
 import { fixture } from "../support/in-workerd/fixtures.ts";
 import { drain, wholeBody } from "../support/in-workerd/upstream-body.ts";
 import recordsToml from "../../wrangler.records.toml?raw";
@@ -32,6 +33,10 @@ class StoreOnly implements RecordsService {
 
   async store(messages: readonly (string | InterceptorEvent)[]): Promise<void> {
     this.stored.push(...messages.flatMap((message) => readMessage(message).events));
+  }
+
+  spendOf(): Promise<null> {
+    return Promise.reject(new Error("no one requested this"));
   }
 
   authorize(): Promise<null> {
@@ -77,24 +82,29 @@ describe("the provider's fetch", () => {
   });
 });
 
-describe("the classes of the replay cache and of the objects' owners", () => {
-  it("are exported by the gateway, under the names of existing deployments", () => {
+describe("the classes of the Durable Objects", () => {
+  it("of the replay cache and of the objects' owners are exported by the gateway, under the names of existing deployments", () => {
     const { default: _, ...classes } = gatewayModule;
     expect(classes).toEqual({ NonceShard: ReplayCacheShard, ObjectOwnersShard });
   });
 
-  it("are not exported by the records Worker", () => {
+  it("of the budgets is exported by the records Worker", () => {
     const { default: _, ...classes } = recordsModule;
-    expect(classes).toEqual({});
+    expect(classes).toEqual({ BudgetObject });
   });
 
-  it("are bound by the gateway to its own script, and not at all by the records Worker", () => {
+  it("are bound to the script that has them", () => {
     const bindings = gatewayToml.match(/^# \[\[durable_objects\.bindings\]\]\n(?:# .*\n)+/gm) ?? [];
-    expect(bindings.map((binding) => /class_name = "(\w+)"/.exec(binding)?.[1])).toEqual([
-      "NonceShard",
-      "ObjectOwnersShard",
+    const scripts = bindings.map((binding) => [
+      /class_name = "(\w+)"/.exec(binding)?.[1],
+      /script_name = "([\w-]+)"/.exec(binding)?.[1] ?? null,
     ]);
-    expect(bindings.join()).not.toContain("script_name");
-    expect(recordsToml).not.toMatch(/NonceShard|ObjectOwnersShard|durable_objects/);
+    expect(scripts).toEqual([
+      ["BudgetObject", "ai-edge-interceptor-records"],
+      ["NonceShard", null],
+      ["ObjectOwnersShard", null],
+    ]);
+    expect(recordsToml).not.toMatch(/NonceShard|ObjectOwnersShard/);
+    expect(recordsToml).toContain('class_name = "BudgetObject"');
   });
 });

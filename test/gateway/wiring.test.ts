@@ -212,6 +212,10 @@ class FakeRecords implements RecordsService {
     this.stored.push(...messages.flatMap((message) => readMessage(message).events));
   }
 
+  spendOf(): Promise<null> {
+    return Promise.reject(new Error("no one requested this"));
+  }
+
   async authorize(headers: unknown): Promise<null> {
     this.authorized.push(headers);
     return null;

@@ -79,6 +79,7 @@ describe("the records Worker's config", () => {
     expect(read({})).toEqual({
       database: DATABASE,
       archive: null,
+      budgetObjects: null,
       retention: {
         days: {
           prompts: 30,
@@ -89,6 +90,7 @@ describe("the records Worker's config", () => {
           refusals: 30,
           interceptions: 30,
           anomalies: 30,
+          budgets: 400,
           unauthenticated: 30,
           accesses: 400,
           totals: 0,

@@ -49,6 +49,7 @@ function configWith(over: Partial<Config> = {}): Config {
   return {
     database,
     archive: null,
+    budgetObjects: null,
     retention: retain(60),
     adminTokenSha256: null,
     deadLetterQueue: null,
@@ -104,6 +105,7 @@ const EVERY_EVENT_ROWS = {
   refusals: 1,
   refusal_counts: 1,
   ledger_accesses: 0,
+  budget_events: 6,
 };
 
 describe("the RPC method store", () => {

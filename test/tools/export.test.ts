@@ -153,7 +153,8 @@ const run = async (sql: string, ...values: readonly unknown[]): Promise<void> =>
 /** The events of a person that have a row of their own. */
 const personal = [
   ...everyEvent.filter(
-    ({ record_type: type }) => !["refusal_count", "ledger_access", "token_usage"].includes(type),
+    ({ record_type: type }) =>
+      !["refusal_count", "ledger_access", "token_usage", "budget_change"].includes(type),
   ),
   USAGE_ALONE,
 ];

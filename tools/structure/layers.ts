@@ -50,11 +50,12 @@ export const LAYERS: readonly Layer[] = [
     "records/rollups",
     "the contribution of an interception to the totals, as SQL: read by ledger and API",
   ),
+  layer("records/objects", "budget objects: the accounts of a subject, in a database of its own"),
   layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention, seals"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),
   layer("records/wiring", "the records Worker's composition root"),
-  layer("records/index", "the records Worker's entry: fetch, RPC, queue, cron"),
+  layer("records/index", "the records Worker's entry: fetch, RPC, queue, cron, Durable Objects"),
 ];
 
 export const NAMES: readonly string[] = LAYERS.map(({ name }) => name);
@@ -83,6 +84,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "gateway/index": ["hono/tiny"],
   "records/ledger": ["@noble/hashes/sha2.js"],
   "records/api": ["hono"],
+  "records/objects": ["cloudflare:workers"],
   "records/index": ["cloudflare:workers"],
 };
 

@@ -10,7 +10,7 @@ export const CONCRETE =
   /^export (?:const \w+: (?:Dialect|IdentitySource|Policy)\b|function \w+\((?:[^()]|\([^()]*\))*\): (?:Sink|AwaitedSink)\b)/m;
 
 /** A Durable Object's class: the entry has to export it, of whichever layer it is. */
-const DURABLE = /^export class \w+ implements DurableObject\b/m;
+const DURABLE = /^export class \w+ (?:implements|extends) DurableObject\b/m;
 
 /** The files that read a Worker's environment. */
 const ENVIRONMENT = /^(?:(?:gateway|records)\/(?:index|config\/config)|shared\/config\/environment)\.ts$/;

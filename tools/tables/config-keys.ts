@@ -336,6 +336,109 @@ const PRICES = [
   ]),
 ];
 
+const FILTERS: readonly Entry[] = [
+  ["providers", "all", "The rule is about calls of these providers of `PROVIDERS`."],
+  [
+    "models",
+    "all",
+    "About calls of these models: names, or their beginning and a `*`. A call whose model is not known counts too.",
+  ],
+  ["clients", "all", "About calls of these clients, which are hints: see [clients](clients.md)."],
+  [
+    "claim",
+    "all",
+    '`"name=value"`: about calls of actors whose verified token has this claim, or has the value in its list.',
+  ],
+];
+const EVIDENCE: readonly Entry[] = [
+  [
+    "min_attribution",
+    "`asserted`",
+    "The weakest evidence by which an initiator is charged: `authenticated`, `signed`, `asserted`, `unverified` or `claimed`.",
+  ],
+  [
+    "below",
+    "`actor`",
+    "With weaker evidence `actor` charges the holder of the credential, and `refuse` refuses the call with 403.",
+  ],
+];
+
+const BUDGETS = [
+  ...keysOf("gateway", "BUDGETS.<name>.", [
+    [
+      "per",
+      "`initiator`",
+      "Whose account: `initiator`, `actor`, `client`, `workspace` (of Coder), or `all` for one account of all. See [budgets](budgets.md).",
+    ],
+    [
+      "dollars",
+      "none",
+      "The limit in US dollars. Exactly one of `dollars`, `tokens` and `requests` is required.",
+    ],
+    ["tokens", "none", "The limit in tokens of input and output, cached ones included."],
+    ["requests", "none", "The limit in requests."],
+    ["hard", "`true`", "Whether calls are refused that might exceed the limit. `false` only reports."],
+    [
+      "mode",
+      '`strict`; with `per = "all"` `soft`',
+      "`strict` reserves the most that a call may cost before it is made. `soft` waits for nothing, charges afterwards, and refuses once the isolate knows that the limit is spent.",
+    ],
+    ["window_s", "none", "A rolling window in seconds, from 60 to 31622400, in place of a period."],
+    ["period", "`month`", "`day`, `week` (from Monday) or `month`, in `time_zone`."],
+    ["time_zone", "`UTC`", "The name of a time zone, such as `Europe/Berlin`."],
+    ["warn_at", "`[80]`", "Percentages of the limit at which an event `budget_threshold` is recorded."],
+    ...FILTERS,
+    ...EVIDENCE,
+    [
+      "on_unavailable",
+      "`closed` if hard and strict, else `open`",
+      "While the budget cannot be checked, `closed` refuses calls with 503, and `open` lets them through and charges them later.",
+    ],
+    [
+      "unpriced",
+      "`refuse`",
+      "A call whose cost has no known limit: `refuse` refuses it with 403, `allow` lets it through.",
+    ],
+    ["own_keys", "`false`", "Whether calls with the caller's own provider key count."],
+    ["status", "`403`", "HTTP status of a refusal, `403` or `429`. No client repeats either by itself."],
+  ]),
+  ...keysOf("gateway", "RATE_LIMITS.<name>.", [
+    [
+      "per",
+      "`initiator`",
+      "Whose calls: of an `initiator`, an `actor`, a `key` (the credential), or `all` together.",
+    ],
+    [
+      "binding",
+      "none",
+      "The name of a rate limiting binding of the platform, which counts requests approximately and without a budget object. The three limits below do not apply then.",
+    ],
+    ...FILTERS,
+    ...EVIDENCE,
+    ["on_unavailable", "`open`", "As in `BUDGETS`."],
+    ["own_keys", "`true`", "As in `BUDGETS`."],
+    ["requests", "none", "Requests in a minute. At least one of the three is required."],
+    [
+      "tokens",
+      "none",
+      "Tokens in a minute: a call is admitted by its estimated input, and charged with what it used.",
+    ],
+    ["concurrent", "none", "Calls at one time."],
+  ]),
+  ...keysOf("gateway", "", [
+    [
+      "BUDGET_OBJECTS",
+      "none",
+      "Durable Object namespace of the class `BudgetObject` of the records Worker. Required by `BUDGETS`, and by `RATE_LIMITS` without `binding`.",
+    ],
+    [
+      "BUDGET_KEY",
+      "none",
+      "Secret: the key by which the names of budget objects are hashed. Without it, who reads the platform's logs can tell whose object it is. A new key begins all accounts anew.",
+    ],
+  ]),
+];
+
 const LIMITS = keysOf("gateway", "LIMITS.", [
   [
     "body_bytes",
@@ -451,6 +554,11 @@ const RECORDS = keysOf("records", "", [
     "R2 bucket: the queue's batches as gzipped NDJSON, for long-term storage. Without `RECORDING.all_events` it gets the events that `LEDGER` has a table for.",
   ],
   [
+    "BUDGET_OBJECTS",
+    "none",
+    "Durable Object namespace of the class `BudgetObject`, for the gateway's budgets.",
+  ],
+  [
     "DEAD_LETTER_QUEUE",
     "a queue whose name has the word `dead` or `dlq`",
     "Name of the queue that `dead_letter_queue` of the consumer names, where it has neither word: `ai-events-dead` and `ai-events-staging-dlq` need no setting.",
@@ -470,6 +578,7 @@ const RECORDS = keysOf("records", "", [
     "For forwarded management requests, and usage read by them.",
   ],
   ["RETENTION.refusals", "`RETENTION_DAYS`", "For refusals and their counts."],
+  ["RETENTION.budgets", "`400`", "For events of budgets and rate limits."],
   ["RETENTION.anomalies", "`RETENTION_DAYS`", "For anomalies and the counts that they follow from."],
   ["RETENTION.accesses", "`400`", "For the record of reads, deletions, holds and erasures."],
   [
@@ -502,6 +611,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...DELEGATION,
   ...RECORDING,
   ...PRICES,
+  ...BUDGETS,
   ...LIMITS,
   ...CORS,
   ...GATEWAY,

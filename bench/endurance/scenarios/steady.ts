@@ -18,7 +18,7 @@ type Measured = {
   readonly rows: readonly Row[];
   /** Delays by whether the client requests usage, or the gateway requests and removes it. */
   readonly delays: Readonly<Record<Usage, readonly number[]>>;
-  /** Of these, the ones after the first seconds, in which all streams begin. */
+  /** The delays after the first seconds, in which all streams begin. */
   readonly settled: Readonly<Record<Usage, readonly number[]>>;
   /** Processor time per event, including opening and closing the streams. */
   readonly micros: number;

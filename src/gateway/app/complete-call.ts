@@ -1,4 +1,5 @@
 /** The one end of a model call: with the provider's response, or without one. */
+import type { InterceptionResult } from "../../events/compose.ts";
 import type { UsageOptIn } from "../../events/vocabulary.ts";
 import { watchForSecrets } from "../../shared/secret-finder.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -11,6 +12,9 @@ import { refuse, type Exchange } from "./exchange.ts";
 import { leakRefusal, reportLeak } from "./secret-leak.ts";
 import type { Intercepted } from "./start-call.ts";
 import type { Interception } from "./interception.ts";
+import type { Spending } from "./spending.ts";
+
+type End = (result: InterceptionResult) => void;
 
 export type Completion = {
   /** Ends the call before the provider was called. */
@@ -25,12 +29,17 @@ export type Completion = {
   readonly failed: () => void;
 };
 
-/** `usageOptIn`: its state, once the provider has responded. */
+/** `usageOptIn`: its state, once the provider has responded. `spending`: what is charged at the end. */
 export function completeCall(
   exchange: Exchange,
-  { end }: Interception,
+  interception: Interception,
   usageOptIn: () => UsageOptIn | null,
+  spending: Spending | null = null,
 ): Completion {
+  const end: End = (result) => {
+    const cost = interception.end(result);
+    if (cost !== null) spending?.ended(result, cost);
+  };
   const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
   const refused = (refusal: Refusal): Response => {
     const { status, code: error } = refusal;
@@ -78,7 +87,7 @@ type UpstreamResponse = {
 async function observeResponse(
   exchange: Exchange,
   { response, received, providerHeaders, intercepted, abort, usageOptIn }: UpstreamResponse,
-  end: Interception["end"],
+  end: End,
 ): Promise<Response> {
   const { connection, after, deps, recorder, waitUntil } = exchange;
   const { api } = intercepted;

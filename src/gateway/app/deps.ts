@@ -15,6 +15,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
 import type { ToRecordedEndUser } from "../client/recorded-end-user.ts";
+import type { SpendingDeps } from "./spending.ts";
 import type { RejectedOptIns } from "./usage-opt-in.ts";
 
 export type Deps = {
@@ -32,6 +33,8 @@ export type Deps = {
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;
   readonly price: PriceCall;
+  /** null where nothing is limited. */
+  readonly budgets: SpendingDeps | null;
   /** Finds the configured secrets; null where there are none. */
   readonly secrets: SecretFinder | null;
   readonly toRecordedEndUser: ToRecordedEndUser;

@@ -107,6 +107,10 @@ export function refuse(
   if (code === "method_not_allowed") headers.set("allow", allow().join(", "));
   if (code === "websocket_unsupported") headers.set("upgrade", "HTTP/1.1");
   if (code === "gateway_busy") headers.set("retry-after", String(BUSY_RETRY_S));
+  if (data.retryAfterS !== undefined) headers.set("retry-after", String(data.retryAfterS));
+  const { route } = exchange.findings;
+  if (data.rate && route)
+    for (const [name, value] of route.provider.dialect.rateLimitHeaders(data.rate)) headers.set(name, value);
   // RFC 9110 §15.5.16. The records API decodes none.
   if (code === "body_encoded" && exchange.findings.route) headers.set("accept-encoding", CODINGS);
   // The SDKs of OpenAI and Anthropic read it. Claude Code repeats a 401 for minutes without showing it.

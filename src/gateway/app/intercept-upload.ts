@@ -7,6 +7,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { readEndUser } from "../client/end-user.ts";
 import { NO_CONVERSATION } from "../provider/conversation.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
+import { NO_FIGURES } from "../provider/request-figures.ts";
 import type { UploadFilter } from "../upstream/upload.ts";
 import { checkPolicies, clientDisconnected, type UpstreamResult } from "./call-upstream.ts";
 import { completeCall } from "./complete-call.ts";
@@ -17,6 +18,7 @@ import { startInterception, type Interception } from "./interception.ts";
 import { NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import { callOwned, takeOwnBody } from "./object-owners.ts";
 import type { RequestBody } from "./request-body.ts";
+import { createSpending, type Claimed, type Spending } from "./spending.ts";
 import { toContext, type Intercepted } from "./start-call.ts";
 
 /** The call of an upload: its start is recorded at most once. */
@@ -24,6 +26,7 @@ type Call = {
   readonly begin: (model: string | null) => Interception;
   /** null while the start is not recorded. */
   readonly begun: () => Interception | null;
+  readonly spending: Spending | null;
   /** Notes the SHA-256 of the whole body. */
   readonly hasSha256: (sha256: string) => void;
 };
@@ -54,7 +57,7 @@ export async function interceptUpload(
   } catch (error) {
     abort.abort();
     const interception = call.begun();
-    if (interception) completeCall(exchange, interception, () => null).failed();
+    if (interception) completeCall(exchange, interception, () => null, call.spending).failed();
     throw error;
   }
 }
@@ -73,6 +76,7 @@ async function prepareCall(
   let interception: Interception | null = null;
   let sha256: string | null = null;
   return {
+    spending: createSpending(exchange, intercepted),
     hasSha256: (whole) => (sha256 = whole),
     begun: () => interception,
     begin: (model) => {
@@ -111,16 +115,26 @@ function formFilter(
       const rest = scanner.end();
       if (rest instanceof Refusal) return rest;
       const isRecorded = await call.begin(scanner.model()).started;
-      return isRecorded ? rest : new Refusal("recording_unavailable");
+      if (!isRecorded) return new Refusal("recording_unavailable");
+      return (await call.spending?.reserve(claimOfForm(scanner.model()))) ?? rest;
     },
   };
 }
+
+/** A form is an image, or a recording, and a few texts. */
+const claimOfForm = (model: string | null): Claimed => ({
+  kind: "figures",
+  figures: { ...NO_FIGURES, models: [model], files: 1 },
+  isStream: false,
+});
 
 /** A batch names its models inside a file, or once per request. */
 async function openBatch(exchange: Exchange, intercepted: Intercepted, call: Call, body: RequestBody) {
   if (!(await call.begin(null).started)) return new Refusal("recording_unavailable");
   const forbidden = checkPolicies(exchange, intercepted, null, true);
   if (forbidden) return forbidden;
+  const refused = await call.spending?.reserve({ kind: "later" });
+  if (refused) return refused;
   return intercepted.ownership === null
     ? unreadBody(exchange, body, call.hasSha256)
     : takeOwnBody(exchange, intercepted, body, { body: call.hasSha256 });
@@ -130,7 +144,7 @@ async function openBatch(exchange: Exchange, intercepted: Intercepted, call: Cal
 function refuseCall(exchange: Exchange, call: Call, refusal: Refusal): Response {
   const interception = call.begun();
   if (!interception) return refuse(exchange, refusal);
-  return completeCall(exchange, interception, () => null).refused(refusal);
+  return completeCall(exchange, interception, () => null, call.spending).refused(refusal);
 }
 
 async function finish(
@@ -146,7 +160,7 @@ async function finish(
   }
   // A provider can respond before the model has arrived.
   const interception = call.begin(null);
-  const { finished, refused } = completeCall(exchange, interception, () => null);
+  const { finished, refused } = completeCall(exchange, interception, () => null, call.spending);
   if (await interception.started) return finished(result, intercepted, abort);
   abort.abort();
   return refused(new Refusal("recording_unavailable"));

@@ -27,7 +27,8 @@ import { callOwned, checkNamedObject, checkOwn, ownershipOf } from "./object-own
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import { rejectOtherText, type RequestBody } from "./request-body.ts";
-import { startCall, type Intercepted } from "./start-call.ts";
+import { createSpending, type Claimed } from "./spending.ts";
+import { startCall, type Intercepted, type Started } from "./start-call.ts";
 import { welcome } from "./welcome.ts";
 
 export async function serve(exchange: Exchange): Promise<Response> {
@@ -129,19 +130,22 @@ async function intercept(
 ): Promise<Response> {
   const started = await startCall(exchange, decided, intercepted, body);
   if (started instanceof Refusal) return refuse(exchange, started);
-  const { interception, model, outgoing, objects, uses, isStored } = started;
+  const { interception, outgoing, objects, uses, isStored } = started;
+  const spending = createSpending(exchange, intercepted);
   const { refused, finished, failed } = completeCall(
     exchange,
     interception,
     () => outgoing.optIn?.state ?? null,
+    spending,
   );
   const abort = new AbortController();
   try {
     if (!(await interception.started)) return refused(new Refusal("recording_unavailable"));
     const forbidden =
-      checkPolicies(exchange, intercepted, model, true) ??
+      checkModels(exchange, intercepted, started) ??
       checkUses(intercepted.route.provider, decided.actor, uses) ??
-      (intercepted.ownership && (await checkOwn(exchange.deps, intercepted, objects, "read")));
+      (intercepted.ownership && (await checkOwn(exchange.deps, intercepted, objects, "read"))) ??
+      (spending && (await spending.reserve(claimOf(started))));
     if (forbidden) return refused(forbidden);
     const call = intercepted.ownership && isStored ? callOwned : callUpstream;
     return await finished(await call(exchange, intercepted, outgoing, abort), intercepted, abort);
@@ -151,3 +155,19 @@ async function intercept(
     throw error;
   }
 }
+
+/** Of every model that the call may run. */
+function checkModels(
+  exchange: Exchange,
+  intercepted: Intercepted,
+  { model, otherModels }: Pick<Started, "model" | "otherModels">,
+): Refusal | null {
+  for (const one of [model, ...otherModels]) {
+    const refusal = checkPolicies(exchange, intercepted, one, true);
+    if (refusal) return refusal;
+  }
+  return null;
+}
+
+const claimOf = ({ figures, model, isStream }: Pick<Started, "figures" | "model" | "isStream">): Claimed =>
+  figures === null ? { kind: "unknown", model } : { kind: "figures", figures, isStream };

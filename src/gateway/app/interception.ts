@@ -16,7 +16,7 @@ import {
 import type { InitiatorOverride } from "../../events/event.ts";
 import type { Redact } from "../../events/redaction.ts";
 import { isRejectedOwnKey } from "../observation/outcome.ts";
-import type { PriceCall } from "../../shared/prices/pricing.ts";
+import type { CostFacts, PriceCall } from "../../shared/prices/pricing.ts";
 import type { Recorder } from "../sinks/recorder.ts";
 import { costOfResult } from "./call-cost.ts";
 
@@ -26,8 +26,9 @@ export type Interception = {
   /**
    * Records the end. The caller flushes, so that an end and the refusal after it go to the sinks as one group: a queue that
    * hangs keeps three connections of each group open, and one request has six.
+   * @returns the call's cost; null where the end was recorded before.
    */
-  readonly end: (result: InterceptionResult) => void;
+  readonly end: (result: InterceptionResult) => CostFacts | null;
 };
 
 export type InterceptionContext = StartFacts & {
@@ -62,7 +63,7 @@ export function startInterception(
   const started = flush();
 
   const end: Interception["end"] = (result) => {
-    if (!isOpen) return;
+    if (!isOpen) return null;
     isOpen = false;
     const at = now();
     const isOwnKeyRejected = isRejectedOwnKey(subject.credential_kind, result);
@@ -77,6 +78,7 @@ export function startInterception(
       for (const event of toolEvents(subject, observation, redact, at)) record(event);
       for (const event of thoughtEvents(subject, observation, redact, at)) record(event);
     }
+    return cost;
   };
   return { started, end };
 }

@@ -31,6 +31,7 @@ import {
 import { callOwned, takeOwnBody, type OnBody } from "./object-owners.ts";
 import { findRetrieval, observeRetrieval, type RetrievedId } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
+import { createSpending, type Spending } from "./spending.ts";
 import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
 
@@ -41,7 +42,12 @@ export async function passThrough(
   forwardable: Forwardable,
   requestBody: RequestBody,
 ): Promise<Response> {
-  const { started, end, found } = await startPassthrough(exchange, decided, forwardable);
+  const { started, end: recordEnd, found } = await startPassthrough(exchange, decided, forwardable);
+  const spending = createSpending(exchange, forwardable);
+  const end: PassthroughRecord["end"] = (result, at) => {
+    recordEnd(result, at);
+    spending?.ended({ ...result, observation: null }, null);
+  };
   const refused = (refusal: Refusal, providerHeaders: UpstreamResult["providerHeaders"] | null): Response => {
     end(refusedResult(refusal, providerHeaders));
     return refuse(exchange, refusal);
@@ -53,6 +59,8 @@ export async function passThrough(
       checkNamedModel(exchange, forwardable) ??
       (await bodyToForward(exchange, forwardable, requestBody, found));
     if (body instanceof Refusal) return refused(body, null);
+    const limited = await reserveRun(exchange, forwardable, spending);
+    if (limited) return refused(limited, null);
     const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
     const called = await callOwned(exchange, forwardable, outgoing, abort);
     const { response: received, providerHeaders, objectIds = [] } = called;
@@ -71,6 +79,17 @@ export async function passThrough(
     end(FAILED);
     throw error;
   }
+}
+
+/** The cost of a passthrough is not known: only the number of such requests can be limited. */
+function reserveRun(
+  { request }: Exchange,
+  { route: { route } }: Forwardable,
+  spending: Spending | null,
+): Promise<Refusal | null> | null {
+  if (spending === null || route.kind !== "passthrough") return null;
+  const runs = route.runsModel !== "no" && route.isFree !== true && request.body !== null;
+  return runs ? spending.reserve({ kind: "unknown", model: null }) : null;
 }
 
 type Responded = {

@@ -24,10 +24,11 @@ import {
   type ResponseReader,
   type ResponseReport,
 } from "../provider/response-reader.ts";
-import { asName, sumOf } from "../provider/usage.ts";
+import { asName, sumOf, type Usage } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import { costOfRetrieved } from "./call-cost.ts";
 import type { Exchange } from "./exchange.ts";
+import { chargeRetrieved } from "./spending.ts";
 
 const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
 /** Events that are passed on at once. A batch has up to 100,000 results. */
@@ -85,7 +86,7 @@ export function observeRetrieval(
     );
   return observeBody(exchange, received, retrieval.createReader(NO_CONTENT), (report) => {
     collected.add(null, report);
-    return collected.facts();
+    return collected.facts(true);
   });
 }
 
@@ -152,11 +153,11 @@ function observeLines(
   { connection, after, deps }: Exchange,
   { response, abort, secrets }: Received,
   onLine: (line: JsonObject) => void,
-  facts: () => RetrievedFacts,
+  facts: (isWhole: boolean) => RetrievedFacts,
 ): RetrievedResponse {
   const isModified = contentEncoding(response.headers) === "decoded";
   const passed = { isModified, isLeak: false };
-  if (response.body === null) return { ...passed, body: null, facts: Promise.resolve(facts()) };
+  if (response.body === null) return { ...passed, body: null, facts: Promise.resolve(facts(true)) };
   const { idleMs, observeBytes } = deps.config.limits;
   const lines = readLines(onLine, observeBytes.events);
   const length = isModified ? null : declaredLength(response.headers);
@@ -167,21 +168,20 @@ function observeLines(
   };
   const options = { connection, after, abort, idleMs, now: deps.now, secrets };
   const { body, end } = observeTee(response.body, length, onBytes, options);
-  const ended = end.then(() => {
+  const ended = end.then(({ how }) => {
     lines.end();
-    return facts();
+    return facts(how === "end");
   });
   return { ...passed, body, facts: ended };
 }
 
-/** Records the usage of each result, and adds it up. */
-function collectUsage(
-  { recorder, deps, id: retrievalId }: Exchange,
-  { route, caller }: Forwardable,
-  id: string,
-) {
+/** Records the usage of each result, adds it up, and charges it. */
+function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) {
+  const { recorder, deps, id: retrievalId } = exchange;
+  const { route, caller } = forwardable;
   const usageOf = `${route.provider.name}/${id}`;
   let facts: RetrievedFacts = { ...NOTHING_RETRIEVED, usageOf };
+  const charged = { dollars: 0, tokens: 0, model: null as string | null, isBatch: false };
   const add = (customId: string | null, report: ResponseReport): void => {
     const { usage } = report;
     const state = usageState(report);
@@ -203,6 +203,10 @@ function collectUsage(
       { redact: deps.redact, at },
     );
     recorder.record(event);
+    charged.dollars += cost.micros ?? 0;
+    charged.tokens += tokensOf(usage);
+    charged.model = report.model;
+    charged.isBatch ||= isBatch;
     facts = {
       usageOf,
       resultCount: facts.resultCount + 1,
@@ -213,5 +217,27 @@ function collectUsage(
     };
     if (facts.resultCount % GROUP === 0) void recorder.flush();
   };
-  return { add, facts: () => facts };
+  const chargeResults = (isWhole: boolean): void => {
+    if (facts.resultCount === 0) return;
+    const { dollars, tokens, model, isBatch } = charged;
+    // A batch's own call is the one that created it. A response's call was charged, and its estimate is replaced.
+    const amounts = { dollars, tokens, requests: isBatch ? 0 : 1, concurrent: 0 };
+    const used = { amounts, isEstimate: !isWhole, onlyReplaces: !isBatch };
+    chargeRetrieved(exchange, forwardable, { id: usageOf, models: [model], used });
+  };
+  return {
+    add,
+    facts: (isWhole: boolean): RetrievedFacts => {
+      chargeResults(isWhole);
+      return facts;
+    },
+  };
 }
+
+const tokensOf = (usage: Usage): number =>
+  sumOf(
+    usage.input_tokens,
+    usage.cache_read_input_tokens,
+    usage.cache_write_input_tokens,
+    usage.output_tokens,
+  ) ?? 0;

@@ -10,6 +10,7 @@ import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { JsonBody } from "../provider/json-body.ts";
 import { JsonSource } from "../provider/json-source.ts";
 import type { Api, ObjectAction, Provider } from "../provider/provider.ts";
+import { alternativeModels, readFigures, type RequestFigures } from "../provider/request-figures.ts";
 import { asText } from "../provider/usage.ts";
 import type { Forwardable, Outgoing } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
@@ -34,6 +35,12 @@ export type Started = {
   readonly uses: readonly ObjectAction[];
   /** Whether the provider may store the response. */
   readonly isStored: boolean;
+  /** Whether the response is requested as a stream. */
+  readonly isStream: boolean;
+  /** The models that may run in place of the named one or beside it, where the provider's models are limited. */
+  readonly otherModels: readonly (string | null)[];
+  /** The figures by which the call is reserved, where something is limited. */
+  readonly figures: RequestFigures | null;
 };
 
 /**
@@ -94,6 +101,10 @@ function prepare(
   if (conversation instanceof Refusal) return conversation;
   const { headers, deps } = exchange;
   const { rejectedOptIns: rejected, now, redact, config } = deps;
+  const figures = deps.budgets === null ? null : readFigures(call, api);
+  if (figures instanceof Refusal) return figures;
+  const otherModels = route.provider.models === null ? [] : alternativeModels(call.body);
+  if (otherModels instanceof Refusal) return otherModels;
   const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };
   const isDecoded = encoding !== null;
@@ -106,6 +117,9 @@ function prepare(
     objects: idsInBody({ ...rest, route }, call.body),
     uses: hasRules(route.provider) ? usesOf(call.body) : [],
     isStored: call.fields["store"] !== false,
+    isStream: call.stream,
+    otherModels,
+    figures,
     outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
   };
 }

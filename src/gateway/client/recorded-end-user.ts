@@ -1,8 +1,7 @@
 /** The end user that a client names, as `RECORDING` permits to record it. */
 import type { Redact } from "../../events/redaction.ts";
 import { cacheDigests, type CachedDigest } from "../../shared/digest-cache.ts";
-import { sha256Hex } from "../../shared/digest.ts";
-import { toHex } from "../../shared/hex.ts";
+import { keyedHash, sha256Hex } from "../../shared/digest.ts";
 import { truncate } from "../../shared/text.ts";
 
 const MAX_RECORDED = 256;
@@ -43,14 +42,4 @@ const labelled = (label: string, digest: (text: string) => Promise<string>): Cac
  * SHA-256. Without a key, who can guess the text can confirm it.
  */
 export const createTextHash = ({ endUserKey }: EndUserRules): ((text: string) => Promise<string>) =>
-  endUserKey === null ? sha256Hex : hmacOf(endUserKey);
-
-function hmacOf(secret: string): (text: string) => Promise<string> {
-  const encoder = new TextEncoder();
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  let key: CryptoKey | null = null;
-  return async (text) => {
-    key ??= await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
-    return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
-  };
-}
+  endUserKey === null ? sha256Hex : keyedHash(endUserKey);

@@ -23,6 +23,10 @@ import type { AssertionRules } from "../initiator/rules.ts";
 import type { Dialect, Provider } from "../provider/provider.ts";
 import type { ContentOptions } from "../provider/response-reader.ts";
 import type { Dataset } from "../sinks/analytics-engine.ts";
+import type { BudgetNamespace } from "../policy/budgets/object-client.ts";
+import type { PlatformLimiter } from "../policy/budgets/platform-limits.ts";
+import type { Rule } from "../policy/budgets/rule.ts";
+import { readBudgets, readRateLimits } from "./budgets.ts";
 import { readCors, type CorsRules } from "./cors.ts";
 import { longSecret, readAssertion, readDelegation, type VerifierOptions } from "./owner-assertion.ts";
 import { readPrices } from "./prices.ts";
@@ -61,6 +65,7 @@ export type Config = {
   /** null where no gateway may delegate. */
   readonly delegation: DelegationRules | null;
   readonly prices: PriceRules;
+  readonly budgets: BudgetOptions;
   readonly limits: Limits;
   /** null where no web page may call the gateway. */
   readonly cors: CorsRules | null;
@@ -146,6 +151,7 @@ export function inspectConfig(
   const config: Checked = {
     providers,
     prices: readPrices(environment.has("PRICES") ? environment.value("PRICES") : null, providers, report),
+    budgets: readBudgetOptions(environment),
     sources,
     assertion: assertion.rules,
     verifiers: assertion.verifiers,
@@ -316,6 +322,44 @@ function readWorkerVersion({ value, report }: Environment): string | null {
   report(VERSION_METADATA, "must be a version metadata binding");
   return null;
 }
+
+/** The rules of `BUDGETS` and `RATE_LIMITS`, and what they need. */
+function readBudgetOptions({ has, value, secret, binding, report }: Environment): BudgetOptions {
+  const budgets = has("BUDGETS") ? readBudgets(value("BUDGETS"), report) : [];
+  const rates = has("RATE_LIMITS")
+    ? readRateLimits(value("RATE_LIMITS"), report)
+    : { rules: [], platform: [] };
+  const namespace = binding<BudgetNamespace>("BUDGET_OBJECTS", "idFromName", "a Durable Object namespace");
+  const rules = [...budgets, ...rates.rules];
+  const [first] = rules;
+  if (first && !namespace)
+    report(
+      first.kind === "budget" ? "BUDGETS" : "RATE_LIMITS",
+      "requires BUDGET_OBJECTS: a Durable Object namespace of the records Worker",
+    );
+  return {
+    rules,
+    namespace,
+    key: has("BUDGET_KEY") ? secret("BUDGET_KEY") : null,
+    platform: rates.platform.flatMap(({ binding: name, ...limit }) => {
+      const limiter = binding<RateLimiter>(name, "limit", "a rate limiting binding");
+      if (!has(name)) report(name, "is required: the configuration names it as a binding");
+      return limiter ? [{ ...limit, limit: (options) => limiter.limit(options) }] : [];
+    }),
+  };
+}
+
+/** https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit/ */
+type RateLimiter = Pick<PlatformLimiter, "limit">;
+
+export type BudgetOptions = {
+  readonly rules: readonly Rule[];
+  readonly platform: readonly PlatformLimiter[];
+  /** The budget objects; null where they are not bound. */
+  readonly namespace: BudgetNamespace | null;
+  /** By which the names of objects are hashed; null: without a key. */
+  readonly key: string | null;
+};
 
 /** Bindings that belong to the records Worker since there are two: here nothing would read them. */
 const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE"];

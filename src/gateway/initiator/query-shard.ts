@@ -1,5 +1,6 @@
 /** One query to a shard: a Durable Object that is addressed by a name. */
 import { abortAfter } from "../../shared/deadline.ts";
+import { isRetryable } from "../../shared/http/retryable.ts";
 import { errorName } from "../../shared/operator-log.ts";
 
 /** For both tries together. */
@@ -30,14 +31,4 @@ export async function queryShard(
   } finally {
     deadline.clear();
   }
-}
-
-/**
- * A transient failure of the platform. A retry makes an overloaded object's state worse.
- * https://developers.cloudflare.com/durable-objects/best-practices/error-handling/
- */
-function isRetryable(error: unknown): boolean {
-  if (typeof error !== "object" || error === null) return false;
-  const { retryable, overloaded } = error as { readonly retryable?: unknown; readonly overloaded?: unknown };
-  return retryable === true && overloaded !== true;
 }

@@ -18,14 +18,18 @@ export function eachMember(source: JsonSource, from: number, visit: VisitMember)
   return at + 1;
 }
 
-/** Calls `visit` for each element of the array at `from`; it returns the offset after the element. */
-export function eachElement({ bytes }: JsonSource, from: number, visit: (at: number) => number): void {
+/**
+ * Calls `visit` for each element of the array at `from`; it returns the offset after the element.
+ * @returns the offset after the array.
+ */
+export function eachElement({ bytes }: JsonSource, from: number, visit: (at: number) => number): number {
   let at = skipBlank(bytes, from + 1);
   while (bytes[at] !== 0x5d) {
     at = visit(at);
     if (isBlank(bytes[at])) at = skipBlank(bytes, at);
     if (bytes[at] === 0x2c) at = afterPunctuation(bytes, at);
   }
+  return at + 1;
 }
 
 /** Most texts have no blanks, and a call per token costs more than the token. */

@@ -5,6 +5,7 @@
 import { MAX_PARSED_BYTES, parseRange, readJsonBody, type JsonBody } from "./json-body.ts";
 import { eachMember } from "./json-members.ts";
 import type { JsonSource } from "./json-source.ts";
+import { MODEL_FIELDS } from "./model-fields.ts";
 import { KeyCheck, KnownKeys } from "./known-keys.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { JsonObject } from "../../shared/json.ts";
@@ -22,9 +23,9 @@ export type ModelCall = {
 const CHECKED_FIELDS = ["model", "stream", "stream_options"];
 const CHECKED_KEYS = new KnownKeys(CHECKED_FIELDS);
 
-/** The known fields of one API's requests, the checked ones included. */
+/** The known fields of one API's requests, the checked ones and those that decide what runs included. */
 export const requestFields = (names: readonly string[]): KnownKeys =>
-  new KnownKeys([...CHECKED_FIELDS, ...names]);
+  new KnownKeys([...new Set([...CHECKED_FIELDS, ...MODEL_FIELDS, ...names])]);
 
 /** @returns the call, or the refusal `body_invalid`, `field_invalid` or `field_repeated`, all 400. */
 export function readModelCall(source: JsonSource, known: KnownKeys = CHECKED_KEYS): ModelCall | Refusal {

@@ -1,5 +1,6 @@
 /** The contract of a dialect, an AI API's wire protocol. One folder per dialect implements it; `wiring.ts` lists them. */
 import type { JsonObject } from "../../shared/json.ts";
+import type { RateFacts } from "../../shared/refusal.ts";
 import type { ResponseReader, ContentOptions } from "./response-reader.ts";
 import type { ConversationRules } from "./conversation.ts";
 import type { ForwardedHeaders } from "./forwarded-headers.ts";
@@ -62,6 +63,8 @@ export type DialectRoute =
       /** Also matches paths below `path`. */
       readonly below: boolean;
       readonly runsModel: RunsModel;
+      /** The provider charges nothing for it, such as for counting tokens. */
+      readonly isFree?: boolean;
       /** The paths below are stored objects. `listed`: any key of the account can list those of all its users. */
       readonly objects?: "listed" | "by_id";
       /** Members of an object's JSON that name further objects, which belong to the same owner. */
@@ -85,6 +88,8 @@ export type Api = {
    * only that usage. null if the API always reports usage.
    */
   readonly isUsageOnly: ((data: string) => boolean) | null;
+  /** The fields of a request that limit the tokens of the output; none where the API has no such field. */
+  readonly outputLimits?: readonly string[];
   /** The provider stores what the call creates: the response's id names it. */
   readonly createsObject?: boolean;
   /** A request may be a multipart form, which names its model in a field. */
@@ -144,6 +149,8 @@ export type Dialect = {
   readonly keyHeader: (key: string) => readonly [name: string, value: string];
   /** The header that carries the client's own provider key, given the header in which the client sent it. */
   readonly ownKeyHeader: (key: string, from: KeyHeader) => readonly [name: string, value: string];
+  /** The headers in which the API's clients expect a rate limit, for a refusal of the gateway's own. */
+  readonly rateLimitHeaders: (rate: RateFacts) => readonly (readonly [name: string, value: string])[];
   /** An error body in the form that the API's clients expect. */
   readonly errorBody: (error: {
     status: number;

@@ -3,6 +3,7 @@ import { accesses } from "./routes/accesses.ts";
 import { anomalies } from "./routes/anomalies.ts";
 import { attribution } from "./routes/attribution.ts";
 import type { Endpoint } from "./kit/endpoint.ts";
+import { budgetChanges, budgets, ownSpend } from "./routes/budgets.ts";
 import { checkpoint } from "./routes/checkpoint.ts";
 import { explain } from "./routes/explain.ts";
 import { interceptions } from "./routes/interceptions.ts";
@@ -15,6 +16,7 @@ import { refusals } from "./routes/refusals.ts";
 import { session } from "./routes/session.ts";
 import { sessionAgents } from "./routes/session-agents.ts";
 import { sessions } from "./routes/sessions.ts";
+import { spend } from "./routes/spend.ts";
 import { unauthenticatedEvents } from "./routes/unauthenticated-events.ts";
 import { usage } from "./routes/usage.ts";
 
@@ -26,6 +28,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   overrides,
   passthroughs,
   usage,
+  spend,
   attribution,
   anomalies,
   refusals,
@@ -35,5 +38,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   proof,
   checkpoint,
   explain,
+  budgets,
+  budgetChanges,
+  ownSpend,
   openapi(() => ENDPOINTS),
 ];

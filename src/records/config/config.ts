@@ -8,6 +8,7 @@ import {
 import { EVENT_MAC_KEY, readEventMacKeys } from "../../shared/config/event-mac-keys.ts";
 import { oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { Retention } from "../ledger/maintain/retention.ts";
+import type { BudgetObjects } from "../objects/deliver-charges.ts";
 import { readRetention } from "./retention.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 import { readSeals, type SealsConfig } from "./seals.ts";
@@ -15,6 +16,8 @@ import { readSeals, type SealsConfig } from "./seals.ts";
 export type Config = {
   readonly database: D1Database | null;
   readonly archive: R2Bucket | null;
+  /** The budget objects; null where no budgets are used. */
+  readonly budgetObjects: BudgetObjects | null;
   readonly retention: Retention;
   /** SHA-256 of the admin token, 64 hex digits; null: the API is closed. */
   readonly adminTokenSha256: string | null;
@@ -47,6 +50,7 @@ export function inspectConfig(env: Env): {
   const config: Config = {
     database: environment.binding("LEDGER", "prepare", "a D1 database"),
     archive: environment.binding("ARCHIVE", "createMultipartUpload", "an R2 bucket"),
+    budgetObjects: environment.binding("BUDGET_OBJECTS", "idFromName", "a Durable Object namespace"),
     retention: readRetention(environment),
     adminTokenSha256: readAdminToken(environment),
     eventMac: readEventMac(environment),

@@ -27,6 +27,7 @@ export function readRetention({ days, fields }: Environment): Retention {
     refusals: period("refusals", all),
     interceptions: all,
     anomalies: period("anomalies", all),
+    budgets: period("budgets", 400),
     accesses: period("accesses", 400),
     totals: period("totals", 0),
     unauthenticated: period("unauthenticated", all),

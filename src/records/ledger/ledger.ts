@@ -17,6 +17,8 @@ export type LedgerDeps = {
   readonly newId: (now: number) => string;
   /** Writes events that could not be stored into the log, complete. Never rejects. */
   readonly fallback: (events: readonly InterceptorEvent[], hasMac: boolean) => Promise<void>;
+  /** Passes on charges of budgets that the gateway could not deliver. Rejects where they must be delivered again. */
+  readonly deliverCharges: (events: readonly InterceptorEvent[]) => Promise<void>;
   /** Writes one line into the log. */
   readonly print: (line: string) => void;
 };

@@ -114,6 +114,7 @@ export const TABLE_KEYS = {
   refusals: ["id"],
   refusal_counts: ["id"],
   ledger_accesses: ["id"],
+  budget_events: ["id"],
   interceptions: ["id"],
 } as const satisfies Readonly<Record<LedgerTable, readonly [string, ...string[]]>>;
 

@@ -15,6 +15,8 @@ export const GATEWAY_SETTINGS: readonly string[] = [
   "RECORDING",
   "LIMITS",
   "PRICES",
+  "BUDGETS",
+  "RATE_LIMITS",
   "CORS",
   "FORWARD_API",
 ];
@@ -27,7 +29,7 @@ export const RECORDS_SETTINGS: readonly string[] = [
 ];
 
 /** A secret without which nothing fails: under a misspelt name it would have no effect, unnoticed. */
-const OPTIONAL_SECRETS = ["EVENT_MAC_KEY"];
+const OPTIONAL_SECRETS = ["EVENT_MAC_KEY", "BUDGET_KEY"];
 
 const SETTINGS: readonly string[] = [...GATEWAY_SETTINGS, ...RECORDS_SETTINGS, ...OPTIONAL_SECRETS];
 
@@ -39,6 +41,7 @@ export const BINDINGS: readonly string[] = [
   "RECORDS",
   "NONCES",
   "OBJECTS",
+  "BUDGET_OBJECTS",
   "LEDGER",
   "ARCHIVE",
   "CF_VERSION_METADATA",

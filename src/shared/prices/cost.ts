@@ -139,3 +139,50 @@ export function costOf(
   const micros = Number((sum + COMMON * FACTORS - 1n) / (COMMON * FACTORS));
   return priced === 0 || !Number.isSafeInteger(micros) ? null : { micros, isWhole };
 }
+
+/** The most that a call may use. */
+export type MostUsed = {
+  readonly input: number;
+  readonly output: number;
+  readonly hosted: HostedCalls;
+};
+
+const INPUT_RATES: readonly RateName[] = [
+  "input",
+  "cache_write",
+  "cache_write_1h",
+  "input_audio",
+  "input_image",
+];
+const OUTPUT_RATES: readonly RateName[] = ["output", "reasoning", "output_audio", "output_image"];
+
+/** The cost of a call whose tokens are all of the dearest kind. null where input, or output that there is, has no rate. */
+export function mostOf(
+  { input, output, hosted }: MostUsed,
+  rates: Rates,
+  { tokens, all }: Factors,
+): number | null {
+  const dearest = (names: readonly RateName[]): number =>
+    Math.max(...names.map((name) => tierOf(rates[name] ?? -1, input)));
+  const [ofInput, ofOutput] = [dearest(INPUT_RATES), dearest(OUTPUT_RATES)];
+  const byTime = rates.request !== undefined || rates.audio_seconds !== undefined;
+  if ((ofInput < 0 && !byTime) || (output > 0 && ofOutput < 0 && !byTime)) return null;
+  const inTokens =
+    BigInt(Math.max(0, ofInput)) * BigInt(input) + BigInt(Math.max(0, ofOutput)) * BigInt(output);
+  const beside: readonly (readonly [RateName, number])[] = [
+    ["request", 1],
+    ["web_search", hosted.webSearches],
+    ["file_search", hosted.fileSearches],
+    ["audio_seconds", rates.audio_seconds === undefined ? 0 : MOST_AUDIO_S],
+  ];
+  let sum = (inTokens * BigInt(tokens) * BigInt(all) * COMMON) / PER_TOKENS;
+  for (const [name, amount] of beside) {
+    const rate = BigInt(tierOf(rates[name] ?? 0, input));
+    sum += (rate * BigInt(amount) * 1000n * BigInt(all) * COMMON) / (PER[name] ?? PER_TOKENS);
+  }
+  const micros = Number((sum + COMMON * FACTORS - 1n) / (COMMON * FACTORS));
+  return Number.isSafeInteger(micros) ? micros : Number.MAX_SAFE_INTEGER;
+}
+
+/** The providers' limit of a file of 25 MB has about this much speech. */
+const MOST_AUDIO_S = 7200;

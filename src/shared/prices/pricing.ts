@@ -1,5 +1,13 @@
 /** Computes the cost of a call: by the configured prices, by the provider's own word, or by the price table. */
-import { contextOf, costOf, isLongContext, type BilledUsage, type HostedCalls } from "./cost.ts";
+import {
+  contextOf,
+  costOf,
+  isLongContext,
+  mostOf,
+  type BilledUsage,
+  type HostedCalls,
+  type MostUsed,
+} from "./cost.ts";
 import { toMicros } from "./decimal.ts";
 import { findRates, type Rates } from "./model-price.ts";
 import { PRICE_VERSION } from "./price-table.ts";
@@ -63,21 +71,46 @@ export type PricedCall = {
 
 export type PriceCall = (provider: string, call: PricedCall) => CostFacts;
 
+/** A call before it is made. */
+export type QuotedCall = MostUsed & {
+  readonly model: string | null;
+  readonly terms: Terms;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+};
+
+/** The most that a call may cost, in whole micro-dollars; null where its model, or its tier, has no price. */
+export type QuoteCall = (provider: string, call: QuotedCall) => number | null;
+
 export function createPricing({ providers, version }: PriceRules): PriceCall {
   const priceVersion = version === "" ? PRICE_VERSION : `${PRICE_VERSION}+${version}`;
   return (provider, call) => {
     const prices = providers.get(provider);
     if (!prices) return UNPRICED;
-    const rule = findRule(prices.models, call);
+    const names = namesOf(call);
+    const rule = findRule(prices.models, names);
     const reported = rule === null ? reportedMicros(call) : null;
     if (reported !== null) return { micros: reported, source: "reported", version: null };
     if (call.usage === null || !hasTokens(call.usage)) return UNPRICED;
-    const found = ratesFor(prices, rule, call);
+    const { terms, at, usage } = call;
+    const found = ratesFor(prices, rule, { names, terms, at, context: contextOf(usage) });
     if (found === null) return UNPRICED;
     const cost = costOf(call.usage, call.hosted, found.rates, { tokens: found.factor, all: prices.factor });
     if (cost === null) return UNPRICED;
     const isWhole = cost.isWhole && call.isFinal && !call.hasMore;
     return { micros: cost.micros, source: isWhole ? "computed" : "partial", version: priceVersion };
+  };
+}
+
+export function createQuoting({ providers }: PriceRules): QuoteCall {
+  return (provider, { model, input, output, hosted, terms, at }) => {
+    const prices = providers.get(provider);
+    if (!prices || model === null) return null;
+    const rule = findRule(prices.models, [model]);
+    const found = ratesFor(prices, rule, { names: [model], terms, at, context: input });
+    return (
+      found && mostOf({ input, output, hosted }, found.rates, { tokens: found.factor, all: prices.factor })
+    );
   };
 }
 
@@ -92,13 +125,13 @@ const hasTokens = (usage: BilledUsage): boolean =>
 const namesOf = ({ served, requested }: PricedCall): readonly string[] =>
   [served, requested].filter((name) => name !== null);
 
-function findRule(models: readonly ModelRule[], call: PricedCall): ModelRule | null {
+function findRule(models: readonly ModelRule[], names: readonly string[]): ModelRule | null {
   // A deployment's own name is in the request only.
-  const names = namesOf(call).map((name) => name.toLowerCase());
-  return models.find(({ pattern }) => names.some((name) => matchesName(pattern, name))) ?? null;
+  const lower = names.map((name) => name.toLowerCase());
+  return models.find(({ pattern }) => lower.some((name) => matchesName(pattern, name))) ?? null;
 }
 
-const matchesName = (pattern: string, name: string): boolean =>
+export const matchesName = (pattern: string, name: string): boolean =>
   pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 
 /** OpenRouter's `cost` is its fee alone where the client has a key of its own there; the provider behind it charges the rest. */
@@ -111,17 +144,27 @@ function reportedMicros({ reportedCost, usage }: PricedCall): number | null {
 
 type FoundRates = { readonly rates: Rates; readonly factor: number };
 
+/** A call whose price is looked up. `names`: of its model, the first one with a price counts. */
+type Lookup = {
+  readonly names: readonly string[];
+  readonly terms: Terms;
+  readonly at: number;
+  /** Tokens of the input. */
+  readonly context: number;
+};
+
 /** null where no price, or no factor for the call's tier, is known. */
-function ratesFor({ list }: ProviderPrices, rule: ModelRule | null, call: PricedCall): FoundRates | null {
+function ratesFor(
+  { list }: ProviderPrices,
+  rule: ModelRule | null,
+  { names, terms, at, context }: Lookup,
+): FoundRates | null {
   if (rule && "rates" in rule.price) return { rates: rule.price.rates, factor: STANDARD };
   if (list === null) return null;
-  const { terms, at, usage } = call;
-  const names = rule && "as" in rule.price ? [rule.price.as] : namesOf(call);
-  for (const name of names) {
+  for (const name of rule && "as" in rule.price ? [rule.price.as] : names) {
     const rates = findRates(list, name, at);
     if (rates === null) continue;
-    const isLong = usage !== null && isLongContext(rates, contextOf(usage));
-    const factor = tokenFactor(list, name, terms, isLong);
+    const factor = tokenFactor(list, name, terms, isLongContext(rates, context));
     return factor === null ? null : { rates, factor };
   }
   return null;

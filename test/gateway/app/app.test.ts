@@ -1588,6 +1588,7 @@ function fakeRecords(fetch: RecordsService["fetch"]): { parts: Partial<Deps>; re
       return fetch(request);
     },
     store: () => Promise.reject(new Error("nothing is stored here")),
+    spendOf: () => Promise.resolve(null),
     authorize: () => Promise.resolve({ code: "admin_only", data: { detail: "another token" } }),
   };
   return { parts: { records }, requests };

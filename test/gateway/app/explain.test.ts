@@ -58,6 +58,7 @@ const SIGNING = { signature: "accept", signing_keys: ["SIGNING_KEY"] };
 const records = createRecords({
   database: null,
   archive: null,
+  budgetObjects: null,
   retention: retain(60),
   deadLetterQueue: null,
   eventMac: { keys: [], acceptsMissing: false },

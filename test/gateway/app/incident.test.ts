@@ -36,7 +36,7 @@ const keyId = async (credential: string): Promise<string> => (await sha256Hex(cr
 
 /** The ids of the events that have a caller. */
 const keyIdsOf = (events: readonly InterceptorEvent[]): readonly [string, unknown][] =>
-  events.flatMap((event) => ("actor_id" in event ? [[event.record_type, event.api_key_id]] : []));
+  events.flatMap((event) => ("api_key_id" in event ? [[event.record_type, event.api_key_id]] : []));
 
 describe("Finding H8: the key of a request", () => {
   // The attack: one of a service's two keys is stolen, and deletes files. The actor is the same with both.

@@ -119,8 +119,9 @@ function start(
   );
   clock.at = 1500;
   const end: Interception["end"] = (result) => {
-    interception.end(result);
+    const cost = interception.end(result);
     void recorder.flush();
+    return cost;
   };
   return { ...interception, end, recordEnd: interception.end, recorder, groups, clock };
 }

@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 const pathOf = (path: string): string => path.replace("{session_id}", "s");
 /** The GET endpoints, which read the ledger. */
-const READING = ENDPOINTS.filter(({ body }) => !body);
+const READING = ENDPOINTS.filter(({ isOfGateway }) => !isOfGateway);
 const LISTS = [
   "/sessions",
   "/interceptions",

@@ -155,7 +155,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** The GET endpoints, which read the ledger. */
-const READING = ENDPOINTS.filter(({ body }) => !body);
+const READING = ENDPOINTS.filter(({ isOfGateway }) => !isOfGateway);
 const pathOf = (path: string): string => path.replace("{session_id}", "s").replace("{event_id}", idAt(T0));
 const DEFAULTS = READING.map(({ path }) => pathOf(path)).filter((path) => path !== "/openapi.json");
 
@@ -186,6 +186,8 @@ describe.each([
     `/sessions/${idAt(T0)}`,
     `/sessions?after_id=${idAt(T0 + 1)}`,
     "/sessions?after_session_id=s",
+    "/spend?group_by=actor&then_by=model",
+    "/spend?group_by=client&then_by=day",
     "/usage?group_by=actor",
     "/usage?group_by=client",
     "/usage?group_by=provider",
@@ -231,6 +233,8 @@ describe.each([
         "q",
         "format",
         "group_by",
+        "then_by",
+        "columns",
         "after_id",
         "before_id",
         "after_session_id",

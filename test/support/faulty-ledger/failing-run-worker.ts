@@ -25,6 +25,7 @@ export default class extends RecordsWorker {
     const records = createRecords({
       database,
       archive: null,
+      budgetObjects: null,
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,

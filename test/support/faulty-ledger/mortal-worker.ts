@@ -27,6 +27,7 @@ export default {
     const records = createRecords({
       database: mortal(LEDGER, end),
       archive: null,
+      budgetObjects: null,
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,

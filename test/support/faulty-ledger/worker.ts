@@ -12,6 +12,7 @@ export default class extends RecordsWorker {
     const records = createRecords({
       database: batches % 3 === 0 ? (broken(database) as D1Database) : database,
       archive: null,
+      budgetObjects: null,
       retention: retain(0),
       adminTokenSha256: null,
       deadLetterQueue: null,

@@ -9,6 +9,7 @@ import type {
   ModelThought,
   PassthroughEvent,
   BatchFile,
+  BudgetEvent,
   PassthroughStart,
   RetrievedUsage,
   PromptUsage,
@@ -354,6 +355,52 @@ export const ACCESS: LedgerAccess = {
   created_at: AT,
 };
 
+const BUDGET: BudgetEvent = {
+  record_type: "budget_threshold",
+  interception_id: caller.interception_id,
+  position: 1,
+  rule: "budget:people",
+  subject_kind: "principal",
+  subject_source: "coder",
+  subject_id: caller.initiator_id,
+  initiator_id: caller.initiator_id,
+  actor_id: caller.actor_id,
+  measure: "dollars",
+  percent: 80,
+  amount: 1_200_000,
+  spent: 40_000_000,
+  reserved: 3_000_000,
+  allowance: 50_000_000,
+  resets_at: "2026-12-01T00:00:00.000Z",
+  change: null,
+  changed_by: null,
+  charges: null,
+  created_at: AT,
+};
+export const BUDGET_THRESHOLD = BUDGET;
+const BUDGET_EXCEEDED: BudgetEvent = { ...BUDGET, record_type: "budget_exceeded", percent: null };
+const BUDGET_OVERRUN: BudgetEvent = { ...BUDGET, record_type: "budget_overrun", percent: null };
+const RATE_LIMITED: BudgetEvent = {
+  ...BUDGET,
+  record_type: "rate_limited",
+  rule: "rate:burst:requests",
+  measure: "requests",
+};
+const BUDGET_CHANGE: BudgetEvent = {
+  ...BUDGET,
+  record_type: "budget_change",
+  interception_id: "01a20846-fe00-7abc-8def-0123456789af",
+  initiator_id: null,
+  actor_id: null,
+  change: "top_up",
+  changed_by: "token:0123456789abcdef",
+};
+export const BUDGET_CHARGE: BudgetEvent = {
+  ...BUDGET,
+  record_type: "budget_charge",
+  charges: { object: "0123456789abcdef", settlements: [{ id: caller.interception_id, isEstimate: false }] },
+};
+
 const ALL = {
   interception_start: START,
   interception_end: END,
@@ -370,6 +417,12 @@ const ALL = {
   passthrough_start: PASSTHROUGH_START,
   refusal_count: REFUSALS_COUNTED,
   ledger_access: ACCESS,
+  budget_threshold: BUDGET_THRESHOLD,
+  budget_exceeded: BUDGET_EXCEEDED,
+  budget_overrun: BUDGET_OVERRUN,
+  rate_limited: RATE_LIMITED,
+  budget_change: BUDGET_CHANGE,
+  budget_charge: BUDGET_CHARGE,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

@@ -81,6 +81,7 @@ export function ledgerDeps({
       fallbackEvents.push(...events);
       return Promise.resolve();
     },
+    deliverCharges: () => Promise.resolve(),
     print: (line) => void printed.push(line),
     ...over,
     operatorErrors,

@@ -36,6 +36,7 @@ export async function limitedRecords(limit: ConnectionLimit, backend: Backend): 
     // The Worker uses only these two methods.
     database: limited as D1Database,
     archive: null,
+    budgetObjects: null,
     retention: retain(0),
     deadLetterQueue: null,
     eventMac: { keys: [], acceptsMissing: false },

@@ -348,6 +348,7 @@ const EMPTY = {
   refusals: [],
   refusal_counts: [],
   ledger_accesses: [],
+  budget_events: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

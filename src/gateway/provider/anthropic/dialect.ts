@@ -42,11 +42,18 @@ export const anthropic: Dialect = {
       api: {
         requestFields: messagesFields,
         conversation: messagesConversation,
+        outputLimits: ["max_tokens"],
         createReader: messagesReader,
         isUsageOnly: null,
       },
     },
-    passthrough("/v1/messages/count_tokens", false, "named"),
+    {
+      kind: "passthrough",
+      path: "/v1/messages/count_tokens",
+      below: false,
+      runsModel: "named",
+      isFree: true,
+    },
     {
       kind: "passthrough",
       path: "/v1/messages/batches",
@@ -83,6 +90,12 @@ export const anthropic: Dialect = {
   // A subscription's OAuth token is a bearer token and an API key is not, so each keeps the header it was sent in.
   ownKeyHeader: (key, from) =>
     from === "authorization" ? ["authorization", `Bearer ${key}`] : ["x-api-key", key],
+  // https://platform.claude.com/docs/en/api/rate-limits#response-headers
+  rateLimitHeaders: ({ measure, limit, remaining, resetsAt }) => [
+    [`anthropic-ratelimit-${measure}-limit`, String(limit)],
+    [`anthropic-ratelimit-${measure}-remaining`, String(remaining)],
+    [`anthropic-ratelimit-${measure}-reset`, new Date(resetsAt).toISOString()],
+  ],
   errorBody: ({ status, message, interceptionId }) => ({
     type: "error",
     error: { type: ERROR_TYPES[status] ?? (status >= 500 ? "api_error" : "invalid_request_error"), message },

@@ -35,6 +35,7 @@ export const openai: Dialect = {
       api: {
         requestFields: chatFields,
         conversation: chatConversation,
+        outputLimits: ["max_tokens", "max_completion_tokens"],
         createReader: chatReader,
         isUsageOnly,
       },
@@ -45,6 +46,7 @@ export const openai: Dialect = {
       api: {
         requestFields: responsesFields,
         conversation: responsesConversation,
+        outputLimits: ["max_output_tokens"],
         createReader: responsesReader,
         createsObject: true,
         isUsageOnly: null,
@@ -57,6 +59,7 @@ export const openai: Dialect = {
       path: "/responses/input_tokens",
       below: false,
       runsModel: "named",
+      isFree: true,
       objects: "by_id",
     },
     { kind: "passthrough", path: "/responses/*", below: true, runsModel: "named", objects: "by_id" },
@@ -91,6 +94,12 @@ export const openai: Dialect = {
   keyHeader: (key) => ["authorization", `Bearer ${key}`],
   // OpenAI accepts only bearer tokens.
   ownKeyHeader: (key) => ["authorization", `Bearer ${key}`],
+  // https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
+  rateLimitHeaders: ({ measure, limit, remaining, resetMs }) => [
+    [`x-ratelimit-limit-${measure}`, String(limit)],
+    [`x-ratelimit-remaining-${measure}`, String(remaining)],
+    [`x-ratelimit-reset-${measure}`, `${Math.ceil(resetMs / 1000)}s`],
+  ],
   errorBody: ({ status, message, code, param }) => ({
     error: { message, type: errorType(status), param, code },
   }),

@@ -42,7 +42,13 @@ export const MODEL_RUNS: readonly DialectRoute[] = [
   {
     kind: "intercept",
     path: "/completions",
-    api: { ...api(PROMPT, false), createReader: chatReader, isUsageOnly, acceptsForms: false },
+    api: {
+      ...api(PROMPT, false),
+      outputLimits: ["max_tokens"],
+      createReader: chatReader,
+      isUsageOnly,
+      acceptsForms: false,
+    },
   },
   {
     kind: "intercept",
@@ -50,6 +56,7 @@ export const MODEL_RUNS: readonly DialectRoute[] = [
     api: {
       requestFields: responsesFields,
       conversation: responsesConversation,
+      outputLimits: ["max_output_tokens"],
       createReader: responsesReader,
       createsObject: true,
       isUsageOnly: null,

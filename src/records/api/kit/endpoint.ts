@@ -70,6 +70,8 @@ export type Endpoint = {
   readonly csv: boolean;
   readonly body: Body | null;
   readonly response: Schema;
+  /** Served by the gateway, and only documented here. */
+  readonly isOfGateway: boolean;
   readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;
 };
 
@@ -109,7 +111,8 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
         definition.records === false ? null : { rows: rowsOf(result), parameters: Object.fromEntries(texts) },
     };
   };
-  return { path, summary, description, parameters, csv, body, response, respond };
+  const isOfGateway = handle === undefined;
+  return { path, summary, description, parameters, csv, body, response, isOfGateway, respond };
 }
 
 /** The entries of the body's first list; one where it has none. */

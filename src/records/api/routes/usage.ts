@@ -11,43 +11,10 @@ import { number, textOrNull } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
 import { sql, type Sql } from "../kit/sql.ts";
-import type { DimensionColumn } from "../../rollups/contribution-sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
 import { sumsSql, totalsSql } from "../totals.ts";
+import { GROUP_WORDS, GROUPS, type GroupBy } from "../groups.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
-
-const KEYS = {
-  initiator: sql`i.initiator_id`,
-  actor: sql`i.actor_id`,
-  client: sql`i.client`,
-  provider: sql`i.provider`,
-  model: sql`i.model`,
-  day: sql`i.day`,
-};
-
-type GroupBy = keyof typeof KEYS;
-
-/** A principal is a source and an id: two sources may give one id to two people. */
-const SOURCES: Readonly<Partial<Record<GroupBy, Sql>>> = {
-  initiator: sql`i.initiator_source`,
-  actor: sql`i.identity_source`,
-};
-
-/** The names of a group's interceptions. */
-const NAMES: Readonly<Partial<Record<GroupBy, Sql>>> = {
-  initiator: sql`COALESCE(i.initiator_name,
-    CASE WHEN i.actor_id = i.initiator_id AND i.identity_source = i.initiator_source THEN i.actor_name END)`,
-  actor: sql`i.actor_name`,
-};
-/** The dimensions' columns that the groups and their names are made of. */
-const COLUMNS: Readonly<Record<GroupBy, readonly DimensionColumn[]>> = {
-  initiator: ["initiator_id", "initiator_source", "actor_id", "identity_source"],
-  actor: ["actor_id", "identity_source"],
-  client: ["client"],
-  provider: ["provider"],
-  model: ["model"],
-  day: [],
-};
 
 const AFTER_KEY: Parameter<string | null> = {
   schema: { type: "string" },
@@ -100,11 +67,7 @@ export const usage = endpoint({
     "Most requests first, or by key. Days are in UTC. Initiators and actors are principals: one group per source and id. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
   filters: TOTAL_FILTERS,
   parameters: {
-    group_by: oneOf(
-      ["initiator", "actor", "client", "provider", "model", "day"],
-      "initiator",
-      "The key to group by.",
-    ),
+    group_by: oneOf(GROUP_WORDS, "initiator", "The key to group by."),
     order: oneOf(["requests", "key"], "requests", "The order of the groups."),
     limit: LIMIT,
     offset: OFFSET,
@@ -126,12 +89,8 @@ export const usage = endpoint({
     const refusal = checkPosition(position);
     if (refusal) return refusal;
     const range = readTimeRange(times, now);
-    const [key, source, name] = [
-      KEYS[group_by],
-      SOURCES[group_by] ?? sql`NULL`,
-      NAMES[group_by] ?? sql`NULL`,
-    ];
-    const totals = { range, matches, sent, columns: COLUMNS[group_by], byDay: group_by === "day" };
+    const { key, source, name, columns } = GROUPS[group_by];
+    const totals = { range, matches, sent, columns, byDay: group_by === "day" };
     // By attribution first: one whose requests have all been moved elsewhere is no evidence.
     const groups = sql`SELECT key, source, ${sumsSql("i")}, ${evidenceSql("i")},
         ${strongestName("i", sql`i.name`)} AS name
@@ -160,7 +119,7 @@ const COUNTED = [...TOKEN_COLUMNS, "unknown_usage", "cost_micros", "unpriced"] a
 type Result = ReturnType<typeof toResult>;
 
 function toTable(group_by: GroupBy, results: readonly Result[]): Table {
-  const named = group_by in NAMES;
+  const named = GROUPS[group_by].isPrincipal;
   const columns = [
     "key",
     ...(named ? (["name"] as const) : []),

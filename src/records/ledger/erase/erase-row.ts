@@ -5,7 +5,7 @@
 import { RECORDS, type LedgerTable, type RecordType } from "../../../events/fields.ts";
 import { callEventId, eraseFields, type StoredEvent } from "../seal/entry.ts";
 import { sealColumn, toValue, type Row } from "../seal/rebuild.ts";
-import { SCHEMA_VERSION, STORED_FIELDS } from "../seal/schema.ts";
+import { SCHEMA_VERSION, STORED_FIELDS, typeOfEvent } from "../seal/schema.ts";
 import { formatErased, parseSealText } from "../seal/sealed-facts.ts";
 import { isCallTable, TABLE_KEYS } from "../tables.ts";
 import { erasableFieldsOf, erasedValues, type Rules } from "./field-rules.ts";
@@ -23,7 +23,8 @@ export type RowErasure = Statement & {
 /** The record types whose events a row of the table can hold. */
 export function typesOf(table: LedgerTable, row?: Row): readonly RecordType[] {
   const types = (Object.keys(RECORDS) as RecordType[]).filter((type) => RECORDS[type].table === table);
-  if (table !== "initiator_overrides" || row === undefined) return types;
+  if (row === undefined || types.length === 1 || isCallTable(table)) return types;
+  if (table !== "initiator_overrides") return [typeOfEvent(String(row["id"])) ?? []].flat();
   return [row["accepted"] ? "initiator_override" : "initiator_override_rejected"];
 }
 

@@ -29,6 +29,7 @@ function heldSql(table: LedgerTable): string | null {
     case "initiator_overrides":
       return isHeldBy("row", "client_session_id");
     case "refusals":
+    case "budget_events":
       return isHeldBy("row", null);
     case "refusal_counts":
     case "ledger_accesses":

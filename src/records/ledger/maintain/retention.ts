@@ -44,6 +44,7 @@ export const RETENTION_GROUPS = {
   refusals: ["refusals", "refusal_counts"],
   interceptions: ["token_usages", "interceptions"],
   anomalies: Object.keys(ANOMALY_TABLE_KEYS) as AnomalyTable[],
+  budgets: ["budget_events"],
   accesses: ["ledger_accesses"],
   totals: ["rollup_hours", "rollup_days"],
   unauthenticated: [UNAUTHENTICATED_TABLE],

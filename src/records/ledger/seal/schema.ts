@@ -6,10 +6,11 @@
  * A new erasable field would: give it `sealedSince`, the next version, and raise `SCHEMA_VERSION`. The sealer then writes an
  * entry of the log's own, from which on the new version applies.
  */
+import { codeInId } from "../../../events/event-id.ts";
 import { columnName, type Field } from "../../../events/field.ts";
 import { RECORDS, type RecordDefinition, type RecordType } from "../../../events/fields.ts";
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** A field that the ledger stores, other than the row's key. */
 export type StoredField = { readonly name: string; readonly column: string; readonly field: Field };
@@ -44,10 +45,12 @@ export const isCommitted = ({ field }: StoredField, version: number): boolean =>
 /** Record type → the names of the fields that are commitments, for a reader without this code. */
 export const committedFields = (version: number): Readonly<Record<string, readonly string[]>> =>
   Object.fromEntries(
-    definitions.map(([type]) => [
-      type,
-      STORED_FIELDS[type].filter((stored) => isCommitted(stored, version)).map(({ name }) => name),
-    ]),
+    definitions.flatMap(([type]) => {
+      const committed = STORED_FIELDS[type].filter((stored) => isCommitted(stored, version));
+      // A record type of a later version has no entries of this one.
+      const isLater = committed.length === 0 && STORED_FIELDS[type].some(({ field }) => field.erasable);
+      return isLater ? [] : [[type, committed.map(({ name }) => name)]];
+    }),
   );
 
 /** Record types whose rows the maintenance changes: the counts of one minute are merged (maintain/merge-refusals.ts). */
@@ -55,8 +58,8 @@ const UNSEALED: ReadonlySet<RecordType> = new Set(["refusal_count"]);
 
 export const isSealedType = (type: RecordType): boolean => !UNSEALED.has(type);
 
-const TYPE_BY_CODE = new Map(definitions.map(([type, { code }]) => [code.toString(16), type]));
+const TYPE_BY_CODE = new Map(definitions.map(([type, { code }]) => [code, type]));
 
 /** The record type of an event, by its id; null where no type has the code. */
 export const typeOfEvent = (eventId: string): RecordType | null =>
-  TYPE_BY_CODE.get(eventId.charAt(15)) ?? null;
+  TYPE_BY_CODE.get(codeInId(eventId)) ?? null;

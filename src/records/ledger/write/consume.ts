@@ -117,7 +117,7 @@ export async function readDelivery(
 /** Resolves to null when both have the events. After a failure either may have them; repeating is safe. */
 export async function storeAndArchive(
   deliveries: readonly Delivery[],
-  deps: Pick<LedgerDeps, "database" | "archive" | "now" | "newId" | "logError">,
+  deps: Pick<LedgerDeps, "database" | "archive" | "deliverCharges" | "now" | "newId" | "logError">,
 ): Promise<Failure | null> {
   const { database, archive } = deps;
   let erased = deliveries;
@@ -131,8 +131,9 @@ export async function storeAndArchive(
   }
   try {
     if (archive) await archiveDeliveries(archive, erased);
+    await deps.deliverCharges(acceptedEvents(deliveries));
   } catch (error) {
-    // A bucket takes any bytes: no other message would be accepted either.
+    // A bucket takes any bytes, and an object any charge: no other message would be accepted either.
     return { kind: "transient", error };
   }
   logRejected(deliveries, deps);

@@ -1,0 +1,103 @@
+/**
+ * The RPC contract of a budget object: what the gateway calls over its `BUDGET_OBJECTS` binding, and the consumer of the
+ * ledger's events where a charge could not be delivered. An object holds the accounts of one subject: one for each rule of
+ * `BUDGETS` and `RATE_LIMITS` that applies to it. Amounts are whole: micro-dollars, tokens, requests or concurrent calls. Times
+ * are milliseconds since 1970.
+ *
+ * Each method can be called again with the same values and changes nothing then: the platform restarts objects, and a response
+ * can be lost.
+ */
+
+/**
+ * The part of an account's time that a call belongs to: the calendar period, or the slice of a rolling window. The account's
+ * sum is that of all parts from `since` to `start`.
+ */
+export type Period = {
+  readonly account: string;
+  readonly start: number;
+  readonly since: number;
+  /** When the sum is lower again: the end of the period; of a window, when its oldest slice ends. */
+  readonly resetsAt: number;
+  /** How long what is known of the part's calls is kept after `resetsAt`. */
+  readonly keepMs: number;
+};
+
+/** The limit of an account. */
+export type Allowance = {
+  /** Without the top-ups and the override that the account itself has. */
+  readonly limit: number;
+  /** Whether a call is refused that might exceed the limit. */
+  readonly isHard: boolean;
+  /** Percent of the limit, in ascending order. */
+  readonly warnAt: readonly number[];
+};
+
+export type Claim = Period & Allowance & { readonly amount: number };
+
+export type Reservation = {
+  /** The interception's id. */
+  readonly id: string;
+  /** For so long, by the object's own clock, the caller neither renews nor settles it. Then the whole amount is charged. */
+  readonly leaseMs: number;
+  /** Of different accounts: all are reserved, or none is. */
+  readonly claims: readonly Claim[];
+};
+
+/** A charge as it is booked. */
+export type Charge = Period & Allowance & { readonly amount: number };
+
+export type Settlement = {
+  readonly id: string;
+  /** An estimate is replaced by a later figure, and never replaces one. */
+  readonly isEstimate: boolean;
+  /** Only replaces an estimate of this id: without one, the usage was charged with its call. */
+  readonly onlyReplaces?: boolean;
+  readonly charges: readonly Charge[];
+};
+
+export type AccountState = {
+  readonly account: string;
+  readonly spent: number;
+  /** Of calls that have not ended. */
+  readonly reserved: number;
+  /** With top-ups and an override. */
+  readonly limit: number;
+  readonly resetsAt: number;
+};
+
+/** Facts that became known with a call, and were never reported before in the period. */
+export type News = {
+  readonly account: string;
+  /** Percent of the limit that the spending has reached. */
+  readonly reached: readonly number[];
+  /** The first refusal. */
+  readonly isExceeded: boolean;
+};
+
+export type ReserveResult = {
+  /** The first account whose limit the call might exceed; null where all are reserved. */
+  readonly refusedBy: string | null;
+  /** Of the claimed accounts, in their order. */
+  readonly states: readonly AccountState[];
+  readonly news: readonly News[];
+};
+
+export type SettleResult = { readonly states: readonly AccountState[]; readonly news: readonly News[] };
+
+/** A change by an administrator. */
+export type AccountChange =
+  /** The limit in place of the rule's, until it is changed again; null removes it. */
+  | { readonly kind: "override"; readonly account: string; readonly limit: number | null }
+  /** An amount beside the limit, in the period of that start. `id` tells top-ups apart. */
+  | { readonly kind: "top_up"; readonly period: Period; readonly id: string; readonly amount: number };
+
+export type BudgetService = {
+  readonly reserve: (reservation: Reservation) => Promise<ReserveResult>;
+  /** The states after all of them, of the accounts of the last one. */
+  readonly settle: (settlements: readonly Settlement[]) => Promise<SettleResult>;
+  /** Frees the amounts that a call reserved which is not made. A later reservation of this id reserves nothing. */
+  readonly release: (id: string) => Promise<void>;
+  readonly renew: (id: string, leaseMs: number) => Promise<void>;
+  readonly read: (claims: readonly (Period & Allowance)[]) => Promise<readonly AccountState[]>;
+  readonly change: (change: AccountChange) => Promise<void>;
+};

@@ -1,0 +1,240 @@
+/** Budgets and rate limits of one call: it is reserved before the provider is called, and charged at its end. */
+import { budgetEvent, type InterceptionResult } from "../../events/compose.ts";
+import type { BudgetEvent } from "../../events/event.ts";
+import type { Settlement } from "../../events/budget-service.ts";
+import type { CostFacts, QuoteCall } from "../../shared/prices/pricing.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import type { Account } from "../policy/budgets/accounts.ts";
+import {
+  charge,
+  hold,
+  type BudgetDeps,
+  type BudgetNotice,
+  type CallContext,
+  type HeldCall,
+  type Used,
+} from "../policy/budgets/budgets.ts";
+import {
+  likelyCase,
+  likelyInput,
+  ONE_CALL,
+  UNLIMITED,
+  worstCase,
+  type Amounts,
+} from "../policy/budgets/estimate.ts";
+import { checkPlatformLimits, type PlatformLimiter } from "../policy/budgets/platform-limits.ts";
+import type { LimitedCall } from "../policy/budgets/subject.ts";
+import type { RequestFigures } from "../provider/request-figures.ts";
+import { sumOf } from "../provider/usage.ts";
+import type { Forwardable } from "./call-upstream.ts";
+import type { Exchange } from "./exchange.ts";
+
+export type SpendingDeps = BudgetDeps & {
+  readonly quote: QuoteCall;
+  readonly platformLimits: readonly PlatformLimiter[];
+};
+
+/** The claim of a request: its figures, or that it creates a batch, or that nothing of it is known. */
+export type Claimed =
+  | { readonly kind: "figures"; readonly figures: RequestFigures; readonly isStream: boolean }
+  /** A batch: its results are charged when they are read. */
+  | { readonly kind: "later" }
+  | { readonly kind: "unknown"; readonly model: string | null };
+
+export type Spending = {
+  /** Reserves for the call; the refusal where it may not be made. */
+  readonly reserve: (claimed: Claimed) => Promise<Refusal | null>;
+  /** Charges the call, once. `cost`: null for a passthrough. */
+  readonly ended: (result: EndedCall, cost: CostFacts | null) => void;
+};
+
+/** How a call ended, of any kind. */
+export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation">;
+
+/** null where nothing is limited. */
+export function createSpending(exchange: Exchange, forwardable: Forwardable): Spending | null {
+  const { deps } = exchange;
+  const { budgets } = deps;
+  if (budgets === null) return null;
+  const context = callContext(exchange, forwardable);
+  let held: { readonly held: HeldCall; readonly claimed: Claimed; readonly most: Amounts } | null = null;
+  return {
+    reserve: async (claimed) => {
+      const call = limitedCall(exchange, forwardable, modelsOf(claimed));
+      const limited = await checkPlatformLimits(budgets.platformLimits, call);
+      if (limited) return limited;
+      const most = mostOf(claimed, call.provider, exchange.startedAt, budgets.quote);
+      const inputTokens = claimed.kind === "figures" ? likelyInput(claimed.figures) : 0;
+      const result = await hold({ call, most, inputTokens, at: exchange.startedAt }, context, budgets);
+      if (result instanceof Refusal || result === null) return result;
+      held = { held: result, claimed, most };
+      return null;
+    },
+    ended: (result, cost) => {
+      if (held === null) return;
+      const { held: reservation, claimed, most } = held;
+      held = null;
+      const isMade = result.outcome !== "refused" || result.error === "internal";
+      exchange.waitUntil(
+        isMade
+          ? reservation.settle(
+              usedBy(result, cost, { claimed, most, exchange, provider: forwardable.route.provider.name }),
+            )
+          : reservation.release(),
+      );
+    },
+  };
+}
+
+/** Charges results of an earlier call that were read now. `id`: of the response or the batch, the same for each reading. */
+export function chargeRetrieved(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  {
+    id,
+    models,
+    used,
+  }: { readonly id: string; readonly models: readonly (string | null)[]; readonly used: Used },
+): void {
+  const { budgets } = exchange.deps;
+  if (budgets === null) return;
+  const call = limitedCall(exchange, forwardable, models);
+  const request = { call, most: ONE_CALL, inputTokens: 0, at: exchange.startedAt };
+  const context = { ...callContext(exchange, forwardable), id };
+  exchange.waitUntil(charge(request, used, context, budgets));
+}
+
+function limitedCall(
+  { findings, caller }: Exchange,
+  forwardable: Forwardable,
+  models: readonly (string | null)[],
+): LimitedCall {
+  return {
+    caller: caller ?? forwardable.caller,
+    claims: findings.actor?.verified ? (findings.actor.claims ?? {}) : {},
+    provider: forwardable.route.provider.name,
+    isOwnKey: forwardable.credential.kind === "byok",
+    models,
+  };
+}
+
+function modelsOf(claimed: Claimed): readonly (string | null)[] {
+  if (claimed.kind === "figures") return [...claimed.figures.models, ...claimed.figures.toolModels];
+  return [claimed.kind === "unknown" ? claimed.model : null];
+}
+
+function mostOf(claimed: Claimed, provider: string, at: number, quote: QuoteCall): Amounts {
+  if (claimed.kind === "later") return ONE_CALL;
+  return claimed.kind === "unknown" ? UNLIMITED : worstCase(claimed.figures, { provider, at }, quote);
+}
+
+type UsedContext = {
+  readonly claimed: Claimed;
+  readonly most: Amounts;
+  readonly exchange: Exchange;
+  readonly provider: string;
+};
+
+/** Failures at which the provider has run nothing. */
+const NOT_RUN = new Set(["upstream_unreachable", "upstream_redirected", "upstream_key_rejected"]);
+
+function usedBy(
+  { observation, status, error, outcome }: EndedCall,
+  cost: CostFacts | null,
+  context: UsedContext,
+): Used {
+  const { claimed, most, exchange, provider } = context;
+  const nothing: Used = { amounts: ONE_CALL, isEstimate: false };
+  if (claimed.kind !== "figures")
+    return cost === null
+      ? nothing
+      : { amounts: { ...ONE_CALL, dollars: cost.micros ?? 0 }, isEstimate: false };
+  if (observation === null && error !== null && NOT_RUN.has(error)) return nothing;
+  const usage = observation?.report.usage ?? null;
+  if (observation !== null && usage === null && (status ?? 0) >= 400) return nothing;
+  const input =
+    usage && sumOf(usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens);
+  const output = usage?.output_tokens ?? null;
+  if (observation?.usageState === "final") {
+    const tokens = (input ?? 0) + (output ?? 0);
+    return {
+      amounts: { ...ONE_CALL, tokens, dollars: cost?.micros ?? 0 },
+      isEstimate: cost?.source === "partial",
+    };
+  }
+  const { figures, isStream } = claimed;
+  const responseBytes = observation?.end.bytes ?? 0;
+  const priced = { provider, at: exchange.startedAt };
+  // A response that is not streamed runs to its end, whether it arrives or not.
+  const likely = isStream
+    ? likelyCase(
+        figures,
+        { input, output, responseBytes },
+        priced,
+        exchange.deps.budgets?.quote ?? (() => null),
+      )
+    : most;
+  const amounts = {
+    ...ONE_CALL,
+    tokens: likely.tokens,
+    dollars: Math.max(likely.dollars ?? 0, cost?.micros ?? 0),
+  };
+  // Its usage is known when it is read, and then replaces the estimate.
+  const responseId = outcome === "queued" ? (observation?.report.id ?? null) : null;
+  return { amounts, isEstimate: true, ...(responseId === null ? {} : { as: `${provider}/${responseId}` }) };
+}
+
+function callContext(exchange: Exchange, { caller }: Forwardable): CallContext {
+  const { id, deps, recorder, after, waitUntil } = exchange;
+  const positions = new Map<string, number>();
+  const record = (type: BudgetEvent["record_type"], account: Account, facts: Partial<Facts>): void => {
+    const position = positions.get(type) ?? 0;
+    // An event's id tells no more of them apart.
+    if (position > MAX_POSITION) return;
+    positions.set(type, position + 1);
+    const { rule, subject, claim } = account;
+    const all = { rule: claim.account, subject, measure: rule.measure, ...facts };
+    recorder.record(budgetEvent(type, { id, position, caller }, all, deps.now()));
+  };
+  return {
+    id,
+    after,
+    waitUntil,
+    notice: (notices) => {
+      for (const notice of notices) record(TYPES[notice.kind], notice.account, factsOf(notice));
+      if (notices.length > 0) void recorder.flush();
+    },
+    undelivered: (object, account, settlements) => {
+      for (let at = 0; at < settlements.length; at += SETTLEMENTS_PER_EVENT) {
+        const part = settlements.slice(at, at + SETTLEMENTS_PER_EVENT);
+        record("budget_charge", account, { charges: { object, settlements: part } satisfies Charges });
+      }
+      void recorder.flush();
+    },
+  };
+}
+
+type Facts = Parameters<typeof budgetEvent>[2];
+type Charges = { readonly object: string; readonly settlements: readonly Settlement[] };
+
+const MAX_POSITION = 15;
+const SETTLEMENTS_PER_EVENT = 20;
+
+const TYPES = {
+  threshold: "budget_threshold",
+  exceeded: "budget_exceeded",
+  rate_limited: "rate_limited",
+  overrun: "budget_overrun",
+} as const;
+
+function factsOf(notice: BudgetNotice): Partial<Facts> {
+  const { state, account } = notice;
+  switch (notice.kind) {
+    case "threshold":
+      return { state, percent: notice.percent };
+    case "overrun":
+      return { state, amount: notice.charged };
+    default:
+      return { state, amount: account.claim.amount };
+  }
+}

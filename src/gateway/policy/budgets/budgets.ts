@@ -1,0 +1,295 @@
+/**
+ * Budgets and rate limits of a call: reserves the most that it may cost before the provider is called, and charges what it has cost
+ * at its end.
+ */
+import type {
+  AccountState,
+  Charge,
+  News,
+  ReserveResult,
+  Settlement,
+} from "../../../events/budget-service.ts";
+import type { After } from "../../../shared/deadline.ts";
+import { Refusal } from "../../../shared/refusal.ts";
+import { accountsOf, byObject, type Account, type AccountRequest, type NameObject } from "./accounts.ts";
+import { NOTHING, type Amounts } from "./estimate.ts";
+import type { BudgetObjects } from "./object-client.ts";
+import { refusalFor, unavailable } from "./refusals.ts";
+import type { Rule } from "./rule.ts";
+import { GATHER_MS, type SoftAccounts } from "./soft-accounts.ts";
+
+/** How long an object waits for a call that is not renewed, and how often a call renews. */
+export const LEASE_MS = 15 * 60_000;
+const RENEW_MS = 5 * 60_000;
+
+export type BudgetDeps = {
+  readonly rules: readonly Rule[];
+  /** null where all rules are of the platform's rate limits. */
+  readonly objects: BudgetObjects | null;
+  readonly soft: SoftAccounts;
+  readonly nameObject: NameObject;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+};
+
+/** A fact that became known with a call, and is an event. */
+export type BudgetNotice = {
+  readonly account: Account;
+  readonly state: AccountState;
+} & (
+  | { readonly kind: "threshold"; readonly percent: number }
+  | { readonly kind: "exceeded" }
+  | { readonly kind: "rate_limited" }
+  | { readonly kind: "overrun"; readonly charged: number }
+);
+
+/** The context of the request. */
+export type CallContext = {
+  /** The interception's id. */
+  readonly id: string;
+  readonly after: After;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  readonly notice: (notices: readonly BudgetNotice[]) => void;
+  /** Takes charges that could not be delivered. */
+  readonly undelivered: (object: string, account: Account, settlements: readonly Settlement[]) => void;
+};
+
+/** The usage of a call: figures of the provider, or estimates. */
+export type Used = {
+  readonly amounts: Amounts;
+  readonly isEstimate: boolean;
+  /** Only replaces an estimate. */
+  readonly onlyReplaces?: boolean;
+  /** The id under which it is charged, in place of the interception's: that of a response whose usage is known later. */
+  readonly as?: string;
+};
+
+/** A call that may be made. */
+export type HeldCall = {
+  readonly accounts: readonly Account[];
+  /** Charges the call, once. An estimate is at most what was reserved. */
+  readonly settle: (used: Used) => Promise<void>;
+  /** The call is not made. */
+  readonly release: () => Promise<void>;
+};
+
+/** Reserves for a call. @returns null where no rule is about it. */
+export async function hold(
+  request: AccountRequest,
+  context: CallContext,
+  deps: BudgetDeps,
+): Promise<HeldCall | Refusal | null> {
+  const accounts = await accountsOf(deps.rules, request, deps.nameObject);
+  if (accounts instanceof Refusal) return accounts;
+  const { objects } = deps;
+  if (accounts.length === 0 || objects === null) return null;
+  const groups = byObject(accounts).map(([object, all]) => ({
+    object,
+    strict: all.filter(({ rule }) => rule.mode === "strict"),
+    soft: all.filter(({ rule }) => rule.mode === "soft"),
+  }));
+
+  for (const { object, soft } of groups) {
+    for (const account of soft) {
+      const spent = account.rule.isHard ? deps.soft.spent(account) : null;
+      if (spent !== null) return refused(account, spent, context, deps);
+    }
+    if (soft.length > 0) context.waitUntil(deps.soft.refresh(object, soft));
+  }
+
+  const reserved: string[] = [];
+  const releaseAll = async (): Promise<void> => {
+    await Promise.all(reserved.map((object) => objects.release(object, context.id)));
+  };
+  for (const { object, strict } of groups) {
+    if (strict.length === 0) continue;
+    reserved.push(object);
+    const result = await objects.reserve(object, {
+      id: context.id,
+      leaseMs: LEASE_MS,
+      claims: strict.map(({ claim }) => claim),
+    });
+    const refusal = result === null ? unavailable(strict) : decide(result, strict, context, deps);
+    if (refusal === null) continue;
+    context.waitUntil(releaseAll());
+    return refusal;
+  }
+  const stop = renewing(reserved, context, { ...deps, objects });
+  return {
+    accounts,
+    settle: async (used) => {
+      stop();
+      await Promise.all(groups.map((group) => settleGroup(group, used, context, { ...deps, objects })));
+    },
+    release: async () => {
+      stop();
+      await releaseAll();
+    },
+  };
+}
+
+/** Charges a call for which nothing was reserved. */
+export async function charge(
+  request: AccountRequest,
+  used: Used,
+  context: CallContext,
+  deps: BudgetDeps,
+): Promise<void> {
+  const accounts = await accountsOf(deps.rules, request, deps.nameObject);
+  const { objects } = deps;
+  if (accounts instanceof Refusal || objects === null) return;
+  for (const [object, all] of byObject(accounts)) {
+    const charged = all.filter(({ rule }) => rule.kind === "budget");
+    const [first] = charged;
+    if (!first) continue;
+    const settlement = settlementOf(context.id, charged, used);
+    const result = await objects.settle(object, [settlement]);
+    if (result === null) context.undelivered(object, first, [settlement]);
+    else notify(result.news, result.states, charged, context);
+  }
+}
+
+function decide(
+  { refusedBy, states, news }: ReserveResult,
+  accounts: readonly Account[],
+  context: CallContext,
+  deps: BudgetDeps,
+): Refusal | null {
+  notify(news, states, accounts, context);
+  const account = accounts.find(({ claim }) => claim.account === refusedBy);
+  const state = states.find((one) => one.account === refusedBy);
+  return account && state ? refused(account, state, context, deps) : null;
+}
+
+function refused(
+  account: Account,
+  state: AccountState,
+  { notice }: CallContext,
+  { now, soft }: BudgetDeps,
+): Refusal {
+  // A client that is refused by a rate limit repeats its request many times.
+  if (account.rule.kind === "rate_limit" && soft.isFirstInMinute(account))
+    notice([{ kind: "rate_limited", account, state }]);
+  return refusalFor(account, state, now());
+}
+
+/** Reports what an object has to report. */
+function notify(
+  news: readonly News[],
+  states: readonly AccountState[],
+  accounts: readonly Account[],
+  { notice }: CallContext,
+): void {
+  for (const one of news) {
+    const account = accounts.find(({ claim }) => claim.account === one.account);
+    const state = states.find(({ account: name }) => name === one.account);
+    if (!account || !state || account.rule.kind === "rate_limit") continue;
+    const reached = one.reached.map((percent): BudgetNotice => ({
+      kind: "threshold",
+      percent,
+      account,
+      state,
+    }));
+    notice(one.isExceeded ? [...reached, { kind: "exceeded", account, state }] : reached);
+  }
+}
+
+/** Renews the reservations until it is stopped. */
+function renewing(
+  reserved: readonly string[],
+  { id, after, waitUntil }: CallContext,
+  { objects }: { readonly objects: BudgetObjects },
+): () => void {
+  if (reserved.length === 0) return () => undefined;
+  let cancel = after(RENEW_MS, renew);
+  function renew(): void {
+    waitUntil(Promise.all(reserved.map((object) => objects.renew(object, id, LEASE_MS))));
+    cancel = after(RENEW_MS, renew);
+  }
+  return () => cancel();
+}
+
+type Group = {
+  readonly object: string;
+  readonly strict: readonly Account[];
+  readonly soft: readonly Account[];
+};
+
+async function settleGroup(
+  { object, strict, soft }: Group,
+  used: Used,
+  context: CallContext,
+  deps: BudgetDeps & { readonly objects: BudgetObjects },
+): Promise<void> {
+  const { objects } = deps;
+  const [first] = strict;
+  if (first) {
+    const settlement = settlementOf(used.as ?? context.id, strict, used, true);
+    const nothing = { ...used, amounts: NOTHING, isEstimate: false };
+    const settlements =
+      used.as === undefined ? [settlement] : [settlementOf(context.id, strict, nothing), settlement];
+    const result = await objects.settle(object, settlements);
+    if (result === null) context.undelivered(object, first, settlements);
+    else notify(result.news, result.states, strict, context);
+    context.notice(overruns(strict, settlement, result?.states ?? []));
+  }
+  const settlement = settlementOf(used.as ?? context.id, soft, used);
+  if (soft.length > 0) await settleSoft({ object, accounts: soft, settlement }, context, deps);
+}
+
+/** The first of a second delivers the charges of all. */
+async function settleSoft(
+  {
+    object,
+    accounts,
+    settlement,
+  }: { readonly object: string; readonly accounts: readonly Account[]; readonly settlement: Settlement },
+  context: CallContext,
+  { objects, soft }: BudgetDeps & { readonly objects: BudgetObjects },
+): Promise<void> {
+  const list = soft.add(object, settlement);
+  const [first] = accounts;
+  if (list === null || !first) return;
+  await new Promise<void>((resolve) => void context.after(GATHER_MS, resolve));
+  soft.close(object, list);
+  const result = await objects.settle(object, list);
+  if (result === null) {
+    context.undelivered(object, first, list);
+    return;
+  }
+  soft.learn(object, result.states);
+  notify(result.news, result.states, accounts, context);
+}
+
+/** An estimate of a call that was reserved is at most its reservation, and never nothing. */
+function settlementOf(
+  id: string,
+  accounts: readonly Account[],
+  { amounts, isEstimate, onlyReplaces }: Used,
+  isReserved = false,
+): Settlement {
+  const charges = accounts.map(({ rule, claim }): Charge => {
+    if (rule.measure === "concurrent") return { ...claim, amount: 0 };
+    const amount = amounts[rule.measure] ?? claim.amount;
+    const isBounded = isEstimate && isReserved && rule.kind === "budget";
+    return { ...claim, amount: isBounded ? Math.min(amount, claim.amount) : amount };
+  });
+  return { id, isEstimate, charges, ...(onlyReplaces ? { onlyReplaces } : {}) };
+}
+
+/** The charges beyond what was reserved. */
+function overruns(
+  accounts: readonly Account[],
+  { charges }: Settlement,
+  states: readonly AccountState[],
+): readonly BudgetNotice[] {
+  return accounts.flatMap((account, at): readonly BudgetNotice[] => {
+    const charged = charges[at]?.amount ?? 0;
+    const { claim, rule } = account;
+    if (rule.kind === "rate_limit" || charged <= claim.amount) return [];
+    const { limit, resetsAt } = claim;
+    const unknown = { account: claim.account, spent: charged, reserved: 0, limit, resetsAt };
+    const state = states.find((one) => one.account === claim.account) ?? unknown;
+    return [{ kind: "overrun", charged, account, state }];
+  });
+}

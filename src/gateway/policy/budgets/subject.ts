@@ -1,0 +1,70 @@
+/** The subject that a rule charges for a call. */
+import { ATTRIBUTIONS, type Attribution } from "../../../events/vocabulary.ts";
+import type { Caller } from "../../../events/compose.ts";
+import { hasClaim, type Claims } from "../../../shared/claims.ts";
+import { matchesName } from "../../../shared/prices/pricing.ts";
+import type { Rule, RuleFilter } from "./rule.ts";
+
+/** A call as the rules see it. */
+export type LimitedCall = {
+  readonly caller: Caller;
+  readonly claims: Claims;
+  readonly provider: string;
+  readonly isOwnKey: boolean;
+  /** The models that may run; null: one that is not named. */
+  readonly models: readonly (string | null)[];
+};
+
+/** `id` is null for the calls without one, which share an account. */
+export type Subject = {
+  readonly kind: "principal" | "client" | "workspace" | "key" | "all";
+  /** Of a principal. */
+  readonly source: string | null;
+  readonly id: string | null;
+};
+
+const STRENGTHS = Object.keys(ATTRIBUTIONS);
+
+/** Whether the evidence is at least as strong as the weakest that counts. */
+export const isStrong = (attribution: Attribution, weakest: Attribution): boolean =>
+  STRENGTHS.indexOf(attribution) <= STRENGTHS.indexOf(weakest);
+
+/** Whether the rule is about the call. */
+export function isAbout({ filter, ownKeys }: Rule, call: LimitedCall): boolean {
+  if (call.isOwnKey && !ownKeys) return false;
+  return isMatch(filter, call);
+}
+
+export function isMatch({ providers, models, clients, claim }: RuleFilter, call: LimitedCall): boolean {
+  if (providers !== null && !providers.includes(call.provider)) return false;
+  if (clients !== null && !clients.includes(call.caller.client)) return false;
+  if (claim !== null && !hasClaim(call.claims, claim[0], [claim[1]])) return false;
+  if (models === null) return true;
+  return call.models.some(
+    (model) => model === null || models.some((pattern) => matchesName(pattern, model.toLowerCase())),
+  );
+}
+
+/** null where the rule demands better evidence than the call has. */
+export function subjectOf(
+  { per, minAttribution, below, account }: Pick<Rule, "per" | "minAttribution" | "below" | "account">,
+  { caller }: LimitedCall,
+): Subject | null {
+  const actor: Subject = { kind: "principal", source: caller.identity_source, id: caller.actor_id };
+  switch (per) {
+    case "initiator":
+      if (isStrong(caller.attribution, minAttribution))
+        return { kind: "principal", source: caller.initiator_source, id: caller.initiator_id };
+      return below === "actor" ? actor : null;
+    case "actor":
+      return actor;
+    case "client":
+      return { kind: "client", source: null, id: caller.client };
+    case "workspace":
+      return { kind: "workspace", source: null, id: caller.workspace_id };
+    case "key":
+      return { kind: "key", source: null, id: caller.api_key_id };
+    case "all":
+      return { kind: "all", source: null, id: account };
+  }
+}

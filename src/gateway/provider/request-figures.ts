@@ -1,0 +1,233 @@
+/**
+ * The figures of a request, read before it is forwarded: for a budget, and for a list of allowed models. A field by which a
+ * provider could run something else, or more, than is read here must not pass unseen.
+ */
+import { asObject, type JsonObject } from "../../shared/json.ts";
+import type { HostedCalls } from "../../shared/prices/cost.ts";
+import type { Terms } from "../../shared/prices/tiers.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { parseRange, type JsonBody, type Range } from "./json-body.ts";
+import { eachElement, eachMember, skipValue } from "./json-members.ts";
+import type { JsonSource } from "./json-source.ts";
+import { REDIRECTS } from "./model-fields.ts";
+import { measureMedia } from "./media.ts";
+import type { ModelCall } from "./model-call.ts";
+import type { Api } from "./provider.ts";
+import { asText } from "./usage.ts";
+
+export type RequestFigures = {
+  /** The models of which one runs: the named one, and those that may replace it. null: a model that is not named. */
+  readonly models: readonly (string | null)[];
+  /** The models that tools of the request name, which run beside it. */
+  readonly toolModels: readonly string[];
+  /** Bytes of the body without its images and files. */
+  readonly textBytes: number;
+  readonly images: number;
+  readonly files: number;
+  /** The model reads more than the body has: earlier responses, a stored prompt, results of the provider's own tools. */
+  readonly hasHiddenInput: boolean;
+  /** The request's limit of output tokens; null where it names none. */
+  readonly outputLimit: number | null;
+  /** Responses that are requested at once. */
+  readonly choices: number;
+  readonly terms: Terms;
+  readonly hosted: HostedCalls;
+  /** Tools that the provider charges for by the session or by the image. */
+  readonly sessions: number;
+};
+
+/** Of a request without a text, an image or a limit. */
+export const NO_FIGURES: RequestFigures = {
+  models: [],
+  toolModels: [],
+  textBytes: 0,
+  images: 0,
+  files: 0,
+  hasHiddenInput: false,
+  outputLimit: null,
+  choices: 1,
+  terms: { serviceTier: null, speed: null, inferenceGeo: null, isBatch: false },
+  hosted: { webSearches: 0, fileSearches: 0 },
+  sessions: 0,
+};
+
+const HIDDEN_INPUT = [
+  "previous_response_id",
+  "conversation",
+  "chat_template",
+  "prompt_embeds",
+  "container",
+  "plugins",
+];
+
+/** @returns the figures, or the refusal `field_invalid` (400) or `field_forbidden` (403). */
+export function readFigures(
+  { body, fields, model }: Pick<ModelCall, "body" | "fields" | "model">,
+  { outputLimits = [] }: Pick<Api, "outputLimits">,
+): RequestFigures | Refusal {
+  const redirect = REDIRECTS.find((name) => isSet(body, name));
+  if (redirect !== undefined) return new Refusal("field_forbidden", { param: redirect });
+  const counts = readCounts(body, [...outputLimits, "n", "best_of"]);
+  if (counts instanceof Refusal) return counts;
+  const alternatives = readAlternatives(body);
+  if (alternatives instanceof Refusal) return alternatives;
+  const tools = readTools(body);
+  if (tools instanceof Refusal) return tools;
+  const limits = outputLimits.flatMap((name) => counts.get(name) ?? []);
+  const media = measureMedia(body);
+  const word = (name: string): string | null => asText(fields[name], 64);
+  return {
+    models: [model, ...alternatives],
+    toolModels: tools.models,
+    textBytes: body.source.bytes.length - media.bytes,
+    images: media.images,
+    files: media.files,
+    hasHiddenInput:
+      tools.isHosted || HIDDEN_INPUT.some((name) => isSet(body, name)) || namesStoredPrompt(body),
+    outputLimit: limits.length === 0 ? null : Math.max(...limits),
+    choices: Math.max(1, counts.get("n") ?? 1, counts.get("best_of") ?? 1),
+    terms: {
+      serviceTier: word("service_tier"),
+      speed: word("speed"),
+      inferenceGeo: word("inference_geo"),
+      isBatch: false,
+    },
+    hosted: tools.hosted,
+    sessions: tools.sessions,
+  };
+}
+
+/** The models that may replace the named one; for a list of allowed models. */
+export function alternativeModels(body: JsonBody): readonly (string | null)[] | Refusal {
+  const redirect = REDIRECTS.find((name) => isSet(body, name));
+  if (redirect !== undefined) return new Refusal("field_forbidden", { param: redirect });
+  const alternatives = readAlternatives(body);
+  if (alternatives instanceof Refusal) return alternatives;
+  const tools = readTools(body);
+  return tools instanceof Refusal ? tools : [...alternatives, ...tools.models];
+}
+
+const NULL = 0x6e;
+
+function isSet({ source, members }: JsonBody, name: string): boolean {
+  const range = members.get(name);
+  return range !== undefined && source.bytes[range.from] !== NULL;
+}
+
+const invalid = (param: string): Refusal => new Refusal("field_invalid", { param });
+
+/** Whole numbers that are not negative, each in plain digits: readers differ in what they make of any other form. */
+function readCounts(body: JsonBody, names: readonly string[]): ReadonlyMap<string, number> | Refusal {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const range = body.members.get(name);
+    if (range === undefined || !isSet(body, name)) continue;
+    const text = range.to - range.from > 16 ? "" : body.source.peek(range.from, range.to);
+    if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) return invalid(name);
+    counts.set(name, Number(text));
+  }
+  return counts;
+}
+
+/** Of `models`, `fallbacks` and a `preset`. Each is a name, or an object that has one. */
+function readAlternatives(body: JsonBody): readonly (string | null)[] | Refusal {
+  const found: (string | null)[] = isSet(body, "preset") ? [null] : [];
+  for (const name of ["models", "fallbacks"]) {
+    const value = parsed(body, name);
+    if (value === undefined) continue;
+    if (!Array.isArray(value)) return invalid(name);
+    for (const entry of value as readonly unknown[]) {
+      const model = typeof entry === "string" ? entry : asObject(entry)?.["model"];
+      if (typeof model !== "string") return invalid(name);
+      found.push(model);
+    }
+  }
+  return found;
+}
+
+/** undefined where the field is absent or null; null where it is too long to be parsed. */
+function parsed(body: JsonBody, name: string): unknown {
+  const range = body.members.get(name);
+  if (range === undefined || !isSet(body, name)) return undefined;
+  return parseRange(body.source, range) ?? null;
+}
+
+type Tools = {
+  readonly models: readonly string[];
+  readonly hosted: HostedCalls;
+  readonly sessions: number;
+  /** Whether the provider itself runs one, whose results are further input. */
+  readonly isHosted: boolean;
+};
+
+/** Calls of one hosted tool where the request names no limit: more than a response usually makes. */
+const HOSTED_CALLS = 10;
+const MAX_HOSTED_CALLS = 1000;
+/** Tools of the client: the model only requests a call. */
+const CLIENT_TOOLS = new Set(["function", "custom", "local_shell", "apply_patch", "namespace"]);
+/** Anthropic's tools that the client runs: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview */
+const ANTHROPIC_CLIENT_TOOL = /^(?:bash|text_editor|computer|memory)(?:_|$)/;
+const SESSION_TOOL = /^(?:code_interpreter|code_execution|image_generation|shell)(?:_|$)/;
+
+function readTools(body: JsonBody): Tools | Refusal {
+  const models: string[] = [];
+  let [webSearches, fileSearches, sessions] = [0, 0, 0];
+  let isHosted = isSet(body, "web_search_options");
+  if (isHosted) webSearches += HOSTED_CALLS;
+  for (const tool of eachTool(body)) {
+    const type = typeof tool["type"] === "string" ? tool["type"] : "";
+    const { model } = tool;
+    if (typeof model === "string") models.push(model);
+    else if (model !== undefined && model !== null) return invalid("tools.model");
+    if (type === "" || CLIENT_TOOLS.has(type) || ANTHROPIC_CLIENT_TOOL.test(type)) continue;
+    isHosted = true;
+    const most = tool["max_uses"];
+    const calls = Number.isInteger(most) && (most as number) >= 0 ? (most as number) : HOSTED_CALLS;
+    const bounded = Math.min(calls, MAX_HOSTED_CALLS);
+    if (type.startsWith("web_search")) webSearches += bounded;
+    else if (type.startsWith("file_search")) fileSearches += bounded;
+    else if (SESSION_TOOL.test(type)) sessions += 1;
+  }
+  return { models, hosted: { webSearches, fileSearches }, sessions, isHosted };
+}
+
+/** The members `type`, `model` and `max_uses` of each tool. Schemas are not parsed, which can be long. */
+function eachTool(body: JsonBody): readonly JsonObject[] {
+  const range = body.members.get("tools");
+  if (range === undefined || body.source.bytes[range.from] !== 0x5b) return [];
+  return readEntries(body, range);
+}
+
+const TOOL_KEYS: ReadonlySet<string> = new Set(["type", "model", "max_uses"]);
+const MAX_TOOL_KEY = 10;
+
+function readEntries({ source }: JsonBody, range: Range): readonly JsonObject[] {
+  const { bytes } = source;
+  const tools: JsonObject[] = [];
+  eachElement(source, range.from, (at) => {
+    if (bytes[at] !== 0x7b) return skipValue(source, at);
+    const tool: Record<string, unknown> = {};
+    const end = eachMember(source, at, (key, from, to) => {
+      const name = keyOf(source, key);
+      if (name !== null && TOOL_KEYS.has(name)) tool[name] = parseRange(source, { from, to });
+    });
+    tools.push(tool);
+    return end;
+  });
+  return tools;
+}
+
+/** The key at `at`; null where it is longer than those that are looked for. Escapes are resolved. */
+function keyOf(source: JsonSource, at: number): string | null {
+  const end = source.endOfString(at);
+  // Each character of an escaped key takes six bytes.
+  if (end - 1 - at > 6 * MAX_TOOL_KEY) return null;
+  const key = parseRange(source, { from: at - 1, to: end });
+  return typeof key === "string" ? key.toLowerCase() : null;
+}
+
+/** A prompt that the provider stores, which can name a model of its own. */
+function namesStoredPrompt({ source, members }: JsonBody): boolean {
+  const range = members.get("prompt");
+  return range !== undefined && source.bytes[range.from] === 0x7b;
+}

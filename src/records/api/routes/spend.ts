@@ -1,0 +1,171 @@
+/** GET /spend: what calls cost, by one or two keys, the dearest groups first. */
+import * as schema from "../../../shared/json-schema.ts";
+import { Refusal } from "../../../shared/refusal.ts";
+import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
+import { TOTAL_FILTERS } from "../filters.ts";
+import { GROUP_WORDS, GROUPS, type Group, type GroupBy } from "../groups.ts";
+import type { Table } from "../kit/csv.ts";
+import { endpoint } from "../kit/endpoint.ts";
+import { invalidFilter } from "../kit/invalid-filter.ts";
+import { LIMIT, OFFSET, type Page } from "../kit/page.ts";
+import { oneOf } from "../kit/parameter.ts";
+import { dollars } from "../kit/money.ts";
+import type { Row } from "../kit/query-ledger.ts";
+import { number, textOrNull } from "../kit/row-mapper.ts";
+import { sql, type Sql } from "../kit/sql.ts";
+import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
+import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
+import { sumsSql, totalsSql } from "../totals.ts";
+import { focusTable } from "../focus.ts";
+
+const NOT_GROUPED: Group = {
+  key: sql`NULL`,
+  source: sql`NULL`,
+  name: sql`NULL`,
+  columns: [],
+  isPrincipal: false,
+};
+
+const keyFields = (which: string) => ({
+  key: schema.withDescription(schema.orNull(schema.TEXT), `The ${which} key's value.`),
+  source: schema.withDescription(schema.orNull(schema.TEXT), "The source of an initiator's or actor's id."),
+  name: schema.withDescription(schema.orNull(schema.TEXT), "The name of an initiator or actor."),
+});
+
+const RESULT = {
+  ...keyFields("first"),
+  second: schema.withDescription(
+    schema.orNull(schema.object(keyFields("second"))),
+    "The second key; null without `then_by`.",
+  ),
+  cost_micros: schema.withDescription(
+    schema.COUNT,
+    "Millionths of a US dollar: the sum of the known costs, on the company's keys and on the clients' own.",
+  ),
+  unpriced: schema.withDescription(
+    schema.COUNT,
+    "Requests whose cost is not known, those that have not ended included: the sum is a lower bound.",
+  ),
+  requests: schema.COUNT,
+  ...TOKEN_FIELDS,
+  ...EVIDENCE_FIELDS,
+};
+
+export const spend = endpoint({
+  path: "/spend",
+  summary: "What calls cost, by one or two of initiator, actor, client, provider, model and day",
+  description:
+    "Dearest groups first. Days are in UTC. `columns=focus` with CSV has the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), a charge for each group of a day: it requires `then_by=day`.",
+  filters: TOTAL_FILTERS,
+  parameters: {
+    group_by: oneOf(GROUP_WORDS, "initiator", "The first key."),
+    then_by: oneOf(GROUP_WORDS, null, "The second key."),
+    columns: oneOf(["own", "focus"], "own", "The columns of CSV."),
+    limit: LIMIT,
+    offset: OFFSET,
+    ...RANGE_PARAMETERS,
+  },
+  csv: true,
+  response: schema.object({
+    group_by: schema.TEXT,
+    then_by: schema.orNull(schema.TEXT),
+    ...RANGE_FIELDS,
+    count: schema.withDescription(schema.COUNT, "The number of groups on all pages."),
+    results: schema.list(schema.object(RESULT)),
+    results_are_capped: schema.withDescription(schema.FLAG, "Whether there are more results after these."),
+  }),
+  handle: async ({ group_by, then_by, columns, limit, offset, ...times }, matches, { query, now, sent }) => {
+    if (then_by === group_by) return invalidFilter("then_by", "must not be group_by");
+    if (columns === "focus" && then_by !== "day") return invalidFilter("columns", "requires then_by=day");
+    const range = readTimeRange(times, now);
+    const [first, second] = [GROUPS[group_by], then_by === null ? NOT_GROUPED : GROUPS[then_by]];
+    const dimensions = [...new Set([...first.columns, ...second.columns])];
+    const byDay = group_by === "day" || then_by === "day";
+    const totals = totalsSql({ range, matches, sent, columns: dimensions, byDay });
+    const rows = await query([pageSql(groupSql(first, second, totals), limit, offset)]);
+    if (rows instanceof Refusal) return rows;
+    const found = rows[0].filter((row) => row["requests"] !== null);
+    const results = found.slice(0, limit).map((row) => toResult(row, then_by !== null));
+    const hasMore = found.length > limit;
+    const count = number(rows[0][0]?.["groups"]);
+    const page: Page = {
+      total: count,
+      next: hasMore ? { ...range.fields, offset: String(offset + limit) } : null,
+    };
+    return {
+      body: { group_by, then_by, ...range.fields, count, results, results_are_capped: hasMore },
+      table: columns === "focus" ? focusTable(group_by, results) : toTable(group_by, then_by, results),
+      page,
+    };
+  },
+});
+
+/** By attribution first: an initiator whose requests have all been moved elsewhere is no evidence. */
+const groupSql = (first: Group, second: Group, totals: Sql): Sql => sql`
+  SELECT key, source, then_key, then_source, ${sumsSql("i")}, ${evidenceSql("i")},
+    ${strongestName("i", sql`i.name`)} AS name, ${strongestName("i", sql`i.then_name`)} AS then_name
+  FROM (
+    SELECT ${first.key} AS key, ${first.source} AS source, ${second.key} AS then_key, ${second.source} AS then_source,
+      i.attribution, MIN(${first.name}) AS name, MIN(${second.name}) AS then_name, ${sumsSql("i")}
+    FROM (${totals}) i GROUP BY 1, 2, 3, 4, 5 HAVING TOTAL(i.requests) > 0
+  ) i GROUP BY 1, 2, 3, 4`;
+
+function pageSql(groups: Sql, limit: number, offset: number): Sql {
+  const by = sql`cost_micros DESC, requests DESC, key, source, then_key, then_source`;
+  return sql`WITH grouped AS MATERIALIZED (${groups})
+    SELECT total.groups, shown.* FROM (SELECT COUNT(*) AS groups FROM grouped) total
+    LEFT JOIN (SELECT * FROM grouped ORDER BY ${by} LIMIT ${limit + 1} OFFSET ${offset}) shown ORDER BY ${by}`;
+}
+
+export type SpendResult = ReturnType<typeof toResult>;
+
+function toResult(row: Row, hasSecond: boolean) {
+  const keyOf = (prefix: "" | "then_") => ({
+    key: textOrNull(row[`${prefix}key`]),
+    source: textOrNull(row[`${prefix}source`]),
+    name: textOrNull(row[`${prefix}name`]),
+  });
+  return {
+    ...keyOf(""),
+    second: hasSecond ? keyOf("then_") : null,
+    cost_micros: number(row["cost_micros"]),
+    unpriced: number(row["unpriced"]),
+    requests: number(row["requests"]),
+    ...toCounts(row),
+    ...toEvidence(row),
+  };
+}
+
+const namesOf = (word: GroupBy): string[] =>
+  GROUPS[word].isPrincipal ? [word, `${word}_name`, `${word}_source`] : [word];
+
+const cellsOf = (word: GroupBy, { key, name, source }: Pick<SpendResult, "key" | "name" | "source">) =>
+  GROUPS[word].isPrincipal ? [key, name, source] : [key];
+
+/** Dollars beside micro-dollars: a spreadsheet adds them up. */
+function toTable(group_by: GroupBy, then_by: GroupBy | null, results: readonly SpendResult[]): Table {
+  return {
+    columns: [
+      ...namesOf(group_by),
+      ...(then_by === null ? [] : namesOf(then_by)),
+      "cost_usd",
+      "cost_micros",
+      "unpriced",
+      "requests",
+      ...TOKEN_COLUMNS,
+      "attribution",
+      "mixed",
+    ],
+    rows: results.map((result) => [
+      ...cellsOf(group_by, result),
+      ...(then_by === null || result.second === null ? [] : cellsOf(then_by, result.second)),
+      dollars(result.cost_micros),
+      result.cost_micros,
+      result.unpriced,
+      result.requests,
+      ...TOKEN_COLUMNS.map((name) => result[name]),
+      result.attribution,
+      String(result.mixed),
+    ]),
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * The tables of a budget object, in its own SQLite database. A call that has not ended has a row in `open` for each account,
+ * and then one in `settled`, by which a second settlement is recognized. The sums of both are kept in `periods`, so that a
+ * decision reads a row for each account.
+ */
+const TABLES = [
+  `CREATE TABLE IF NOT EXISTS periods (
+    account TEXT NOT NULL, start INTEGER NOT NULL, resets_at INTEGER NOT NULL, keep_until INTEGER NOT NULL,
+    spent INTEGER NOT NULL, reserved INTEGER NOT NULL, top_ups INTEGER NOT NULL,
+    warned INTEGER NOT NULL, refused INTEGER NOT NULL,
+    PRIMARY KEY (account, start)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS open (
+    id TEXT NOT NULL, account TEXT NOT NULL, start INTEGER NOT NULL, amount INTEGER NOT NULL, lease_until INTEGER NOT NULL,
+    PRIMARY KEY (id, account)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS settled (
+    id TEXT NOT NULL, account TEXT NOT NULL, start INTEGER NOT NULL, amount INTEGER NOT NULL, is_estimate INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL,
+    PRIMARY KEY (id, account)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS overrides (
+    account TEXT NOT NULL PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS top_ups (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, start INTEGER NOT NULL) WITHOUT ROWID`,
+];
+
+/** The part of an object's SQLite database that the accounts use. Synchronous. */
+export type AccountDatabase = {
+  exec<Row extends Record<string, string | number | null>>(
+    query: string,
+    ...values: (string | number)[]
+  ): { toArray(): Row[]; one(): Row };
+};
+
+export function createTables(sql: AccountDatabase): void {
+  for (const table of TABLES) sql.exec(table);
+}
+
+export type OpenRow = { account: string; start: number; amount: number };
+export type SettledRow = OpenRow & { is_estimate: number };
+export type PeriodRow = { spent: number; reserved: number; top_ups: number };
+
+/** The account's name in the `settled` row of a call that was released. No rule has an empty name. */
+export const RELEASED = "";

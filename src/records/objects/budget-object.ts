@@ -1,0 +1,86 @@
+/**
+ * The Durable Object of a budget's subject. At most one instance runs at a time, its methods do not wait between a decision and
+ * its reservation, and its storage is written before its response is sent: of parallel calls with money for one, one is
+ * admitted, also across restarts.
+ * https://developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/
+ */
+import { DurableObject } from "cloudflare:workers";
+import type {
+  AccountChange,
+  AccountState,
+  Allowance,
+  BudgetService,
+  Period,
+  Reservation,
+  ReserveResult,
+  Settlement,
+  SettleResult,
+} from "../../events/budget-service.ts";
+import { BudgetAccounts } from "./budget-accounts.ts";
+
+/** Rows are deleted no more often than this. */
+const PURGE_MS = 6 * 3_600_000;
+
+export class BudgetObject extends DurableObject<object> implements BudgetService {
+  readonly #accounts: BudgetAccounts;
+  readonly #storage: DurableObjectStorage;
+  /** The time of the alarm that is set; Infinity where none is known. */
+  #alarmAt = Number.POSITIVE_INFINITY;
+
+  /** It uses no binding. */
+  constructor(state: DurableObjectState) {
+    super(state, {});
+    const { storage } = state;
+    this.#storage = storage;
+    this.#accounts = new BudgetAccounts(storage.sql, Date.now);
+  }
+
+  async reserve(reservation: Reservation): Promise<ReserveResult> {
+    const result = this.#accounts.reserve(reservation);
+    await this.#wakeAt(Date.now() + (result.refusedBy === null ? reservation.leaseMs : PURGE_MS));
+    return result;
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<SettleResult> {
+    const result = this.#accounts.settle(settlements);
+    await this.#wakeAt(Date.now() + PURGE_MS);
+    return result;
+  }
+
+  async release(id: string): Promise<void> {
+    this.#accounts.release(id);
+    await this.#wakeAt(Date.now() + PURGE_MS);
+  }
+
+  async renew(id: string, leaseMs: number): Promise<void> {
+    this.#accounts.renew(id, leaseMs);
+  }
+
+  async read(claims: readonly (Period & Allowance)[]): Promise<readonly AccountState[]> {
+    this.#accounts.expire();
+    return this.#accounts.read(claims);
+  }
+
+  async change(change: AccountChange): Promise<void> {
+    this.#accounts.change(change);
+    await this.#wakeAt(Date.now() + PURGE_MS);
+  }
+
+  /** Charges expired calls, deletes old rows, and comes back when the next of both may be due. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    const nextLease = this.#accounts.expire() ?? Number.POSITIVE_INFINITY;
+    const nextRow = this.#accounts.purge();
+    const nextPurge = nextRow === null ? nextLease : Math.max(nextRow, Date.now() + PURGE_MS);
+    const next = Math.min(nextLease, nextPurge);
+    if (next !== Number.POSITIVE_INFINITY) await this.#wakeAt(next);
+  }
+
+  /** A restarted object does not know its alarm, and looks. */
+  async #wakeAt(at: number): Promise<void> {
+    if (at >= this.#alarmAt) return;
+    const set = (await this.#storage.getAlarm()) ?? Number.POSITIVE_INFINITY;
+    this.#alarmAt = Math.min(set, at);
+    if (at < set) await this.#storage.setAlarm(at);
+  }
+}
