@@ -18,7 +18,8 @@ const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] 
   --days    length of the period until now, in days of 24 hours; by default 30
   --from    first day of the period, as 2026-11-01, in UTC
   --to      the day after the period, as 2026-12-01; by default the period lasts until now
-  --by      for usage: ${GROUPS.join(", ")}
+  --by      for usage and spend: ${GROUPS.join(", ")}
+  --then    for spend: a second one of them
   --session for agents: the id of a session, or of one of its interceptions
   --initiator, --actor, --client, --model
             filters
@@ -72,6 +73,11 @@ function readArguments(args: readonly string[]): Command | string | undefined {
   if (!GROUPS.includes(values.by)) return `--by must be one of ${GROUPS.join(", ")}.`;
   const period = readPeriod(values, Date.now());
   if (typeof period === "string") return period;
+  if (
+    values.then !== undefined &&
+    (name !== "spend" || !GROUPS.includes(values.then) || values.then === values.by)
+  )
+    return `--then applies to spend, and must be another one of ${GROUPS.join(", ")} than --by.`;
   const limit = values.limit === undefined ? null : Number(values.limit);
   if (limit !== null && !(Number.isInteger(limit) && limit > 0 && (values.csv || limit <= MAX_ROWS)))
     return `--limit must be a number from 1 to ${MAX_ROWS}, or above with --csv.`;
@@ -92,7 +98,11 @@ function readArguments(args: readonly string[]): Command | string | undefined {
   return {
     url: values.url.replace(/\/+$/, ""),
     views,
-    query: { ...period, ...Object.fromEntries(filters) },
+    query: {
+      ...period,
+      ...Object.fromEntries(filters),
+      ...(values.then === undefined ? {} : { then_by: values.then }),
+    },
     limit,
     session: values.session ?? null,
     by: values.by,
@@ -149,6 +159,7 @@ function parse(args: readonly string[]) {
         from: { type: "string" },
         to: { type: "string" },
         by: { type: "string", default: "initiator" },
+        then: { type: "string" },
         limit: { type: "string" },
         session: { type: "string" },
         initiator: { type: "string" },

@@ -25,10 +25,10 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
 }
 
 /** Like the calls below: reads the whole response and resolves with the interception's id. */
-export async function chat(caller: Caller, prompt: string): Promise<string> {
+export async function chat(caller: Caller, prompt: string, model = "gpt-5.1"): Promise<string> {
   const messages = [{ role: "user" as const, content: prompt }];
   const { data, response } = await openai(caller)
-    .chat.completions.create({ model: "gpt-5.1", messages, stream: true })
+    .chat.completions.create({ model, messages, stream: true, max_completion_tokens: 1000 })
     .withResponse();
   await drain(data);
   return interceptionId(response);
@@ -65,8 +65,8 @@ export async function disconnect(caller: Caller, input: string): Promise<string>
 }
 
 /** Resolves with the id of the refused interception; rejects if the request was not refused. */
-export async function expectRefusal(caller: Caller, prompt: string): Promise<string> {
-  const error: unknown = await chat(caller, prompt).then(
+export async function expectRefusal(caller: Caller, prompt: string, model?: string): Promise<string> {
+  const error: unknown = await chat(caller, prompt, model).then(
     () => new Error("The request was not refused."),
     (caught: unknown) => caught,
   );

@@ -88,6 +88,7 @@ export function story(url: string): readonly Step[] {
     },
     withOwnKey(url),
     interrupted(team(alice.key, { "User-Agent": "codex_exec/0.169.0 (Linux)" })),
+    ...withBudget(team(alice.key, { "User-Agent": "codex_exec/0.169.0 (Linux)" })),
     refused(team(UNKNOWN_KEY, {})),
   ];
 }
@@ -130,6 +131,31 @@ function interrupted(codex: Caller): Step {
   };
 }
 
+/** Of a model that each person has money for one call a day for (tools/local/dev-vars.ts). */
+const TRIAL_MODEL = "gpt-5.1-codex";
+
+function withBudget(codex: Caller): readonly Step[] {
+  const alices = { ...completed, client: "Codex", actor: "alice", initiator: "alice", model: TRIAL_MODEL };
+  return [
+    {
+      title: "Alice calls a model that she has a budget for",
+      send: () => chat(codex, "Review this function.", TRIAL_MODEL),
+      expected: { ...alices, attribution: "authenticated" },
+    },
+    {
+      title: "Alice calls it again: her budget of the day has no money for another call",
+      send: () => expectRefusal(codex, "Review another one.", TRIAL_MODEL),
+      expected: {
+        ...alices,
+        attribution: "authenticated",
+        input: UNKNOWN,
+        output: UNKNOWN,
+        outcome: "refused 403 budget_exceeded",
+      },
+    },
+  ];
+}
+
 function refused(caller: Caller): Step {
   return {
     title: "An unknown key",
@@ -150,7 +176,7 @@ function refused(caller: Caller): Step {
 
 /** Number of interceptions in the ledger. A request with an unknown key starts none. */
 export function interceptionCount(steps: readonly Step[]): number {
-  return steps.filter(({ expected }) => !String(expected.outcome).startsWith("refused")).length;
+  return steps.filter(({ expected }) => expected.outcome !== "refused 401 invalid_credential").length;
 }
 
 export const QUERIES: readonly DemoQuery[] = [
@@ -176,6 +202,18 @@ export const QUERIES: readonly DemoQuery[] = [
     parameters: { group_by: "initiator" },
     check: (table) =>
       countDifferences(table, "initiator", { [ADA]: 1, [GRACE]: 1, "coder-agents-service": 1, alice: 1 }),
+  },
+  {
+    title: "What did each initiator's calls cost?",
+    view: "spend",
+    parameters: { group_by: "initiator" },
+    check: (table) => countDifferences(table, "initiator", { [ADA]: 1, alice: 1 }),
+  },
+  {
+    title: "What has Alice's budget left?",
+    view: "budgets",
+    parameters: { budget: "codex-trial" },
+    check: (table) => countDifferences(table, "subject", { alice: 1 }),
   },
   {
     title: "How strong is the evidence for the initiators?",

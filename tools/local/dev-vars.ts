@@ -169,6 +169,15 @@ const KEYS_THEN_BYOK = JSON.stringify([{ source: "keys" }, { source: "byok" }]);
 
 const forGateway = (gateway: Vars): WorkerVars => ({ gateway, records: {} });
 
+/**
+ * Each person has fifty dollars a month, and for one model money for one call a day: the demonstration spends it. A call of that
+ * model with at most 1,000 tokens of output is reserved with about one cent.
+ */
+const LOCAL_BUDGETS = {
+  people: { dollars: 50, hard: false },
+  "codex-trial": { dollars: 0.0104, period: "day", models: ["gpt-5.1-codex"] },
+};
+
 function emulatedSetup(providerUrl: string): Chosen {
   const openai = { type: "openai", base_url: `${providerUrl}/v1` };
   const anthropic = { type: "anthropic", base_url: providerUrl };
@@ -184,6 +193,7 @@ function emulatedSetup(providerUrl: string): Chosen {
     IDENTITY: KEYS_THEN_BYOK,
     EMULATED_PROVIDER_KEY: "emulated-provider-key",
     CLIENT_KEYS: JSON.stringify(localKeyEntries()),
+    BUDGETS: JSON.stringify(LOCAL_BUDGETS),
   });
   return { mode: "emulated", vars, providers };
 }

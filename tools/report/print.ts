@@ -36,7 +36,8 @@ const shortName = (name: string): string =>
 function shown(value: Cell, column: Column | undefined, isNumber: boolean): string {
   if (value === null) return isNumber ? "?" : "–";
   if (typeof value === "number") {
-    return column?.name.startsWith("share") ? `${(value * 100).toFixed(1)} %` : value.toLocaleString("en");
+    if (column?.name.startsWith("share")) return `${(value * 100).toFixed(1)} %`;
+    return column?.name.endsWith("_usd") ? value.toFixed(6) : value.toLocaleString("en");
   }
   const plain = plainText(value);
   return plain.length > MAX_CELL ? `${plain.slice(0, MAX_CELL - 1)}…` : plain;

@@ -1,4 +1,5 @@
 /** The views of `npm run report`: the endpoint of each, and how its response becomes rows. */
+import { dollars as dollarText } from "../../src/records/api/kit/money.ts";
 
 export type Cell = string | number | null;
 export type Row = readonly Cell[];
@@ -101,6 +102,29 @@ const tokens = (name: string): Column => ({
   },
 });
 
+/** Micro-dollars as dollars. */
+const dollars = (name: string, path: string): Column => ({
+  name,
+  read: (item) => {
+    const micros = valueAt(item, path);
+    return typeof micros === "number" ? micros / 1e6 : null;
+  },
+});
+
+/** An amount of a budget in the units that people read. */
+const amount =
+  (name: string) =>
+  (item: Item): Cell => {
+    const value = item[name];
+    if (typeof value !== "number") return null;
+    return item["measure"] === "dollars" ? `$${dollarText(value)}` : value;
+  };
+
+function percentUsed({ spent, limit }: Item): Cell {
+  if (typeof spent !== "number" || typeof limit !== "number" || limit === 0) return null;
+  return Math.round((1000 * spent) / limit) / 10;
+}
+
 const TOKENS = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"];
 const INITIATOR_NAME = optional(field("initiator_name", "initiator.name"));
 const named = (column: Column): Column => ({ ...column, read: (item) => column.read(item) || null });
@@ -196,6 +220,41 @@ export const VIEWS: Readonly<Record<string, View>> = {
     ],
     query: (by) => ({ group_by: by }),
     pages: { order: "key" },
+  },
+  spend: {
+    path: "spend",
+    options: [...FILTERS, "then_by", "limit"],
+    list: "results",
+    title: (by) => `What calls cost, by ${by}, the dearest first`,
+    columns: (by) => [
+      field(by, "key"),
+      ...(NAMED.has(by) ? [optional(field(`${by}_name`, "name"))] : []),
+      optional(field("and", "second.key")),
+      optional(field("and_name", "second.name")),
+      bar(dollars("cost_usd", "cost_micros")),
+      ...fields("unpriced", "requests", "input_tokens", "output_tokens"),
+      ...csvOnly("cost_micros", "cache_read_input_tokens", "cache_write_input_tokens"),
+      ...(NAMED.has(by) ? [optional(field(`${by}_source`, "source"))] : []),
+      ...EVIDENCE,
+    ],
+    query: (by) => ({ group_by: by }),
+  },
+  budgets: {
+    path: "budgets",
+    options: [],
+    list: "results",
+    title: () => "Budgets, as they are now",
+    columns: () => [
+      ...fields("budget", "per"),
+      field("subject", "subject_id"),
+      optional(field("name", "subject_name")),
+      ...fields("measure"),
+      bar({ name: "used_percent", read: percentUsed }),
+      ...(["spent", "reserved", "limit"] as const).map((name) => ({ name, read: amount(name) })),
+      ...fields("resets_at"),
+      ...csvOnly("period", "hard", "mode", "subject_kind", "subject_source"),
+    ],
+    query: () => ({ limit: "100" }),
   },
   overrides: {
     path: "overrides",

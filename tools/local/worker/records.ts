@@ -3,9 +3,11 @@
  * Wrangler runs no cron locally, so the sealer runs after each batch.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import RecordsWorker from "../../../src/records/index.ts";
+import RecordsWorker, { BudgetObject } from "../../../src/records/index.ts";
 import { SEAL_CRON } from "../../../src/records/ledger/seal/seal-job.ts";
 import { eventsIn } from "./count.ts";
+
+export { BudgetObject };
 
 let stored = 0;
 
