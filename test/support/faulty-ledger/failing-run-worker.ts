@@ -3,8 +3,10 @@
  * queue, `GET /` returns the ids of the stored interceptions.
  */
 import { retain } from "../in-workerd/retain.ts";
-import RecordsWorker from "../../../src/records/index.ts";
+import RecordsWorker, { BudgetObject } from "../../../src/records/index.ts";
 import { createRecords } from "../../../src/records/wiring.ts";
+
+export { BudgetObject };
 
 export default class extends RecordsWorker {
   override async fetch(request: Request): Promise<Response> {

@@ -19,6 +19,8 @@ export type Delivery = QueuedBatch & { readonly end: End };
 
 type TestEnv = { readonly LEDGER: D1Database };
 
+export { BudgetObject } from "../../../src/records/objects/budget-object.ts";
+
 export default {
   async fetch(request, { LEDGER }) {
     if (request.method === "GET") return Response.json(await readRows(LEDGER));

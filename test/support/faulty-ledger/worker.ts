@@ -1,9 +1,11 @@
 /** The records Worker with a database that is down for every third batch of its queue. */
 import { retain } from "../in-workerd/retain.ts";
-import RecordsWorker from "../../../src/records/index.ts";
+import RecordsWorker, { BudgetObject } from "../../../src/records/index.ts";
 import { createRecords } from "../../../src/records/wiring.ts";
 
 let batches = 0;
+
+export { BudgetObject };
 
 export default class extends RecordsWorker {
   override async queue(batch: MessageBatch): Promise<void> {
