@@ -31,7 +31,7 @@ const matches = (text: string, pattern: RegExp): string[] => [
 ];
 
 function providersOf(env: Env): ReadonlyMap<string, Provider> {
-  const config = readConfig(env, registry);
+  const config = readConfig({ BUDGET_OBJECTS: { idFromName: () => null }, ...env }, registry);
   if ("issues" in config) throw new Error(config.issues.join("\n"));
   return config.providers;
 }

@@ -34,6 +34,7 @@ const READER_VALUES: Env = {
 const BINDINGS: Env = {
   KEYS: { get: () => null, getWithMetadata: () => null },
   NONCES: { get: () => null, idFromName: () => null },
+  BUDGET_OBJECTS: { get: () => null, idFromName: () => null },
 };
 
 /** The environment of a Worker with these settings: variables, and the bindings that the text declares. */
@@ -86,7 +87,10 @@ describe("docs/recipes.md", () => {
       ) as Record<string, string>;
       const { vars } = chooseSetup({ gateway: devVars, records: {} }, "http://127.0.0.1:8788");
       const bindings = environmentOf(written(recipe, "wrangler.local.toml").join(""));
-      expect(issuesOf({ ...READER_VALUES, ...bindings, ...vars.gateway, ...devVars })).toEqual([]);
+      const { BUDGET_OBJECTS } = BINDINGS;
+      expect(
+        issuesOf({ ...READER_VALUES, BUDGET_OBJECTS, ...bindings, ...vars.gateway, ...devVars }),
+      ).toEqual([]);
     },
   );
 

@@ -415,7 +415,7 @@ describe("the records API as it is wired", () => {
     }
   });
 
-  it.each(API_ROUTES.filter((route) => route !== "explain"))(
+  it.each(API_ROUTES.filter((route) => route !== "explain" && route !== "budgets"))(
     "%s is forwarded to the records Worker, under both prefixes, and no provider is called",
     async (route) => {
       const { fetched } = spies();
