@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 320 * 1024, gzipBytes: 115_700 } as const;
+export const BUDGET = { bytes: 356 * 1024, gzipBytes: 129_000 } as const;
 
 /** The size to come back to. `npm run size` says by how much it is missed, and does not fail. */
 export const TARGET_GZIP_BYTES = 70_000;
@@ -92,4 +92,10 @@ export const ADDITIONS: readonly Addition[] = [
   { issue: 15, what: "events of many requests in one message", gzipBytes: 1_000 },
   { issue: 16, what: "the price table", gzipBytes: 5_900 },
   { issue: 16, what: "the cost of a call, and the settings of prices", gzipBytes: 3_600 },
+  {
+    issue: 16,
+    what: "budgets and rate limits: rules, estimates, reservations, refusals, their API",
+    gzipBytes: 11_600,
+  },
+  { issue: 16, what: "the fields by which a request runs another model than it names", gzipBytes: 1_200 },
 ];
