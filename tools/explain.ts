@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { parseObject } from "../src/shared/json.ts";
 import { accessHeaders } from "./access-token.ts";
 import { adminToken, NO_ADMIN_TOKEN } from "./admin-token.ts";
 import { toText, type Explanation } from "./explain/print.ts";
@@ -17,7 +18,8 @@ const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /
   --header       one header, or @file with one per line (@- reads standard input), which keeps credentials off
                  the command line
   --path         path and query of the request
-  --body         file with the request's body, for a signature; only its SHA-256 is sent
+  --body         file with the request's body, for a signature and for budgets; only its SHA-256, its model, its size and
+                 its limit of output tokens are sent
   --body-sha256  the body's SHA-256 instead of the file
   --url          the gateway's address
   --json         print the API's response unchanged
@@ -37,6 +39,9 @@ type Command = {
     readonly path: string;
     readonly headers: readonly Pair[];
     readonly body_sha256?: string;
+    readonly model?: string;
+    readonly body_bytes?: number;
+    readonly output_limit?: number;
   };
 };
 
@@ -96,6 +101,7 @@ export function readArguments(args: readonly string[]): Command | string | undef
       path,
       headers: headers.filter((pair) => pair !== null),
       ...(sha256 !== undefined && { body_sha256: sha256 }),
+      ...(body === undefined ? {} : usageOf(body)),
     },
   };
 }
@@ -114,6 +120,23 @@ function linesOf(header: string): readonly string[] | string {
 function toPair(line: string): Pair | null {
   const [, name, value] = /^([^\s:]+):[ \t]*(.*)$/.exec(line) ?? [];
   return name === undefined || value === undefined ? null : [name, value];
+}
+
+/** The figures by which budgets reserve; none where the body is not JSON, or names no model. */
+function usageOf(file: string): Partial<Command["request"]> {
+  const bytes = readFileSync(file);
+  const body = parseObject(bytes.toString("utf8"));
+  const { model } = body ?? {};
+  if (typeof model !== "string") return {};
+  const limits = ["max_tokens", "max_completion_tokens", "max_output_tokens"].flatMap((name) => {
+    const limit = body?.[name];
+    return Number.isSafeInteger(limit) && (limit as number) >= 0 ? [limit as number] : [];
+  });
+  return {
+    model,
+    body_bytes: bytes.byteLength,
+    ...(limits.length === 0 ? {} : { output_limit: Math.max(...limits) }),
+  };
 }
 
 function sha256Of(file: string): string | null {

@@ -19,7 +19,7 @@ const USAGE = `Usage: npm run -s report -- [view] [--url http://127.0.0.1:8787] 
   --from    first day of the period, as 2026-11-01, in UTC
   --to      the day after the period, as 2026-12-01; by default the period lasts until now
   --by      for usage and spend: ${GROUPS.join(", ")}
-  --then    for spend: a second one of them
+  --and     for spend: a second one of them
   --session for agents: the id of a session, or of one of its interceptions
   --initiator, --actor, --client, --model
             filters
@@ -74,10 +74,10 @@ function readArguments(args: readonly string[]): Command | string | undefined {
   const period = readPeriod(values, Date.now());
   if (typeof period === "string") return period;
   if (
-    values.then !== undefined &&
-    (name !== "spend" || !GROUPS.includes(values.then) || values.then === values.by)
+    values.and !== undefined &&
+    (name !== "spend" || !GROUPS.includes(values.and) || values.and === values.by)
   )
-    return `--then applies to spend, and must be another one of ${GROUPS.join(", ")} than --by.`;
+    return `--and applies to spend, and must be another one of ${GROUPS.join(", ")} than --by.`;
   const limit = values.limit === undefined ? null : Number(values.limit);
   if (limit !== null && !(Number.isInteger(limit) && limit > 0 && (values.csv || limit <= MAX_ROWS)))
     return `--limit must be a number from 1 to ${MAX_ROWS}, or above with --csv.`;
@@ -101,7 +101,7 @@ function readArguments(args: readonly string[]): Command | string | undefined {
     query: {
       ...period,
       ...Object.fromEntries(filters),
-      ...(values.then === undefined ? {} : { then_by: values.then }),
+      ...(values.and === undefined ? {} : { then_by: values.and }),
     },
     limit,
     session: values.session ?? null,
@@ -159,7 +159,7 @@ function parse(args: readonly string[]) {
         from: { type: "string" },
         to: { type: "string" },
         by: { type: "string", default: "initiator" },
-        then: { type: "string" },
+        and: { type: "string" },
         limit: { type: "string" },
         session: { type: "string" },
         initiator: { type: "string" },

@@ -21,8 +21,14 @@ export const EXPLAIN_INPUT_SCHEMA = schema.object(
       { ...schema.TEXT, pattern: EXPLAIN_SHA256 },
       "SHA-256 of the body that would be sent: needed for a signature only.",
     ),
+    model: schema.withDescription(schema.TEXT, "The body's model: for what budgets would reserve."),
+    body_bytes: schema.withDescription(schema.COUNT, "The body's size, for the same; with `model`."),
+    output_limit: schema.withDescription(
+      schema.COUNT,
+      "The body's limit of output tokens, for the same; by default the model's greatest.",
+    ),
   },
-  ["method", "body_sha256"],
+  ["method", "body_sha256", "model", "body_bytes", "output_limit"],
 );
 
 const TEXT_OR_NULL = schema.orNull(schema.TEXT);
@@ -96,6 +102,31 @@ export const EXPLANATION_SCHEMA = schema.object({
     ),
   ),
   flags: schema.list(schema.TEXT),
+  budgets: schema.withDescription(
+    schema.orNull(
+      schema.list(
+        schema.object({
+          rule: schema.withDescription(schema.TEXT, "`budget:` or `rate:`, and the rule's name."),
+          subject_kind: schema.TEXT,
+          subject_source: TEXT_OR_NULL,
+          subject_id: TEXT_OR_NULL,
+          measure: schema.TEXT,
+          would_reserve: schema.withDescription(
+            schema.orNull(schema.COUNT),
+            "The most that the request might use; null where the description has no `model`.",
+          ),
+          spent: schema.withDescription(
+            schema.orNull(schema.COUNT),
+            "null where the object did not respond.",
+          ),
+          reserved: schema.orNull(schema.COUNT),
+          limit: schema.COUNT,
+          resets_at: schema.orNull(schema.TIME),
+        }),
+      ),
+    ),
+    "The accounts that the request would be charged to; null where nothing is limited, or it is not decided.",
+  ),
   refusal: schema.orNull(
     schema.object({
       reason: schema.TEXT,

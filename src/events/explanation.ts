@@ -42,6 +42,7 @@ export type Explanation = {
   readonly candidates: readonly Candidate[];
   readonly undecided: "signature" | null;
   readonly flags: readonly Flag[];
+  readonly budgets: readonly ExplainedBudget[] | null;
   readonly refusal: {
     readonly reason: string;
     readonly status: number;
@@ -55,6 +56,20 @@ export type Explanation = {
   } | null;
 };
 
+/** One account that the request would be charged to. Amounts are in the measure's unit; dollars in millionths. */
+export type ExplainedBudget = {
+  readonly rule: string;
+  readonly subject_kind: string;
+  readonly subject_source: string | null;
+  readonly subject_id: string | null;
+  readonly measure: string;
+  readonly would_reserve: number | null;
+  readonly spent: number | null;
+  readonly reserved: number | null;
+  readonly limit: number;
+  readonly resets_at: string | null;
+};
+
 export type ExplainedCredential = { readonly header: string; readonly key_id: string };
 
 export const EXPLAIN_METHOD = "^[A-Z]{1,16}$";
@@ -64,7 +79,10 @@ export const MAX_EXPLAIN_HEADERS = 512;
 
 /** Field → what a valid value is, for the error response. */
 export const EXPLAIN_RULES: Readonly<Record<string, string>> = {
-  body: "an object of path, headers, method and body_sha256, and nothing else",
+  body: "an object of path, headers, method, body_sha256, model, body_bytes and output_limit, and nothing else",
+  model: "must be 1 to 256 characters",
+  body_bytes: "a whole number that is not negative",
+  output_limit: "a whole number that is not negative",
   method: "a method in upper case",
   path: "a path that begins with /",
   headers: `an object or a list of [name, value], of at most ${MAX_EXPLAIN_HEADERS} headers that HTTP can carry`,

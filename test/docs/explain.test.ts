@@ -35,11 +35,17 @@ describe("the arguments of npm run explain", () => {
     });
   });
 
-  it("takes a body and sends only its SHA-256", () => {
-    const body = '{"model":"CANARY"}';
+  it("takes a body and sends only its SHA-256, its model, its size and its limit of output", () => {
+    const body = '{"model":"gpt-5","max_tokens":9,"messages":["CANARY"]}';
     const sha256 = createHash("sha256").update(body).digest("hex");
     const request = requestOf("--body", file("body", body), "--path", "/x/v1/messages?a=1");
-    expect(request).toMatchObject({ path: "/x/v1/messages?a=1", body_sha256: sha256 });
+    expect(request).toMatchObject({
+      path: "/x/v1/messages?a=1",
+      body_sha256: sha256,
+      model: "gpt-5",
+      body_bytes: body.length,
+      output_limit: 9,
+    });
     expect(JSON.stringify(request)).not.toContain("CANARY");
     expect(requestOf("--body-sha256", sha256.toUpperCase())).toMatchObject({ body_sha256: sha256 });
   });

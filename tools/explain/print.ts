@@ -1,5 +1,6 @@
 /** Formats an explanation for a terminal. Only its ids and names contain text that callers sent. */
 import { styleText } from "node:util";
+import { dollars } from "../../src/records/api/kit/money.ts";
 import { plainText } from "../local/plain-text.ts";
 
 type Named = Readonly<Record<string, unknown>>;
@@ -20,6 +21,7 @@ export type Explanation = {
   readonly undecided: string | null;
   readonly upstream_key: Named | null;
   readonly flags: readonly string[];
+  readonly budgets?: readonly Named[] | null;
   readonly refusal: Named | null;
 };
 
@@ -42,6 +44,7 @@ export function toText(explanation: Explanation): string {
     ["candidates", explanation.candidates.map(candidateOf)],
     ["upstream key", [keyOf(explanation)]],
     ["flags", explanation.flags.map(shown)],
+    ["budgets", (explanation.budgets ?? []).map(budgetOf)],
     [
       "undecided",
       undecided === null ? [] : [`${shown(undecided)}: requires the body's SHA-256 (--body, --body-sha256)`],
@@ -60,6 +63,20 @@ export function toText(explanation: Explanation): string {
 /** null: the check did not run, or there is no value. */
 function shown(value: unknown): string {
   return value === null || value === undefined ? "–" : plainText(String(value));
+}
+
+function budgetOf(budget: Named): string {
+  const { rule, measure, subject_source: source, subject_id: id } = budget;
+  const figure = (name: string): string => {
+    const value = budget[name];
+    if (typeof value !== "number") return "?";
+    return measure === "dollars" ? `$${dollars(value)}` : value.toLocaleString("en");
+  };
+  const whose = id === null ? "" : ` of ${source === null ? "" : `${shown(source)} `}${shown(id)}`;
+  return (
+    `${shown(rule)}${whose}: ${figure("spent")} spent and ${figure("reserved")} reserved of ${figure("limit")} ` +
+    `${measure === "dollars" ? "" : `${shown(measure)} `}until ${shown(budget["resets_at"])}; would reserve ${figure("would_reserve")}`
+  );
 }
 
 function routeOf({ destination, route }: Explanation): string {

@@ -438,6 +438,7 @@ describe("an explanation", () => {
         { who: "actor", id: "ci-bot", rejection_reason: "overridden" },
       ],
       undecided: null,
+      budgets: null,
       flags: [],
       refusal: null,
       upstream_key: { kind: "centralized", header: "authorization", key_id: null },

@@ -13,6 +13,7 @@ import { checkUnreadBody, decide, emptyFindings, type Findings, type ProviderReq
 import type { Deps } from "../deps.ts";
 import { findDestination, type Destination, type RequestHead } from "../destination.ts";
 import type { Exchange } from "../exchange.ts";
+import { explainBudgets, type ExplainedBudgets } from "./budgets.ts";
 import { readExplainInput, type ExplainInput } from "./input.ts";
 import { toExplanation } from "./redact.ts";
 
@@ -38,22 +39,26 @@ async function explainRequest(input: ExplainInput, deps: Deps): Promise<Explanat
   const head = { method, url: `https://${headers.get("host") ?? "described.invalid"}${path}`, headers };
   const destination = findDestination(head, deps);
   const findings = emptyFindings();
-  const refusal = await refusalOf(head, destination, input, { deps, findings });
+  const { refusal, budgets } = await explainDecision(head, destination, input, { deps, findings });
   return toExplanation(findings, {
     destination: destination.kind,
     delegates: deps.delegate !== null,
     refusal,
+    budgets,
   });
 }
 
-async function refusalOf(
+const withoutBudgets = (refusal: Refusal | null): ExplainedBudgets => ({ refusal, budgets: null });
+
+async function explainDecision(
   head: RequestHead,
   destination: Destination,
-  { bodySha256 }: ExplainInput,
+  input: ExplainInput,
   { deps, findings }: { readonly deps: Deps; readonly findings: Findings },
-): Promise<Refusal | null> {
-  if (destination.kind === "not_found") return destination.refusal;
-  if (destination.kind !== "provider") return null;
+): Promise<ExplainedBudgets> {
+  const { bodySha256 } = input;
+  if (destination.kind === "not_found") return withoutBudgets(destination.refusal);
+  if (destination.kind !== "provider") return withoutBudgets(null);
   const { target, route } = destination;
   const unread = checkUnreadBody(head, deps.config.limits.bodyBytes);
   // A description has the digest of the decoded body.
@@ -62,9 +67,11 @@ async function refusalOf(
     sha256: async (form) => unread ?? (form === "decoded" || isPlain ? bodySha256 : null),
   };
   const decided = await decide({ head, target, route, body }, withoutReplayCache(deps), findings);
-  if (decided instanceof Refusal) return decided;
+  if (decided instanceof Refusal) return withoutBudgets(decided);
   const objects = checkObjects(route, { method: head.method, ...decided });
-  return decided.refusal ?? objects ?? (route.route.kind === "intercept" ? unread : null);
+  const refusal = decided.refusal ?? objects ?? (route.route.kind === "intercept" ? unread : null);
+  if (refusal || route.route.kind !== "intercept") return withoutBudgets(refusal);
+  return explainBudgets(decided, route, input, deps);
 }
 
 function withoutReplayCache(deps: Deps): Deps {

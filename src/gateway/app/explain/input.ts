@@ -16,6 +16,13 @@ export type ExplainInput = {
   readonly headers: Headers;
   /** 64 hex digits; null where it was not given. */
   readonly bodySha256: string | null;
+  /** For budgets; null where no model was given. */
+  readonly usage: {
+    readonly model: string;
+    readonly bytes: number;
+    /** null: the model's greatest. */
+    readonly outputLimit: number | null;
+  } | null;
 };
 
 /** Twice the size that any request's headers may have. */
@@ -43,7 +50,15 @@ function decode(bytes: Uint8Array): string | null {
   }
 }
 
-const FIELDS: ReadonlySet<string> = new Set(["method", "path", "headers", "body_sha256"]);
+const FIELDS: ReadonlySet<string> = new Set([
+  "method",
+  "path",
+  "headers",
+  "body_sha256",
+  "model",
+  "body_bytes",
+  "output_limit",
+]);
 
 const invalid = (field: string, problem: string): Refusal =>
   new Refusal("field_invalid", { detail: `${field} ${problem}`, param: field });
@@ -58,11 +73,25 @@ function toInput(value: unknown): ExplainInput | Refusal {
   if (typeof path !== "string" || !path.startsWith("/")) return invalid("path", "must be a path");
   const isSha256 = typeof bodySha256 === "string" && new RegExp(EXPLAIN_SHA256).test(bodySha256);
   if (bodySha256 !== null && !isSha256) return invalid("body_sha256", "must be a SHA-256");
+  const usage = readUsage(fields);
+  if (usage instanceof Refusal) return usage;
   const headers = readHeaders(list);
   return headers instanceof Refusal
     ? headers
-    : { method, path, headers, bodySha256: bodySha256 as string | null };
+    : { method, path, headers, bodySha256: bodySha256 as string | null, usage };
 }
+
+function readUsage(fields: JsonObject): ExplainInput["usage"] | Refusal {
+  const { model = null, body_bytes: bytes = 0, output_limit: outputLimit = null } = fields;
+  const isName = typeof model === "string" && model !== "" && model.length <= 256;
+  if (model !== null && !isName) return invalid("model", "must be 1 to 256 characters");
+  if (!isCount(bytes)) return invalid("body_bytes", "must be a whole number that is not negative");
+  if (outputLimit !== null && !isCount(outputLimit))
+    return invalid("output_limit", "must be a whole number that is not negative");
+  return model === null ? null : { model, bytes, outputLimit };
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function readHeaders(list: unknown): Headers | Refusal {
   const object = asObject(list);

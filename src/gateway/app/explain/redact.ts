@@ -10,6 +10,7 @@ type Context = {
   /** Whether delegation is configured. */
   readonly delegates: boolean;
   readonly refusal: Refusal | null;
+  readonly budgets: Explanation["budgets"];
 };
 
 export function toExplanation(findings: Findings, context: Context): Explanation {
@@ -36,6 +37,7 @@ export function toExplanation(findings: Findings, context: Context): Explanation
     },
     ...toDecision(findings, context.refusal),
     upstream_key: toKey(findings),
+    budgets: findings.decision?.needs === "signature" ? null : context.budgets,
   };
 }
 
