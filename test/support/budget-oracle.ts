@@ -31,7 +31,7 @@ export class Oracle {
 
   limit({ account, since, start, limit }: Omit<Claim, "amount">): number {
     const topUps = this.topUps.filter(
-      (one) => one.account === account && one.start >= since && one.start <= start,
+      (one) => one.account === account && one.start >= since && (since !== start || one.start === start),
     );
     return (this.overrides.get(account) ?? limit) + topUps.reduce((sum, { amount }) => sum + amount, 0);
   }
@@ -74,7 +74,8 @@ export class Oracle {
   expire(at: number): void {
     for (const call of this.calls)
       if (call.charged === null && call.leaseUntil <= at)
-        Object.assign(call, { charged: call.reserved, isEstimate: true });
+        // A concurrent call that is lost has ended.
+        Object.assign(call, { charged: call.start === 0 ? 0 : call.reserved, isEstimate: true });
   }
 
   #settleOne(
@@ -92,7 +93,10 @@ export class Oracle {
 
   #sum(account: string, since: number, start: number, of: (call: Call) => number): number {
     return this.calls
-      .filter((call) => call.account === account && call.start >= since && call.start <= start)
+      .filter(
+        (call) =>
+          call.account === account && call.start >= since && (since !== start || call.start === start),
+      )
       .reduce((sum, call) => sum + of(call), 0);
   }
 }

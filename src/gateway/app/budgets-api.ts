@@ -38,6 +38,8 @@ export async function serveBudgets(exchange: Exchange, { search }: Target): Prom
   const { budget, source, id, limit, offset } = values;
   const rules = budgetRules(deps.budgets).filter(({ name }) => budget === null || name === budget);
   if (budget !== null && rules.length === 0) return invalid("budget");
+  if (id !== null && source === null && rules.some(({ per }) => per === "initiator" || per === "actor"))
+    return invalid("subject_source");
   const results: object[] = [];
   let isCapped = false;
   for (const rule of rules) {

@@ -37,6 +37,8 @@ export type UpstreamResult = {
   readonly providerHeaders: ProviderHeaderFacts;
   /** The response's headers, where they were read. */
   readonly received?: NamedHeaders;
+  /** The client had disconnected before the provider was called. */
+  readonly isUnsent?: boolean;
   /** The ids of the objects that the response names, where it was read for them. */
   readonly objectIds?: readonly string[];
 };
@@ -60,7 +62,7 @@ export async function callUpstream(
   connection.onGone(() => abort.abort());
   if (connection.isGone()) {
     if (isUpload(outgoing.body)) outgoing.body.cancel();
-    return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS };
+    return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS, isUnsent: true };
   }
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, abort);
   deps.bodies.budget.release(holding);

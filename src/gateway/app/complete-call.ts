@@ -14,7 +14,7 @@ import type { Intercepted } from "./start-call.ts";
 import type { Interception } from "./interception.ts";
 import type { Spending } from "./spending.ts";
 
-type End = (result: InterceptionResult) => void;
+type End = (result: InterceptionResult, isUnsent?: boolean) => void;
 
 export type Completion = {
   /** Ends the call before the provider was called. */
@@ -36,9 +36,9 @@ export function completeCall(
   usageOptIn: () => UsageOptIn | null,
   spending: Spending | null = null,
 ): Completion {
-  const end: End = (result) => {
+  const end: End = (result, isUnsent = false) => {
     const cost = interception.end(result);
-    if (cost !== null) spending?.ended(result, cost);
+    if (cost !== null) spending?.ended({ ...result, isUnsent }, cost);
   };
   const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
   const refused = (refusal: Refusal): Response => {
@@ -56,10 +56,10 @@ export function completeCall(
         status: 500,
         error: "internal",
       }),
-    async finished({ response, providerHeaders, received }, intercepted, abort) {
+    async finished({ response, providerHeaders, received, isUnsent }, intercepted, abort) {
       const sent = { providerHeaders, usageOptIn: usageOptIn() };
       if (response === CLIENT_DISCONNECTED) {
-        end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null });
+        end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null }, isUnsent);
         return clientDisconnected(exchange.id);
       }
       if (!(response instanceof Refusal))

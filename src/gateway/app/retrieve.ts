@@ -181,7 +181,7 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
   const { route, caller } = forwardable;
   const usageOf = `${route.provider.name}/${id}`;
   let facts: RetrievedFacts = { ...NOTHING_RETRIEVED, usageOf };
-  const charged = { dollars: 0, tokens: 0, model: null as string | null, isBatch: false };
+  const charged = { dollars: 0, tokens: 0, model: null as string | null, isBatch: false, isPriced: true };
   const add = (customId: string | null, report: ResponseReport): void => {
     const { usage } = report;
     const state = usageState(report);
@@ -207,6 +207,7 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
     charged.tokens += tokensOf(usage);
     charged.model = report.model;
     charged.isBatch ||= isBatch;
+    charged.isPriced &&= cost.micros !== null;
     facts = {
       usageOf,
       resultCount: facts.resultCount + 1,
@@ -219,10 +220,10 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
   };
   const chargeResults = (isWhole: boolean): void => {
     if (facts.resultCount === 0) return;
-    const { dollars, tokens, model, isBatch } = charged;
+    const { dollars, tokens, model, isBatch, isPriced } = charged;
     // A batch's own call is the one that created it. A response's call was charged, and its estimate is replaced.
     const amounts = { dollars, tokens, requests: isBatch ? 0 : 1, concurrent: 0 };
-    const used = { amounts, isEstimate: !isWhole, onlyReplaces: !isBatch };
+    const used = { amounts, isEstimate: !isWhole || !isPriced, onlyReplaces: !isBatch };
     chargeRetrieved(exchange, forwardable, { id: usageOf, models: [model], used });
   };
   return {

@@ -17,6 +17,7 @@ import {
 import {
   likelyCase,
   likelyInput,
+  sessionsOf,
   ONE_CALL,
   UNLIMITED,
   worstCase,
@@ -49,7 +50,10 @@ export type Spending = {
 };
 
 /** How a call ended, of any kind. */
-export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation">;
+export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
+  /** The client had disconnected before the provider was called. */
+  readonly isUnsent?: boolean;
+};
 
 /** null where nothing is limited. */
 export function createSpending(exchange: Exchange, forwardable: Forwardable): Spending | null {
@@ -58,6 +62,7 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
   if (budgets === null) return null;
   const context = callContext(exchange, forwardable);
   let held: { readonly held: HeldCall; readonly claimed: Claimed; readonly most: Amounts } | null = null;
+  let hasEnded = false;
   return {
     reserve: async (claimed) => {
       const call = limitedCall(exchange, forwardable, modelsOf(claimed));
@@ -67,14 +72,20 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
       const inputTokens = claimed.kind === "figures" ? likelyInput(claimed.figures) : 0;
       const result = await hold({ call, most, inputTokens, at: exchange.startedAt }, context, budgets);
       if (result instanceof Refusal || result === null) return result;
+      // The client of an upload can disconnect while its call is reserved.
+      if (hasEnded) {
+        exchange.waitUntil(result.release());
+        return null;
+      }
       held = { held: result, claimed, most };
       return null;
     },
     ended: (result, cost) => {
+      hasEnded = true;
       if (held === null) return;
       const { held: reservation, claimed, most } = held;
       held = null;
-      const isMade = result.outcome !== "refused" || result.error === "internal";
+      const isMade = !result.isUnsent && (result.outcome !== "refused" || result.error === "internal");
       exchange.waitUntil(
         isMade
           ? reservation.settle(
@@ -155,33 +166,31 @@ function usedBy(
   const input =
     usage && sumOf(usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens);
   const output = usage?.output_tokens ?? null;
+  const { figures, isStream } = claimed;
+  const known = cost?.micros ?? null;
+  const priced = { provider, at: exchange.startedAt };
+  const quote = exchange.deps.budgets?.quote ?? (() => null);
+  const seen = { input, output, responseBytes: observation?.end.bytes ?? 0 };
+  const likely = likelyCase(figures, seen, priced, quote);
   if (observation?.usageState === "final") {
     const tokens = (input ?? 0) + (output ?? 0);
-    return {
-      amounts: { ...ONE_CALL, tokens, dollars: cost?.micros ?? 0 },
-      isEstimate: cost?.source === "partial",
-    };
+    // A tool ran whose cost the response does not state.
+    const beside = cost?.source === "partial" ? sessionsOf(figures) : 0;
+    // A tier that the response names can have no price.
+    const dollars = known === null ? (likely.dollars ?? 0) : known + beside;
+    return { amounts: { ...ONE_CALL, tokens, dollars }, isEstimate: known === null, hasTokens: true };
   }
-  const { figures, isStream } = claimed;
-  const responseBytes = observation?.end.bytes ?? 0;
-  const priced = { provider, at: exchange.startedAt };
-  // A response that is not streamed runs to its end, whether it arrives or not.
-  const likely = isStream
-    ? likelyCase(
-        figures,
-        { input, output, responseBytes },
-        priced,
-        exchange.deps.budgets?.quote ?? (() => null),
-      )
-    : most;
-  const amounts = {
-    ...ONE_CALL,
-    tokens: likely.tokens,
-    dollars: Math.max(likely.dollars ?? 0, cost?.micros ?? 0),
-  };
+  // A response that is not streamed, or is made in the background, goes on to its end, whether it arrives or not.
+  const { tokens, dollars } = isStream && !figures.isBackground ? likely : most;
+  const amounts = { ...ONE_CALL, tokens, dollars: Math.max(dollars ?? 0, known ?? 0) };
   // Its usage is known when it is read, and then replaces the estimate.
-  const responseId = outcome === "queued" ? (observation?.report.id ?? null) : null;
-  return { amounts, isEstimate: true, ...(responseId === null ? {} : { as: `${provider}/${responseId}` }) };
+  const isLater = outcome === "queued" || figures.isBackground;
+  const responseId = isLater ? (observation?.report.id ?? null) : null;
+  return {
+    amounts,
+    isEstimate: true,
+    ...(responseId === null ? {} : { as: `${provider}/${responseId}` }),
+  };
 }
 
 function callContext(exchange: Exchange, { caller }: Forwardable): CallContext {
@@ -218,7 +227,7 @@ type Facts = Parameters<typeof budgetEvent>[2];
 type Charges = { readonly object: string; readonly settlements: readonly Settlement[] };
 
 const MAX_POSITION = 15;
-const SETTLEMENTS_PER_EVENT = 20;
+const SETTLEMENTS_PER_EVENT = 32;
 
 const TYPES = {
   threshold: "budget_threshold",

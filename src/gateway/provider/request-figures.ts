@@ -8,9 +8,8 @@ import type { Terms } from "../../shared/prices/tiers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { parseRange, type JsonBody, type Range } from "./json-body.ts";
 import { eachElement, eachMember, skipValue } from "./json-members.ts";
-import type { JsonSource } from "./json-source.ts";
 import { REDIRECTS } from "./model-fields.ts";
-import { measureMedia } from "./media.ts";
+import { measureMedia, shortKey } from "./media.ts";
 import type { ModelCall } from "./model-call.ts";
 import type { Api } from "./provider.ts";
 import { asText } from "./usage.ts";
@@ -34,6 +33,8 @@ export type RequestFigures = {
   readonly hosted: HostedCalls;
   /** Tools that the provider charges for by the session or by the image. */
   readonly sessions: number;
+  /** The provider goes on, whether the client waits or not. */
+  readonly isBackground: boolean;
 };
 
 /** Of a request without a text, an image or a limit. */
@@ -49,6 +50,7 @@ export const NO_FIGURES: RequestFigures = {
   terms: { serviceTier: null, speed: null, inferenceGeo: null, isBatch: false },
   hosted: { webSearches: 0, fileSearches: 0 },
   sessions: 0,
+  isBackground: false,
 };
 
 const HIDDEN_INPUT = [
@@ -58,6 +60,7 @@ const HIDDEN_INPUT = [
   "prompt_embeds",
   "container",
   "plugins",
+  "mcp_servers",
 ];
 
 /** @returns the figures, or the refusal `field_invalid` (400) or `field_forbidden` (403). */
@@ -73,7 +76,8 @@ export function readFigures(
   if (alternatives instanceof Refusal) return alternatives;
   const tools = readTools(body);
   if (tools instanceof Refusal) return tools;
-  const limits = outputLimits.flatMap((name) => counts.get(name) ?? []);
+  // Some servers take 0 for no limit.
+  const limits = outputLimits.flatMap((name) => counts.get(name) || []);
   const media = measureMedia(body);
   const word = (name: string): string | null => asText(fields[name], 64);
   return {
@@ -83,9 +87,13 @@ export function readFigures(
     images: media.images,
     files: media.files,
     hasHiddenInput:
-      tools.isHosted || HIDDEN_INPUT.some((name) => isSet(body, name)) || namesStoredPrompt(body),
+      tools.isHosted ||
+      media.hasHiddenInput ||
+      HIDDEN_INPUT.some((name) => isSet(body, name)) ||
+      namesStoredPrompt(body),
     outputLimit: limits.length === 0 ? null : Math.max(...limits),
-    choices: Math.max(1, counts.get("n") ?? 1, counts.get("best_of") ?? 1),
+    choices: Math.max(1, counts.get("n") ?? 1, counts.get("best_of") ?? 1) * promptsOf(body),
+    isBackground: fields["background"] === true,
     terms: {
       serviceTier: word("service_tier"),
       speed: word("speed"),
@@ -174,7 +182,9 @@ function readTools(body: JsonBody): Tools | Refusal {
   let [webSearches, fileSearches, sessions] = [0, 0, 0];
   let isHosted = isSet(body, "web_search_options");
   if (isHosted) webSearches += HOSTED_CALLS;
-  for (const tool of eachTool(body)) {
+  const listed = eachTool(body);
+  if (listed instanceof Refusal) return listed;
+  for (const tool of listed) {
     const type = typeof tool["type"] === "string" ? tool["type"] : "";
     const { model } = tool;
     if (typeof model === "string") models.push(model);
@@ -192,38 +202,45 @@ function readTools(body: JsonBody): Tools | Refusal {
 }
 
 /** The members `type`, `model` and `max_uses` of each tool. Schemas are not parsed, which can be long. */
-function eachTool(body: JsonBody): readonly JsonObject[] {
+function eachTool(body: JsonBody): readonly JsonObject[] | Refusal {
   const range = body.members.get("tools");
   if (range === undefined || body.source.bytes[range.from] !== 0x5b) return [];
   return readEntries(body, range);
 }
 
 const TOOL_KEYS: ReadonlySet<string> = new Set(["type", "model", "max_uses"]);
-const MAX_TOOL_KEY = 10;
 
-function readEntries({ source }: JsonBody, range: Range): readonly JsonObject[] {
+function readEntries({ source }: JsonBody, range: Range): readonly JsonObject[] | Refusal {
   const { bytes } = source;
   const tools: JsonObject[] = [];
+  let repeated: string | null = null;
   eachElement(source, range.from, (at) => {
     if (bytes[at] !== 0x7b) return skipValue(source, at);
     const tool: Record<string, unknown> = {};
     const end = eachMember(source, at, (key, from, to) => {
-      const name = keyOf(source, key);
-      if (name !== null && TOOL_KEYS.has(name)) tool[name] = parseRange(source, { from, to });
+      const sent = shortKey(source, key);
+      const name = sent?.toLowerCase() ?? "";
+      if (!TOOL_KEYS.has(name)) return;
+      if (sent !== name || name in tool) repeated = name;
+      tool[name] = parseRange(source, { from, to });
     });
     tools.push(tool);
     return end;
   });
-  return tools;
+  return repeated === null ? tools : new Refusal("field_repeated", { param: `tools.${repeated}` });
 }
 
-/** The key at `at`; null where it is longer than those that are looked for. Escapes are resolved. */
-function keyOf(source: JsonSource, at: number): string | null {
-  const end = source.endOfString(at);
-  // Each character of an escaped key takes six bytes.
-  if (end - 1 - at > 6 * MAX_TOOL_KEY) return null;
-  const key = parseRange(source, { from: at - 1, to: end });
-  return typeof key === "string" ? key.toLowerCase() : null;
+/** A completion is made of each prompt in a list. A list of numbers is one prompt, as tokens. */
+function promptsOf({ source, members }: JsonBody): number {
+  const range = members.get("prompt");
+  if (range === undefined || source.bytes[range.from] !== 0x5b) return 1;
+  let prompts = 0;
+  eachElement(source, range.from, (at) => {
+    const first = source.bytes[at];
+    if (first === 0x22 || first === 0x5b) prompts += 1;
+    return skipValue(source, at);
+  });
+  return Math.max(1, prompts);
 }
 
 /** A prompt that the provider stores, which can name a model of its own. */

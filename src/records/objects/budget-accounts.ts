@@ -24,6 +24,12 @@ import {
   type SettledRow,
 } from "./account-tables.ts";
 
+/** Clocks differ, and calls begin before they reserve: a window also counts what began later than the call. */
+const LATEST = Number.MAX_SAFE_INTEGER;
+const lastOf = ({ start, since }: Period): number => (since === start ? start : LATEST);
+/** The start of the period of concurrent calls, which have no other. A call that is lost ends for them. */
+const CONCURRENT = 0;
+
 /** How long a released call is remembered: longer than any request to reserve for it can be on its way. */
 const RELEASED_MS = 3_600_000;
 
@@ -132,7 +138,10 @@ export class BudgetAccounts {
         at,
       )
       .toArray();
-    for (const row of expired) this.#close(row.id, row, { amount: row.amount, isEstimate: true });
+    for (const row of expired) {
+      const amount = row.start === CONCURRENT ? 0 : row.amount;
+      this.#close(row.id, row, { amount, isEstimate: true });
+    }
     return this.#sql.exec<{ next: number | null }>("SELECT MIN(lease_until) AS next FROM open").one().next;
   }
 
@@ -240,14 +249,15 @@ export class BudgetAccounts {
     return this.#sql.exec("SELECT 1 FROM settled WHERE id = ? LIMIT 1", id).toArray().length > 0;
   }
 
-  #sums({ account, start, since }: Period): PeriodRow {
+  #sums(period: Period): PeriodRow {
+    const { account, since } = period;
     return this.#sql
       .exec<PeriodRow>(
         `SELECT COALESCE(SUM(spent), 0) AS spent, COALESCE(SUM(reserved), 0) AS reserved, COALESCE(SUM(top_ups), 0) AS top_ups
          FROM periods WHERE account = ? AND start BETWEEN ? AND ?`,
         account,
         since,
-        start,
+        lastOf(period),
       )
       .one();
   }
@@ -265,30 +275,42 @@ export class BudgetAccounts {
   }
 
   /** Of a window: when the oldest slice that has a sum leaves it. */
-  #resetsAt({ account, start, since, resetsAt }: Period): number {
+  #resetsAt(period: Period): number {
+    const { account, since, resetsAt } = period;
     const [oldest] = this.#sql
       .exec<{ resets_at: number }>(
         "SELECT resets_at FROM periods WHERE account = ? AND start BETWEEN ? AND ? AND spent + reserved > 0 ORDER BY start LIMIT 1",
         account,
         since,
-        start,
+        lastOf(period),
       )
       .toArray();
     return oldest?.resets_at ?? resetsAt;
   }
 
-  /** Whether this is the period's first refusal. */
+  /** Whether this is the first refusal of the period, or of the window. */
   #markRefused(claim: Claim): boolean {
     this.#addPeriod(claim);
-    return (
-      this.#sql
-        .exec(
-          "UPDATE periods SET refused = 1 WHERE account = ? AND start = ? AND refused = 0 RETURNING 1",
-          claim.account,
-          claim.start,
-        )
-        .toArray().length > 0
+    if (this.#told(claim).refused > 0) return false;
+    this.#sql.exec(
+      "UPDATE periods SET refused = 1 WHERE account = ? AND start = ?",
+      claim.account,
+      claim.start,
     );
+    return true;
+  }
+
+  /** The highest threshold that was reported, and whether a refusal was. */
+  #told(period: Period): { readonly warned: number; readonly refused: number } {
+    return this.#sql
+      .exec<{ warned: number; refused: number }>(
+        `SELECT COALESCE(MAX(warned), 0) AS warned, COALESCE(MAX(refused), 0) AS refused
+         FROM periods WHERE account = ? AND start BETWEEN ? AND ?`,
+        period.account,
+        period.since,
+        lastOf(period),
+      )
+      .one();
   }
 
   /** The thresholds that the spending has reached since they were last looked at. */
@@ -300,14 +322,7 @@ export class BudgetAccounts {
       const reached = claim.warnAt.filter((percent) => spent > 0 && spent * 100 >= limit * percent);
       const highest = reached.at(-1);
       if (highest === undefined) return [];
-      const [row] = this.#sql
-        .exec<{ warned: number }>(
-          "SELECT warned FROM periods WHERE account = ? AND start = ?",
-          claim.account,
-          claim.start,
-        )
-        .toArray();
-      const warned = row?.warned ?? 0;
+      const { warned } = this.#told(claim);
       const fresh = reached.filter((percent) => percent > warned);
       if (fresh.length === 0) return [];
       this.#sql.exec(

@@ -5,7 +5,12 @@
  * https://ai.google.dev/gemini-api/docs/models
  */
 
-export type ModelLimits = { readonly context: number; readonly output: number };
+export type ModelLimits = {
+  readonly context: number;
+  readonly output: number;
+  /** Whether the model, or its family, is listed. */
+  readonly isKnown: boolean;
+};
 
 const K = 1000;
 const M = 1_000_000;
@@ -56,6 +61,6 @@ export function limitsOf(model: string | null): ModelLimits {
   const name = (model ?? "").toLowerCase();
   const bare = name.slice(name.lastIndexOf("/") + 1);
   const found = MODEL_LIMITS.find(([begins]) => bare.startsWith(begins));
-  const [, context, output] = found ?? ["", M, 128 * K];
-  return { context, output };
+  const [begins, context, output] = found ?? ["", M, 128 * K];
+  return { context, output, isKnown: begins !== "" };
 }

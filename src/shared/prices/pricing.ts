@@ -105,7 +105,8 @@ export function createPricing({ providers, version }: PriceRules): PriceCall {
 export function createQuoting({ providers }: PriceRules): QuoteCall {
   return (provider, { model, input, output, hosted, terms, at }) => {
     const prices = providers.get(provider);
-    if (!prices || model === null) return null;
+    // A request cannot make a batch of itself: a server that ignores the word runs it at the full price.
+    if (!prices || model === null || terms.serviceTier?.toLowerCase() === "batch") return null;
     const rule = findRule(prices.models, [model]);
     const found = ratesFor(prices, rule, { names: [model], terms, at, context: input });
     return (

@@ -59,7 +59,7 @@ export function tokenFactor(list: string, model: string, terms: Terms, isLong: b
   );
 }
 
-const STANDARD_TIERS = new Set(["default", "standard", "auto", "on_demand"]);
+const STANDARD_TIERS = new Set(["default", "standard", "standard_only", "auto", "on_demand"]);
 
 function tierFactor(
   list: string,

@@ -137,6 +137,53 @@ describe("a budget", () => {
     expect(await mostOf(text)).toBe(128_000 * INPUT + 10);
   });
 
+  // The attack: megabytes of text in a place that looks like a file's, counted as one image.
+  it.each([
+    [
+      "the input of a tool call",
+      '[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"data":TEXT}}]}]',
+    ],
+    [
+      "a document that is a text",
+      '[{"role":"user","content":[{"type":"document","source":{"type":"text","data":TEXT}}]}]',
+    ],
+    ["a member that is no file's", '[{"role":"user","content":[{"type":"text","text":"hi","data":TEXT}]}]'],
+  ])("counts %s as a text", async (_, messages) => {
+    const text = `"iVBOR${"word ".repeat(100_000)}"`;
+    const body = `{"model":"claude-opus-4-6","max_tokens":1,"messages":${messages.replace("TEXT", text)}}`;
+    expect(await mostOf(body, MESSAGES_PATH)).toBe(Math.ceil(body.length / 2) * 10 + 25);
+  });
+
+  it("counts a file whose key is escaped", async () => {
+    const file =
+      '[{"role":"user","content":[{"type":"input_file","file\\u005furl":"https://a.example/a.pdf"}]}]';
+    expect(
+      await mostOf(`{"model":"gpt-4o","max_output_tokens":1,"input":${file}}`, RESPONSES_PATH),
+    ).toBeGreaterThan(50_000 * INPUT);
+  });
+
+  it.each([
+    ["an item that the provider stores", '[{"type":"item_reference","id":"rs_1"}]'],
+    ["tools that an item brings along", '[{"type":"additional_tools","tools":[]}]'],
+  ])("counts the model's context for %s", async (_, input) => {
+    const body = `{"model":"gpt-4o","max_output_tokens":10,"input":${input}}`;
+    expect(await mostOf(body, RESPONSES_PATH)).toBe(128_000 * INPUT + 100);
+  });
+
+  it("counts a completion for each prompt of a list, and a limit of 0 as none", async () => {
+    const path = "/central/v1/completions";
+    const prompts = JSON.stringify(Array.from({ length: 100 }, () => "x"));
+    const body = `{"model":"gpt-3.5-turbo-instruct","max_tokens":1000,"prompt":${prompts}}`;
+    // $1.50 and $2 per million tokens.
+    expect(await mostOf(body, path)).toBe(Math.ceil(Math.ceil(body.length / 2) * 1.5) + 100 * 1000 * 2);
+    const unlimited = chatBody(',"max_tokens":0');
+    expect(await mostOf(unlimited)).toBe(cost(unlimited, 16_384));
+  });
+
+  it("does not take the word of a request that it is a batch", async () => {
+    expect(await mostOf(chatBody(',"service_tier":"batch"'))).toBe("budget_unpriced");
+  });
+
   it("counts hosted searches, as many as the request allows", async () => {
     const context = 1_000_000 * 10 + 25;
     expect(
@@ -174,7 +221,12 @@ describe("a list of allowed models", () => {
     ["a preset", chatBody(',"preset":"dear"'), "model_not_allowed"],
     ["a tool", chatBody(',"tools":[{"type":"image_generation","model":"o1-pro"}]'), "model_not_allowed"],
     ["a tool, escaped", chatBody(',"tools":[{"type":"x","mod\\u0065l":"o1-pro"}]'), "model_not_allowed"],
-    ["a tool, in another case", chatBody(',"tools":[{"type":"x","Model":"o1-pro"}]'), "model_not_allowed"],
+    ["a tool, in another case", chatBody(',"tools":[{"type":"x","Model":"o1-pro"}]'), "field_repeated"],
+    [
+      "a tool with two types",
+      chatBody(',"tools":[{"type":"web_search","type":"function"}]'),
+      "field_repeated",
+    ],
     ["another address", chatBody(',"api_base":"https://other.example"'), "field_forbidden"],
     ["an extra body", chatBody(',"extra_body":{"model":"o1-pro"}'), "field_forbidden"],
     ["models that are allowed", chatBody(',"models":["gpt-4o"]'), null],

@@ -184,6 +184,44 @@ describe("the end of a call", () => {
     expect(state.spent).toBeLessThan(500);
   });
 
+  // The attack: the response is made in the background, the client disconnects from its stream, and reads the whole of it later.
+  it("of a stream in the background costs all that was reserved, until its figures are read", async () => {
+    const done = {
+      id: "resp_1",
+      object: "response",
+      model: "gpt-4o",
+      status: "completed",
+      output: [],
+      usage: { input_tokens: 10, output_tokens: 500, total_tokens: 510 },
+    };
+    const body = upstreamBody();
+    const gateway = await openWithBudgets({
+      budgets: { people: { dollars: 1 } },
+      provider: ({ method }) => (method === "GET" ? json(JSON.stringify(done)) : sse(body.stream)),
+    });
+    const abort = new AbortController();
+    const request =
+      '{"model":"gpt-4o","input":"hi","stream":true,"background":true,"max_output_tokens":1000}';
+    gateway.clock.at += 1;
+    const { response, settled } = await gateway.call("/central/v1/responses", {
+      ...post(request, alice),
+      signal: abort.signal,
+    });
+    body.send(
+      'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_1","model":"gpt-4o"}}\n\n',
+    );
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    abort.abort();
+    await settled();
+    expect((await stateOf(gateway)).spent).toBeGreaterThanOrEqual(10_000);
+    gateway.clock.at += 1;
+    await gateway.exchange("/central/v1/responses/resp_1", { headers: alice });
+    // 10 tokens of 2.5 micro-dollars, and 500 of 10.
+    expect((await stateOf(gateway)).spent).toBe(5025);
+  });
+
   it("that cost more than was reserved is an event, and is charged in full", async () => {
     const gateway = await openWithBudgets({
       budgets: { people: { dollars: 0.01 } },
@@ -410,8 +448,8 @@ describe("a budget object", () => {
     const stub = BUDGET_OBJECTS.get(BUDGET_OBJECTS.idFromName(crypto.randomUUID()));
     const claim = {
       account: "budget:x",
-      start: 0,
-      since: 0,
+      start: 1,
+      since: 1,
       resetsAt: Date.now() + 1e9,
       keepMs: 1e9,
       limit: 100,
@@ -428,6 +466,35 @@ describe("a budget object", () => {
       );
       await budget.settle([{ id: "dead", isEstimate: false, charges: [{ ...claim, amount: 7 }] }]);
       expect(await budget.read([claim])).toMatchObject([{ spent: 7, reserved: 0 }]);
+    });
+  });
+});
+
+/** Of a window of a minute. */
+const claimAt = (start: number) => ({
+  account: "rate:x:requests",
+  start,
+  since: start - 60_000,
+  resetsAt: start + 61_000,
+  keepMs: 1e6,
+  limit: 10,
+  isHard: true,
+  warnAt: [],
+  amount: 1,
+});
+
+describe("a window", () => {
+  // The attack: requests begin one after another, and their bodies arrive in the reverse order.
+  it("also counts calls that began later", async () => {
+    const stub = BUDGET_OBJECTS.get(BUDGET_OBJECTS.idFromName(crypto.randomUUID()));
+    await runInDurableObject(stub, async (object) => {
+      const budget = object as unknown as BudgetService;
+      let admitted = 0;
+      for (let n = 30; n > 0; n -= 1) {
+        const reservation = { id: `call-${n}`, leaseMs: 1e6, claims: [claimAt(1e12 + n * 1000)] };
+        if ((await budget.reserve(reservation)).refusedBy === null) admitted += 1;
+      }
+      expect(admitted).toBe(10);
     });
   });
 });

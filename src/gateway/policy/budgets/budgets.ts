@@ -58,6 +58,8 @@ export type CallContext = {
 export type Used = {
   readonly amounts: Amounts;
   readonly isEstimate: boolean;
+  /** The tokens are the provider's own figures, although the cost is an estimate. */
+  readonly hasTokens?: boolean;
   /** Only replaces an estimate. */
   readonly onlyReplaces?: boolean;
   /** The id under which it is charged, in place of the interception's: that of a response whose usage is known later. */
@@ -99,7 +101,14 @@ export async function hold(
 
   const reserved: string[] = [];
   const releaseAll = async (): Promise<void> => {
-    await Promise.all(reserved.map((object) => objects.release(object, context.id)));
+    await Promise.all(
+      groups.map(async ({ object, strict }) => {
+        if (!reserved.includes(object) || (await objects.release(object, context.id))) return;
+        const [first] = strict;
+        const nothing = { amounts: NOTHING, isEstimate: false };
+        if (first) context.undelivered(object, first, [settlementOf(context.id, strict, nothing)]);
+      }),
+    );
   };
   for (const { object, strict } of groups) {
     if (strict.length === 0) continue;
@@ -265,13 +274,14 @@ async function settleSoft(
 function settlementOf(
   id: string,
   accounts: readonly Account[],
-  { amounts, isEstimate, onlyReplaces }: Used,
+  { amounts, isEstimate, hasTokens = false, onlyReplaces }: Used,
   isReserved = false,
 ): Settlement {
   const charges = accounts.map(({ rule, claim }): Charge => {
     if (rule.measure === "concurrent") return { ...claim, amount: 0 };
     const amount = amounts[rule.measure] ?? claim.amount;
-    const isBounded = isEstimate && isReserved && rule.kind === "budget";
+    const isBounded =
+      isEstimate && isReserved && rule.kind === "budget" && !(hasTokens && rule.measure === "tokens");
     return { ...claim, amount: isBounded ? Math.min(amount, claim.amount) : amount };
   });
   return { id, isEstimate, charges, ...(onlyReplaces ? { onlyReplaces } : {}) };

@@ -39,7 +39,7 @@ export function worstCase(figures: RequestFigures, priced: Priced, quote: QuoteC
   return {
     ...ONE_CALL,
     tokens: tokens + sum(beside.map(({ input, output }) => input + output)),
-    dollars: add(largest(costs), add(total(besideCosts), figures.sessions * SESSION_MICROS)),
+    dollars: add(largest(costs), add(total(besideCosts), sessionsOf(figures))),
   };
 }
 
@@ -63,9 +63,12 @@ export function likelyCase(figures: RequestFigures, seen: Seen, priced: Priced, 
   return {
     ...ONE_CALL,
     tokens: input + output,
-    dollars: costOf(figures, { model, input, output }, priced, quote),
+    dollars: add(costOf(figures, { model, input, output }, priced, quote), sessionsOf(figures)),
   };
 }
+
+/** Micro-dollars of the tools that are charged by the session, or by the image. */
+export const sessionsOf = ({ sessions }: RequestFigures): number => sessions * SESSION_MICROS;
 
 /** Tokens of the input alone, as a rate limit of tokens admits calls. */
 export const likelyInput = (figures: RequestFigures): number =>
@@ -74,10 +77,11 @@ export const likelyInput = (figures: RequestFigures): number =>
 type Run = { readonly model: string | null; readonly input: number; readonly output: number };
 
 function mostOfModel(figures: RequestFigures, model: string | null): Run {
-  const { context, output } = limitsOf(model);
+  const { context, output, isKnown } = limitsOf(model);
   const text = Math.ceil(figures.textBytes / FEWEST_BYTES);
   const input = figures.hasHiddenInput ? context : Math.min(context, text + ofMedia(figures));
-  const each = Math.min(output, figures.outputLimit ?? output);
+  const limit = figures.outputLimit ?? output;
+  const each = isKnown ? Math.min(output, limit) : limit;
   return { model, input, output: Math.min(Number.MAX_SAFE_INTEGER - input, each * figures.choices) };
 }
 

@@ -4,6 +4,7 @@ import type { CalendarUnit, Measure, RulePeriod } from "./rule.ts";
 
 type Span = Pick<Period, "start" | "since" | "resetsAt">;
 
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** The slices of a window. A charge counts for the window, and for up to one slice longer. */
@@ -24,7 +25,7 @@ export function periodOf(period: RulePeriod, measure: Measure, at: number): Omit
       start,
       since: start - period.ms,
       resetsAt,
-      keepMs: period.ms > DAY_MS ? KEEP_MS : KEEP_WINDOW_MS,
+      keepMs: period.ms > MINUTE_MS ? KEEP_MS : KEEP_WINDOW_MS,
     };
   }
   return { ...calendarSpan(period.unit, period.timeZone, at), keepMs: KEEP_MS };
