@@ -60,10 +60,10 @@ export function measureMedia({ source, members }: JsonBody): Media {
 }
 
 /** `under`: the key of the value. */
-type Place = { readonly depth: number; readonly under: string };
+type PlaceInBody = { readonly depth: number; readonly under: string };
 
 /** @returns the offset after the value at `at`. */
-function visit(source: JsonSource, at: number, { depth, under }: Place, media: Counted): number {
+function visit(source: JsonSource, at: number, { depth, under }: PlaceInBody, media: Counted): number {
   const { bytes } = source;
   if (depth > MAX_DEPTH) return skipValue(source, at);
   if (bytes[at] === 0x5b)

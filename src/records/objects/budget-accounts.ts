@@ -291,7 +291,7 @@ export class BudgetAccounts {
   /** Whether this is the first refusal of the period, or of the window. */
   #markRefused(claim: Claim): boolean {
     this.#addPeriod(claim);
-    if (this.#told(claim).refused > 0) return false;
+    if (this.#reportedIn(claim).refused > 0) return false;
     this.#sql.exec(
       "UPDATE periods SET refused = 1 WHERE account = ? AND start = ?",
       claim.account,
@@ -301,7 +301,7 @@ export class BudgetAccounts {
   }
 
   /** The highest threshold that was reported, and whether a refusal was. */
-  #told(period: Period): { readonly warned: number; readonly refused: number } {
+  #reportedIn(period: Period): { readonly warned: number; readonly refused: number } {
     return this.#sql
       .exec<{ warned: number; refused: number }>(
         `SELECT COALESCE(MAX(warned), 0) AS warned, COALESCE(MAX(refused), 0) AS refused
@@ -322,7 +322,7 @@ export class BudgetAccounts {
       const reached = claim.warnAt.filter((percent) => spent > 0 && spent * 100 >= limit * percent);
       const highest = reached.at(-1);
       if (highest === undefined) return [];
-      const { warned } = this.#told(claim);
+      const { warned } = this.#reportedIn(claim);
       const fresh = reached.filter((percent) => percent > warned);
       if (fresh.length === 0) return [];
       this.#sql.exec(
