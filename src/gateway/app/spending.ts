@@ -5,15 +5,8 @@ import type { Settlement } from "../../events/budget-service.ts";
 import type { CostFacts, QuoteCall } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Account } from "../policy/budgets/accounts.ts";
-import {
-  charge,
-  hold,
-  type BudgetDeps,
-  type BudgetNotice,
-  type CallContext,
-  type HeldCall,
-  type Used,
-} from "../policy/budgets/budgets.ts";
+import { hold, type BudgetDeps, type HeldCall } from "../policy/budgets/budgets.ts";
+import { charge, type BudgetNotice, type CallContext, type Used } from "../policy/budgets/settle.ts";
 import {
   likelyCase,
   likelyInput,
