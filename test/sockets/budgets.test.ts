@@ -133,7 +133,7 @@ const repeatUntilDisconnect =
   };
 
 describe("a budget", () => {
-  it("lets one of fifty parallel calls through where there is money for one, over real connections", async () => {
+  it("L1 lets one of fifty parallel calls through where there is money for one, over real connections", async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     upstream.respondWith([respond.waitFor(released), ...respond.json(200, completion(10, 4))]);
     let refused = 0;
@@ -155,7 +155,7 @@ describe("a budget", () => {
     expect((await settled("cents")).spent).toBe(65);
   });
 
-  it("refuses in the dialect, with the budget's name, its use and its reset", async () => {
+  it("L7 refuses in the dialect, with the budget's name, its use and its reset", async () => {
     const error = await refusalOf(chat("gpt-4o", 1000));
     expect(error).toMatchObject({ status: 403, code: "budget_exceeded", type: "permission_error" });
     expect(error.message).toMatch(/Budget "cents": \$0\.00 of \$0\.000200 used.*resets at \d{4}-/);
@@ -167,7 +167,7 @@ describe("a budget", () => {
     expect(upstream.requests).toHaveLength(0);
   });
 
-  it("is not repeated by an SDK with status 429 either", async () => {
+  it("L7 is not repeated by an SDK with status 429 either", async () => {
     upstream.respondWith(respond.json(200, completion(1, 1)));
     await chat("gpt-4.1");
     await chat("gpt-4.1");
@@ -176,7 +176,7 @@ describe("a budget", () => {
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it("is charged for a client that disconnects in the middle of a stream, by what has arrived", async () => {
+  it("L2 is charged for a client that disconnects in the middle of a stream, by what has arrived", async () => {
     const event = respond.event({ choices: [{ index: 0, delta: { content: "hello " } }] });
     upstream.respondWith(respond.sseSteps([repeatUntilDisconnect(event)]));
     const stream = await openai().chat.completions.create({
@@ -192,7 +192,7 @@ describe("a budget", () => {
     expect(spent).toBeLessThan(200);
   });
 
-  it("costs nothing where the provider fails", async () => {
+  it("L2 costs nothing where the provider fails", async () => {
     upstream.respondWith(respond.json(400, { error: { message: "no", type: "invalid_request_error" } }));
     for (let n = 0; n < 4; n += 1) await refusalOf(chat());
     upstream.respondWith(respond.json(200, completion(10, 4)));

@@ -46,7 +46,7 @@ function citedIds(name: string): string[] {
   if (ofReality) return [ofReality[0]];
   const ids: string[] = [];
   for (let rest = name; ;) {
-    const match = /^([A-J])(\d{1,2})(?:(?: to |-)\1(\d{1,2}))?(?=$|[\s,:])(?:, | and |: ?| |$)(?:and )?/.exec(
+    const match = /^([A-JL])(\d{1,2})(?:(?: to |-)\1(\d{1,2}))?(?=$|[\s,:])(?:, | and |: ?| |$)(?:and )?/.exec(
       rest,
     );
     if (!match) return ids;

@@ -33,7 +33,7 @@ describe("a budget of dollars", () => {
     expect((await chat(gateway, chatBody(',"max_tokens":800'))).status).toBe(200);
   });
 
-  it("lets exactly one of a hundred parallel calls through where there is money for one", async () => {
+  it("L1 lets exactly one of a hundred parallel calls through where there is money for one", async () => {
     const othersRefused = Promise.withResolvers<void>();
     const provider: Provider = async () => {
       await othersRefused.promise;
@@ -55,7 +55,7 @@ describe("a budget of dollars", () => {
     expect(gateway.sent).toHaveLength(1);
   });
 
-  it("charges a person's own calls, and calls on the person's behalf in any case of the id, to one account", async () => {
+  it("L3 charges a person's own calls, and calls on the person's behalf in any case of the id, to one account", async () => {
     const gateway = await openWithBudgets({ budgets: { people: { requests: 3, period: "day" } } });
     const upper = { ...asserted, "x-coder-owner-id": ALICE_ID.toUpperCase() };
     for (const headers of [alice, asserted, upper])
@@ -74,7 +74,7 @@ describe("a budget of dollars", () => {
   });
 
   // The attack: a service invents a new owner for each call, each with a fresh budget.
-  it("of the actor holds, whomever the actor names", async () => {
+  it("L4 of the actor holds, whomever the actor names", async () => {
     const gateway = await openWithBudgets({
       budgets: { people: { requests: 1 }, services: { per: "actor", requests: 2 } },
     });
@@ -146,7 +146,7 @@ const unreachable: Provider = () => {
 };
 
 describe("the end of a call", () => {
-  it("costs nothing where the provider responds with an error, or cannot be reached", async () => {
+  it("L2 costs nothing where the provider responds with an error, or cannot be reached", async () => {
     for (const provider of [failing, unreachable]) {
       let isWell = false;
       const gateway = await openWithBudgets({
@@ -159,7 +159,7 @@ describe("the end of a call", () => {
     }
   });
 
-  it("costs the documented estimate where the client disconnects, at most what was reserved", async () => {
+  it("L2 costs the documented estimate where the client disconnects, at most what was reserved", async () => {
     const budgets = { people: { dollars: 1 } };
     const body = upstreamBody();
     let isStream = true;
@@ -272,7 +272,7 @@ describe("a budget object that does not respond", () => {
   it.each([
     ["closed", 503, "budget_unavailable"],
     ["open", 200, null],
-  ] as const)("refuses calls or not, by on_unavailable = %s", async (on_unavailable, status, code) => {
+  ] as const)("L6 refuses calls or not, by on_unavailable = %s", async (on_unavailable, status, code) => {
     const gateway = await openWithBudgets({
       budgets: { people: { requests: 9, on_unavailable } },
       objects: down,
@@ -281,7 +281,7 @@ describe("a budget object that does not respond", () => {
     expect(gateway.operatorErrors.map(({ event }) => event)).toContain("budget_failed");
   });
 
-  it("leaves the charge as an event, which the records Worker delivers", async () => {
+  it("L6 leaves the charge as an event, which the records Worker delivers", async () => {
     const gateway = await openWithBudgets({
       budgets: { people: { requests: 9, on_unavailable: "open" } },
       objects: down,
@@ -312,7 +312,7 @@ describe("a budget object that does not respond", () => {
 });
 
 describe("the refusal of a budget", () => {
-  it("is a 403 that no SDK repeats, and names the budget, its use and its reset", async () => {
+  it("L7 is a 403 that no SDK repeats, and names the budget, its use and its reset", async () => {
     const gateway = await openWithBudgets({ budgets: { people: { requests: 0 } } });
     const { status, headers, message } = await chat(gateway);
     expect(status).toBe(403);
@@ -324,7 +324,7 @@ describe("the refusal of a budget", () => {
     expect(message).toMatch(/It resets at 2026-12-01T00:00:00\.000Z\.$/);
   });
 
-  it("is a 429 with the time of the reset by setting", async () => {
+  it("L7 is a 429 with the time of the reset by setting", async () => {
     const gateway = await openWithBudgets({ budgets: { people: { requests: 0, status: 429 } } });
     const { status, headers } = await chat(gateway);
     expect(status).toBe(429);
@@ -348,7 +348,7 @@ describe("the filters of a rule", () => {
 });
 
 describe("a rate limit", () => {
-  it("of requests refuses with 429 and the headers of the dialect", async () => {
+  it("L7 of requests refuses with 429 and the headers of the dialect", async () => {
     const gateway = await openWithBudgets({ limits: { burst: { requests: 2 } } });
     await chat(gateway);
     await chat(gateway);
@@ -444,7 +444,7 @@ describe("a deployment without budgets", () => {
 });
 
 describe("a budget object", () => {
-  it("charges a call whose lease has ended, and replaces that by what it has cost", async () => {
+  it("L8 charges a call whose lease has ended, and replaces that by what it has cost", async () => {
     const stub = BUDGET_OBJECTS.get(BUDGET_OBJECTS.idFromName(crypto.randomUUID()));
     const claim = {
       account: "budget:x",
@@ -481,6 +481,18 @@ const claimAt = (start: number) => ({
   isHard: true,
   warnAt: [],
   amount: 1,
+});
+
+describe("a limit of concurrent calls", () => {
+  it("L8 takes a call that was lost for ended", async () => {
+    const stub = BUDGET_OBJECTS.get(BUDGET_OBJECTS.idFromName(crypto.randomUUID()));
+    const claim = { ...claimAt(0), account: "rate:x:concurrent", since: 0, limit: 1 };
+    await runInDurableObject(stub, async (object) => {
+      const budget = object as unknown as BudgetService;
+      await budget.reserve({ id: "lost", leaseMs: 0, claims: [claim] });
+      expect((await budget.reserve({ id: "next", leaseMs: 1e6, claims: [claim] })).refusedBy).toBeNull();
+    });
+  });
 });
 
 describe("a window", () => {
