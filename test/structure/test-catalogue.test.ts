@@ -46,9 +46,8 @@ function citedIds(name: string): string[] {
   if (ofReality) return [ofReality[0]];
   const ids: string[] = [];
   for (let rest = name; ;) {
-    const match = /^([A-JL])(\d{1,2})(?:(?: to |-)\1(\d{1,2}))?(?=$|[\s,:])(?:, | and |: ?| |$)(?:and )?/.exec(
-      rest,
-    );
+    const match =
+      /^([A-JL])(\d{1,2})(?:(?: to |-)\1(\d{1,2}))?(?=$|[\s,:])(?:, | and |: ?| |$)(?:and )?/.exec(rest);
     if (!match) return ids;
     const [whole, letter, first, last = first] = match;
     for (let at = Number(first); at <= Number(last); at += 1) ids.push(`${letter}${at}`);
