@@ -228,10 +228,13 @@ describe("npm run deploy with the pinned wrangler", () => {
   });
 });
 
+/** With the class that the gateway binds. */
+const deployedRecords = () => deployedWorker([], { newClasses: ["BudgetObject"] });
+
 /** The records Worker is deployed, and the gateway is next. */
 const gatewayNext = (): FakeAccount => ({
   ...emptyAccount(),
-  workers: new Map([[RECORDS, deployedWorker()]]),
+  workers: new Map([[RECORDS, deployedRecords()]]),
   queues: new Map([["ai-events", []]]),
 });
 
@@ -257,11 +260,18 @@ const DEPLOY_RECORDS = "deploy -c wrangler.generated.records.jsonc";
 describe("another order is refused, and the advice names the cause", () => {
   it.each<readonly [string, FakeAccount, string, RegExp, string]>([
     [
-      "10007 for the gateway before the records Worker",
+      "10061 for the gateway before the records Worker, whose budget objects it binds",
       { ...emptyAccount(), queues: new Map([["ai-events", []]]) },
       DEPLOY_GATEWAY,
-      /code: 10007/,
-      "deploy the records Worker before the gateway",
+      /code: 10061/,
+      "deploy that Worker first",
+    ],
+    [
+      "10061 for the gateway with a records Worker from before the budget objects",
+      { ...gatewayNext(), workers: new Map([[RECORDS, deployedWorker()]]) },
+      DEPLOY_GATEWAY,
+      /code: 10061/,
+      "deploy that Worker first",
     ],
     [
       "11004 for the records Worker while the old consumer is attached",
@@ -272,7 +282,13 @@ describe("another order is refused, and the advice names the cause", () => {
     ],
     [
       "11001 for the gateway while it is the queue's consumer",
-      { ...oldDeployment(), workers: new Map([GATEWAY, RECORDS].map((name) => [name, deployedWorker()])) },
+      {
+        ...oldDeployment(),
+        workers: new Map([
+          [GATEWAY, deployedWorker()],
+          [RECORDS, deployedRecords()],
+        ]),
+      },
       DEPLOY_GATEWAY,
       /code: 11001/,
       "A queue still delivers to this Worker",
