@@ -1,8 +1,10 @@
 /** The records Worker with a database that takes its time; `GET /` returns the ids of the stored interceptions. */
-import RecordsWorker from "../../../src/records/index.ts";
+import RecordsWorker, { BudgetObject } from "../../../src/records/index.ts";
 
 /** Longer than the caller's context lives. */
 const DELAY_MS = 500;
+
+export { BudgetObject };
 
 export default class extends RecordsWorker {
   constructor(context: ExecutionContext, env: Readonly<Record<string, unknown>>) {
