@@ -60,7 +60,7 @@ type Citation = { readonly id: string; readonly path: string; readonly line: num
 /** The ids at the start of any string: names of tests, and the labels that tables of cases put into them. */
 function citationsIn(path: string, text: string): Citation[] {
   return text.split("\n").flatMap((content, at) => {
-    const starts = [...content.matchAll(/["'`](?=[A-J]\d|Case [A-M]\d|Finding [HLMNS]\d)([^"'`]*)/g)];
+    const starts = [...content.matchAll(/["'`](?=[A-JL]\d|Case [A-M]\d|Finding [HLMNS]\d)([^"'`]*)/g)];
     const ids = starts.flatMap(([, start = ""]) => citedIds(start));
     return ids.map((id) => ({ id, path, line: at + 1 }));
   });
