@@ -9,8 +9,8 @@
  */
 
 /**
- * The part of an account's time that a call belongs to: the calendar period, or the slice of a rolling window. The account's
- * sum is that of all parts from `since` to `start`.
+ * The part of an account's time that a call belongs to: the calendar period, or the slice of a rolling window. The account's sum is
+ * that of the period, or of all slices from `since` on. `start` is 0 for concurrent calls alone.
  */
 export type Period = {
   readonly account: string;
@@ -32,6 +32,7 @@ export type Allowance = {
   readonly warnAt: readonly number[];
 };
 
+/** An amount of an account: what a reservation holds of it, or what a settlement charges to it. */
 export type Claim = Period & Allowance & { readonly amount: number };
 
 export type Reservation = {
@@ -43,16 +44,13 @@ export type Reservation = {
   readonly claims: readonly Claim[];
 };
 
-/** A charge as it is booked. */
-export type Charge = Period & Allowance & { readonly amount: number };
-
 export type Settlement = {
   readonly id: string;
   /** An estimate is replaced by a later figure, and never replaces one. */
   readonly isEstimate: boolean;
   /** Only replaces an estimate of this id: without one, the usage was charged with its call. */
   readonly onlyReplaces?: boolean;
-  readonly charges: readonly Charge[];
+  readonly charges: readonly Claim[];
 };
 
 export type AccountState = {

@@ -2,7 +2,7 @@
  * The states that the accounts of a budget object must have, computed without sums: from the list of all that ever happened. Slow, and simple
  * enough to be read in a minute.
  */
-import type { Charge, Claim, Reservation, Settlement } from "../../src/events/budget-service.ts";
+import type { Claim, Reservation, Settlement } from "../../src/events/budget-service.ts";
 
 type Call = {
   readonly id: string;
@@ -80,7 +80,7 @@ export class Oracle {
 
   #settleOne(
     id: string,
-    { account, start, amount }: Charge,
+    { account, start, amount }: Claim,
     { isEstimate, onlyReplaces }: { readonly isEstimate: boolean; readonly onlyReplaces: boolean },
   ): void {
     const call = this.calls.find((one) => one.id === id && one.account === account);

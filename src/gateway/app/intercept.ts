@@ -5,17 +5,14 @@
  *
  * Each step takes plain values and returns plain values or a refusal.
  */
-import { overrideRejectedEvent, toCaller, type Caller } from "../../events/compose.ts";
+import { overrideRejectedEvent, type Caller } from "../../events/compose.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { headerSessionId } from "../client/client.ts";
-import { CODER_AGENTS } from "../client/clients.ts";
-import { areIdsEvidence } from "../initiator/decision.ts";
 import { rejectedValue } from "../initiator/decide-delegated.ts";
-import { readCoderIds } from "../initiator/owner-claim.ts";
 import { formBoundary } from "../provider/form/boundary.ts";
 import { checkObjects, checkUses } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
+import { callerOf } from "./caller.ts";
 import { callUpstream, checkPolicies, type Forwardable } from "./call-upstream.ts";
 import { completeCall } from "./complete-call.ts";
 import { preflightResponse } from "./cors.ts";
@@ -57,19 +54,8 @@ export async function serve(exchange: Exchange): Promise<Response> {
   const body = createRequestBody(request, headers, reading, () => checkUnreadBody(head, maxBytes));
   const decided = await decide({ head, target, route, body }, deps, findings);
   if (decided instanceof Refusal) return stop(decided);
-  const { client, actor, credential, claim, decision } = decided;
-  const isEvidence = areIdsEvidence(claim, deps.config.assertion, decision);
-  const isSigned = decision.trace.signature === "valid";
-  // The session of Coder Agents is its chat.
-  const isClaimedChat = client.name === CODER_AGENTS && !isEvidence;
-  const caller = toCaller({
-    id,
-    actor,
-    initiator: decision.initiator,
-    client,
-    sessionId: isClaimedChat ? null : headerSessionId(client, headers),
-    coder: readCoderIds(claim.sent, decided.delegation, { isEvidence, isSigned }),
-  });
+  const { actor, credential, decision } = decided;
+  const caller = callerOf(id, headers, decided, deps.config.assertion);
   exchange.caller = caller;
   await recordRejectedOwner(exchange, caller, route, decided);
   if (decided.refusal) return stop(decided.refusal);

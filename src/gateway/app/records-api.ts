@@ -3,9 +3,11 @@ import { OWN_ROUTES, OWN_SPEND_ROUTE, type OwnRoute } from "../../shared/api-rou
 import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { API_DIALECT } from "./api-dialect.ts";
-import { serveBudgetChange, serveBudgets, serveOwnSpend } from "./budgets-api.ts";
+import { serveBudgetChange } from "./budget-change.ts";
+import { serveBudgets } from "./budgets-api.ts";
 import { findDestination } from "./destination.ts";
 import { refuse, type Exchange } from "./exchange.ts";
+import { serveOwnSpend } from "./own-spend.ts";
 import { explain } from "./explain/explain.ts";
 
 export async function serveApi(exchange: Exchange): Promise<Response> {

@@ -5,8 +5,9 @@ import type { Settlement } from "../../events/budget-service.ts";
 import type { CostFacts, QuoteCall } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Account } from "../policy/budgets/accounts.ts";
-import { hold, type BudgetDeps, type HeldCall } from "../policy/budgets/budgets.ts";
-import { charge, type BudgetNotice, type CallContext, type Used } from "../policy/budgets/settle.ts";
+import { hold, type HeldCall } from "../policy/budgets/budgets.ts";
+import type { BudgetDeps, BudgetNotice, CallContext, Used } from "../policy/budgets/call.ts";
+import { charge } from "../policy/budgets/settle.ts";
 import {
   likelyCase,
   likelyInput,
@@ -17,7 +18,7 @@ import {
   type Amounts,
 } from "../policy/budgets/estimate.ts";
 import { checkPlatformLimits, type PlatformLimiter } from "../policy/budgets/platform-limits.ts";
-import type { LimitedCall } from "../policy/budgets/subject.ts";
+import { toLimitedCall, type LimitedCall } from "../policy/budgets/subject.ts";
 import type { RequestFigures } from "../provider/request-figures.ts";
 import { sumOf } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
@@ -108,21 +109,22 @@ export function chargeRetrieved(
   exchange.waitUntil(charge(request, used, context, budgets));
 }
 
-function limitedCall(
-  { findings, caller }: Exchange,
+const limitedCall = (
+  { findings: { actor }, caller }: Exchange,
   forwardable: Forwardable,
-  models: readonly (string | null)[],
-): LimitedCall {
-  return {
-    caller: caller ?? forwardable.caller,
-    claims: findings.actor?.verified ? (findings.actor.claims ?? {}) : {},
-    provider: forwardable.route.provider.name,
-    isOwnKey: forwardable.credential.kind === "byok",
+  models: LimitedCall["models"],
+): LimitedCall =>
+  toLimitedCall(
+    {
+      caller: caller ?? forwardable.caller,
+      actor,
+      provider: forwardable.route.provider.name,
+      credential: forwardable.credential,
+    },
     models,
-  };
-}
+  );
 
-function modelsOf(claimed: Claimed): readonly (string | null)[] {
+function modelsOf(claimed: Claimed): LimitedCall["models"] {
   if (claimed.kind === "figures") return [...claimed.figures.models, ...claimed.figures.toolModels];
   return [claimed.kind === "unknown" ? claimed.model : null];
 }
@@ -164,17 +166,17 @@ function usedBy(
   const priced = { provider, at: exchange.startedAt };
   const quote = exchange.deps.budgets?.quote ?? (() => null);
   const seen = { input, output, responseBytes: observation?.end.bytes ?? 0 };
-  const likely = likelyCase(figures, seen, priced, quote);
+  const likely = (): Amounts => likelyCase(figures, seen, priced, quote);
   if (observation?.usageState === "final") {
     const tokens = (input ?? 0) + (output ?? 0);
     // A tool ran whose cost the response does not state.
     const beside = cost?.source === "partial" ? sessionsOf(figures) : 0;
     // A tier that the response names can have no price.
-    const dollars = known === null ? (likely.dollars ?? 0) : known + beside;
+    const dollars = known === null ? (likely().dollars ?? 0) : known + beside;
     return { amounts: { ...ONE_CALL, tokens, dollars }, isEstimate: known === null, hasTokens: true };
   }
   // A response that is not streamed, or is made in the background, goes on to its end, whether it arrives or not.
-  const { tokens, dollars } = isStream && !figures.isBackground ? likely : most;
+  const { tokens, dollars } = isStream && !figures.isBackground ? likely() : most;
   const amounts = { ...ONE_CALL, tokens, dollars: Math.max(dollars ?? 0, known ?? 0) };
   // Its usage is known when it is read, and then replaces the estimate.
   const isLater = outcome === "queued" || figures.isBackground;

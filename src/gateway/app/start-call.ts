@@ -10,7 +10,7 @@ import { readModelCall, type ModelCall } from "../provider/model-call.ts";
 import type { JsonBody } from "../provider/json-body.ts";
 import { JsonSource } from "../provider/json-source.ts";
 import type { Api, ObjectAction, Provider } from "../provider/provider.ts";
-import { alternativeModels, readFigures, type RequestFigures } from "../provider/request-figures.ts";
+import { otherModelsOf, readFigures, type RequestFigures } from "../provider/request-figures.ts";
 import { asText } from "../provider/usage.ts";
 import type { Forwardable, Outgoing } from "./call-upstream.ts";
 import type { RequestDecision } from "./decide.ts";
@@ -103,7 +103,7 @@ function prepare(
   const { rejectedOptIns: rejected, now, redact, config } = deps;
   const figures = deps.budgets === null ? null : readFigures(call, api);
   if (figures instanceof Refusal) return figures;
-  const otherModels = route.provider.models === null ? [] : alternativeModels(call.body);
+  const otherModels = route.provider.models === null ? [] : otherModelsOf(call.body, figures);
   if (otherModels instanceof Refusal) return otherModels;
   const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };

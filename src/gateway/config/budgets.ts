@@ -42,13 +42,13 @@ function readTable(value: unknown, key: string, report: ReportIssue, read: Table
 }
 
 /** `value`: of `BUDGETS`. */
-export const readBudgets = (value: unknown, report: ReportIssue): readonly Rule[] =>
-  readTable(value, "BUDGETS", report, (name, fields) => [readBudget(name, fields)]);
+export const readBudgets = (value: unknown, providers: ProviderNames, report: ReportIssue): readonly Rule[] =>
+  readTable(value, "BUDGETS", report, (name, fields) => [readBudget(name, fields, providers)]);
 
 const DEFAULT_WARNINGS = [80];
 const MAX_DOLLARS = 1_000_000_000;
 
-function readBudget(name: string, fields: Fields): Rule {
+function readBudget(name: string, fields: Fields, providers: ProviderNames): Rule {
   const per = fields.oneOf("per", SUBJECTS, "initiator");
   const { measure, limit } = readAmount(fields);
   const isHard = fields.flag("hard", true);
@@ -58,7 +58,7 @@ function readBudget(name: string, fields: Fields): Rule {
     kind: "budget",
     name,
     per,
-    filter: readFilter(fields),
+    filter: readFilter(fields, providers),
     measure,
     limit,
     period: readPeriod(fields),
@@ -97,7 +97,8 @@ function readAmount(fields: Fields): { readonly measure: Measure; readonly limit
       : [{ measure, limit: measure === "dollars" ? Math.round(limit * 1e6) : limit }];
   });
   const [amount, second] = amounts;
-  if (!amount) fields.reject("dollars", "is required, or `tokens`, or `requests`");
+  const isAbsent = AMOUNTS.every((name) => !Object.hasOwn(fields.table, name));
+  if (isAbsent) fields.reject("dollars", "is required, or `tokens`, or `requests`");
   if (second) fields.reject(second.measure, "does not apply beside another amount: write a rule for each");
   return amount ?? { measure: "requests", limit: 0 };
 }
@@ -144,13 +145,20 @@ function readWarnings(fields: Fields): readonly number[] {
   return [...new Set(values as readonly number[])].toSorted((one, other) => one - other);
 }
 
-function readFilter(fields: Fields): RuleFilter {
+/** The names of `PROVIDERS`. */
+type ProviderNames = { readonly has: (name: string) => boolean };
+
+/** A misspelt provider would silently leave its calls without a limit. */
+function readFilter(fields: Fields, known: ProviderNames): RuleFilter {
   const claim = fields.text("claim");
   const [name, value] = splitAt(claim ?? "", "=");
   if (claim !== null && (name === "" || value === "")) fields.reject("claim", 'must be "name=value"');
   const models = fields.texts("models");
+  const providers = fields.texts("providers");
+  if (providers?.some((provider) => !known.has(provider)))
+    fields.reject("providers", "must be names of PROVIDERS");
   return {
-    providers: fields.texts("providers"),
+    providers,
     models: models && models.map((model) => model.toLowerCase()),
     clients: fields.texts("clients"),
     claim: claim === null ? null : [name, value],
@@ -162,8 +170,11 @@ function splitAt(text: string, separator: string): readonly [string, string] {
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+const readMinAttribution = (fields: Fields): Attribution =>
+  fields.oneOf("min_attribution", WORDS, "asserted");
+
 const readEvidence = (fields: Fields): Pick<Rule, "minAttribution" | "below"> => ({
-  minAttribution: fields.oneOf("min_attribution", WORDS, "asserted"),
+  minAttribution: readMinAttribution(fields),
   below: fields.oneOf("below", ["actor", "refuse"], "actor"),
 });
 
@@ -174,30 +185,40 @@ const RATE_SUBJECTS: readonly SubjectKind[] = ["initiator", "actor", "key", "all
 export type RateLimits = { readonly rules: readonly Rule[]; readonly platform: readonly PlatformLimit[] };
 
 /** `value`: of `RATE_LIMITS`. */
-export function readRateLimits(value: unknown, report: ReportIssue): RateLimits {
+export function readRateLimits(value: unknown, providers: ProviderNames, report: ReportIssue): RateLimits {
   const platform: PlatformLimit[] = [];
   const rules = readTable(value, "RATE_LIMITS", report, (name, fields) => {
     const per = fields.oneOf("per", RATE_SUBJECTS, "initiator");
     const binding = fields.text("binding");
     if (binding !== null) {
-      const { minAttribution } = readEvidence(fields);
-      platform.push({ name, per, filter: readFilter(fields), minAttribution, binding });
+      platform.push({
+        name,
+        per,
+        filter: readFilter(fields, providers),
+        minAttribution: readMinAttribution(fields),
+        binding,
+      });
       for (const key of RATES)
         if (Object.hasOwn(fields.table, key))
           fields.reject(key, "does not apply beside binding, whose limit stands in wrangler.toml");
       return [];
     }
-    return readRates(name, per, fields);
+    return readRates(name, per, fields, providers);
   });
   return { rules, platform };
 }
 
-function readRates(name: string, per: Rule["per"], fields: Fields): readonly Rule[] {
+function readRates(
+  name: string,
+  per: Rule["per"],
+  fields: Fields,
+  providers: ProviderNames,
+): readonly Rule[] {
   const shared = {
     kind: "rate_limit" as const,
     name,
     per,
-    filter: readFilter(fields),
+    filter: readFilter(fields, providers),
     period: { kind: "window" as const, ms: MINUTE_MS },
     warnAt: [],
     isHard: true,

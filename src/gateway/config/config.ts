@@ -151,7 +151,7 @@ export function inspectConfig(
   const config: Checked = {
     providers,
     prices: readPrices(environment.has("PRICES") ? environment.value("PRICES") : null, providers, report),
-    budgets: readBudgetOptions(environment),
+    budgets: readBudgetOptions(environment, providers),
     sources,
     assertion: assertion.rules,
     verifiers: assertion.verifiers,
@@ -324,10 +324,13 @@ function readWorkerVersion({ value, report }: Environment): string | null {
 }
 
 /** The rules of `BUDGETS` and `RATE_LIMITS`, and what they need. */
-function readBudgetOptions({ has, value, secret, binding, report }: Environment): BudgetOptions {
-  const budgets = has("BUDGETS") ? readBudgets(value("BUDGETS"), report) : [];
+function readBudgetOptions(
+  { has, value, secret, binding, report }: Environment,
+  providers: Checked["providers"],
+): BudgetOptions {
+  const budgets = has("BUDGETS") ? readBudgets(value("BUDGETS"), providers, report) : [];
   const rates = has("RATE_LIMITS")
-    ? readRateLimits(value("RATE_LIMITS"), report)
+    ? readRateLimits(value("RATE_LIMITS"), providers, report)
     : { rules: [], platform: [] };
   const namespace = binding<BudgetNamespace>("BUDGET_OBJECTS", "idFromName", "a Durable Object namespace");
   const rules = [...budgets, ...rates.rules];

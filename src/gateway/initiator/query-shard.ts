@@ -1,6 +1,6 @@
 /** One query to a shard: a Durable Object that is addressed by a name. */
 import { abortAfter } from "../../shared/deadline.ts";
-import { isRetryable } from "../../shared/http/retryable.ts";
+import { isRetryable } from "../../shared/retryable.ts";
 import { errorName } from "../../shared/operator-log.ts";
 
 /** For both tries together. */

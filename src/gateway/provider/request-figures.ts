@@ -68,8 +68,8 @@ export function readFigures(
   { body, fields, model }: Pick<ModelCall, "body" | "fields" | "model">,
   { outputLimits = [] }: Pick<Api, "outputLimits">,
 ): RequestFigures | Refusal {
-  const redirect = REDIRECTS.find((name) => isSet(body, name));
-  if (redirect !== undefined) return new Refusal("field_forbidden", { param: redirect });
+  const refusal = rejectRedirects(body);
+  if (refusal) return refusal;
   const counts = readCounts(body, [...outputLimits, "n", "best_of"]);
   if (counts instanceof Refusal) return counts;
   const alternatives = readAlternatives(body);
@@ -105,14 +105,23 @@ export function readFigures(
   };
 }
 
-/** The models that may replace the named one; for a list of allowed models. */
-export function alternativeModels(body: JsonBody): readonly (string | null)[] | Refusal {
-  const redirect = REDIRECTS.find((name) => isSet(body, name));
-  if (redirect !== undefined) return new Refusal("field_forbidden", { param: redirect });
+/** The models that may run in place of the named one, or beside it: for a list of allowed models. `figures`: where they were read. */
+export function otherModelsOf(
+  body: JsonBody,
+  figures: RequestFigures | null,
+): readonly (string | null)[] | Refusal {
+  if (figures !== null) return [...figures.models.slice(1), ...figures.toolModels];
+  const refusal = rejectRedirects(body);
+  if (refusal) return refusal;
   const alternatives = readAlternatives(body);
   if (alternatives instanceof Refusal) return alternatives;
   const tools = readTools(body);
   return tools instanceof Refusal ? tools : [...alternatives, ...tools.models];
+}
+
+function rejectRedirects(body: JsonBody): Refusal | null {
+  const redirect = REDIRECTS.find((name) => isSet(body, name));
+  return redirect === undefined ? null : new Refusal("field_forbidden", { param: redirect });
 }
 
 const NULL = 0x6e;
@@ -170,7 +179,6 @@ type Tools = {
 
 /** Calls of one hosted tool where the request names no limit: more than a response usually makes. */
 const HOSTED_CALLS = 10;
-const MAX_HOSTED_CALLS = 1000;
 /** Tools of the client: the model only requests a call. */
 const CLIENT_TOOLS = new Set(["function", "custom", "local_shell", "apply_patch", "namespace"]);
 /** Anthropic's tools that the client runs: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview */
@@ -192,10 +200,9 @@ function readTools(body: JsonBody): Tools | Refusal {
     if (type === "" || CLIENT_TOOLS.has(type) || ANTHROPIC_CLIENT_TOOL.test(type)) continue;
     isHosted = true;
     const most = tool["max_uses"];
-    const calls = Number.isInteger(most) && (most as number) >= 0 ? (most as number) : HOSTED_CALLS;
-    const bounded = Math.min(calls, MAX_HOSTED_CALLS);
-    if (type.startsWith("web_search")) webSearches += bounded;
-    else if (type.startsWith("file_search")) fileSearches += bounded;
+    const calls = Number.isSafeInteger(most) && (most as number) >= 0 ? (most as number) : HOSTED_CALLS;
+    if (type.startsWith("web_search")) webSearches += calls;
+    else if (type.startsWith("file_search")) fileSearches += calls;
     else if (SESSION_TOOL.test(type)) sessions += 1;
   }
   return { models, hosted: { webSearches, fileSearches }, sessions, isHosted };

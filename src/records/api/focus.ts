@@ -7,7 +7,7 @@
 import type { Cell, Table } from "./kit/csv.ts";
 import type { GroupBy } from "./groups.ts";
 import { dollars } from "./kit/money.ts";
-import type { SpendResult } from "./routes/spend.ts";
+import type { SpendResult } from "./spend-result.ts";
 import { TOKEN_COLUMNS } from "./tokens.ts";
 
 const DAY_MS = 86_400_000;

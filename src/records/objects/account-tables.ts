@@ -1,7 +1,7 @@
 /**
  * The tables of a budget object, in its own SQLite database. A call that has not ended has a row in `open` for each account,
  * and then one in `settled`, by which a second settlement is recognized. The sums of both are kept in `periods`, so that a
- * decision reads a row for each account.
+ * decision reads a row for each account, or for each slice of its window.
  */
 const TABLES = [
   `CREATE TABLE IF NOT EXISTS periods (

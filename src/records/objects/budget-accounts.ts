@@ -6,7 +6,6 @@ import type {
   AccountChange,
   AccountState,
   Allowance,
-  Charge,
   Claim,
   News,
   Period,
@@ -162,7 +161,7 @@ export class BudgetAccounts {
       .one().next;
   }
 
-  #settleOne({ id, isEstimate, onlyReplaces = false }: Omit<Settlement, "charges">, charge: Charge): void {
+  #settleOne({ id, isEstimate, onlyReplaces = false }: Omit<Settlement, "charges">, charge: Claim): void {
     const open = this.#open(id).find(({ account }) => account === charge.account);
     if (open) {
       this.#close(id, open, { amount: charge.amount, isEstimate });

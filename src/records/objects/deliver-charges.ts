@@ -2,7 +2,7 @@
  * Delivers the charges that a budget object did not take from the gateway (`budget_charge` events). They can be delivered any
  * number of times: an object books a call once.
  */
-import type { BudgetService, Charge, Settlement } from "../../events/budget-service.ts";
+import type { BudgetService, Claim, Settlement } from "../../events/budget-service.ts";
 import type { InterceptorEvent } from "../../events/event.ts";
 import { asObject } from "../../shared/json.ts";
 
@@ -39,7 +39,7 @@ function isSettlement(value: unknown): value is Settlement {
 
 const NUMBERS = ["start", "since", "resetsAt", "keepMs", "limit", "amount"] as const;
 
-function isCharge(value: unknown): value is Charge {
+function isCharge(value: unknown): value is Claim {
   const charge = asObject(value) ?? {};
   const { account, isHard, warnAt } = charge;
   return (

@@ -69,6 +69,13 @@ describe("explain", () => {
     ]);
   });
 
+  it("knows the workspace, as of a real request", async () => {
+    const gateway = await open({ workspaces: { per: "workspace", requests: 5 } });
+    const workspace = "3f2a6c1e-8d47-4b5a-9c10-2e6f7a8b9c0d";
+    const { budgets } = await explain(gateway, { ...asserted, "x-coder-workspace-id": workspace });
+    expect(budgets).toMatchObject([{ subject_kind: "workspace", subject_id: workspace }]);
+  });
+
   it("charges the actor where the owner is only claimed", async () => {
     const gateway = await open({ people: { requests: 1, own_keys: true } });
     const { budgets } = await explain(gateway, claimed, {}, "/own/v1/chat/completions");

@@ -1,12 +1,13 @@
 /** The budgets and rate limits that a described request would be charged to, as they are now. Nothing is reserved. */
-import { toCaller } from "../../../events/compose.ts";
 import type { ExplainedBudget } from "../../../events/explanation.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { accountsOf, type Account } from "../../policy/budgets/accounts.ts";
 import { likelyInput, UNLIMITED, worstCase } from "../../policy/budgets/estimate.ts";
 import { refusalFor } from "../../policy/budgets/refusals.ts";
+import { toLimitedCall } from "../../policy/budgets/subject.ts";
 import { NO_FIGURES } from "../../provider/request-figures.ts";
 import type { Route } from "../../provider/route.ts";
+import { callerOf } from "../caller.ts";
 import type { RequestDecision } from "../decide.ts";
 import type { Deps } from "../deps.ts";
 import type { ExplainInput } from "./input.ts";
@@ -20,41 +21,22 @@ export type ExplainedBudgets = {
 
 /** `input.usage`: null where the description does not say what the request may use. */
 export async function explainBudgets(
-  { actor, client, credential, decision }: RequestDecision,
+  decided: RequestDecision,
   { provider }: Route,
-  { usage }: ExplainInput,
-  { budgets: limits, now }: Deps,
+  { usage, headers }: ExplainInput,
+  { budgets: limits, config, now }: Deps,
 ): Promise<ExplainedBudgets> {
   if (limits === null) return { budgets: null, refusal: null };
   const at = now();
-  const caller = toCaller({
-    id: "",
-    actor,
-    initiator: decision.initiator,
-    client,
-    sessionId: null,
-    coder: {
-      chat_id: null,
-      subchat_id: null,
-      workspace_id: null,
-      delegated_key_id: null,
-      delegated_source: null,
-      claimed_ids: null,
-    },
-  });
   const figures = usage && {
     ...NO_FIGURES,
     models: [usage.model],
     textBytes: usage.bytes,
     outputLimit: usage.outputLimit,
   };
-  const call = {
-    caller,
-    claims: actor.verified ? (actor.claims ?? {}) : {},
-    provider: provider.name,
-    isOwnKey: credential.kind === "byok",
-    models: [usage?.model ?? null],
-  };
+  const caller = callerOf("", headers, decided, config.assertion);
+  const { actor, credential } = decided;
+  const call = toLimitedCall({ caller, actor, provider: provider.name, credential }, [usage?.model ?? null]);
   const most = figures
     ? worstCase(figures, { provider: provider.name, at }, limits.quote)
     : { ...UNLIMITED, dollars: 0, tokens: 0 };

@@ -3,11 +3,10 @@
  * quotes nothing.
  */
 import { EXPLAIN_METHOD, EXPLAIN_SHA256, MAX_EXPLAIN_HEADERS } from "../../../events/explanation.ts";
-import { asObject, parseJson, type JsonObject } from "../../../shared/json.ts";
+import { asObject, type JsonObject } from "../../../shared/json.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import type { Exchange } from "../exchange.ts";
-import { readBody } from "../read-body.ts";
-import { rejectEncodedBody } from "../request-body.ts";
+import { readJson } from "../read-json.ts";
 
 export type ExplainInput = {
   readonly method: string;
@@ -28,26 +27,10 @@ export type ExplainInput = {
 /** Twice the size that any request's headers may have. */
 const MAX_BYTES = 256 * 1024;
 
-/** Refuses `body_encoded`, `body_invalid`, `field_invalid`, and what `readBody` refuses. */
-export async function readExplainInput({
-  request,
-  deps,
-  holding,
-}: Exchange): Promise<ExplainInput | Refusal> {
-  const options = { ...deps.bodies, maxBytes: MAX_BYTES, holding };
-  const bytes = rejectEncodedBody(request.headers) ?? (await readBody(request, options));
-  if (bytes instanceof Refusal) return bytes;
-  const text = decode(bytes);
-  const value = text === null ? undefined : parseJson(text);
-  return value === undefined ? new Refusal("body_invalid", { detail: "not JSON in UTF-8" }) : toInput(value);
-}
-
-function decode(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
-  } catch {
-    return null;
-  }
+/** Refuses `field_invalid`, and what `readJson` refuses. */
+export async function readExplainInput(exchange: Exchange): Promise<ExplainInput | Refusal> {
+  const body = await readJson(exchange, MAX_BYTES);
+  return body instanceof Refusal ? body : toInput(body.value);
 }
 
 const FIELDS: ReadonlySet<string> = new Set([

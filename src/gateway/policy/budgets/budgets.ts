@@ -4,31 +4,19 @@
  */
 import type { AccountState, ReserveResult } from "../../../events/budget-service.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { accountsOf, byObject, type Account, type AccountRequest, type NameObject } from "./accounts.ts";
+import { accountsOf, byObject, type Account, type AccountRequest } from "./accounts.ts";
+import type { BudgetDeps, CallContext, Group, Used } from "./call.ts";
 import { NOTHING } from "./estimate.ts";
 import type { BudgetObjects } from "./object-client.ts";
 import { refusalFor, unavailable } from "./refusals.ts";
-import type { Rule } from "./rule.ts";
-import { notify, settleGroup, settlementOf, type CallContext, type Used } from "./settle.ts";
-import type { SoftAccounts } from "./soft-accounts.ts";
+import { notify, settleGroup, settlementOf } from "./settle.ts";
 
 /** How long an object waits for a call that is not renewed, and how often a call renews. */
 export const LEASE_MS = 15 * 60_000;
 const RENEW_MS = 5 * 60_000;
 
-export type BudgetDeps = {
-  readonly rules: readonly Rule[];
-  /** null where all rules are of the platform's rate limits. */
-  readonly objects: BudgetObjects | null;
-  readonly soft: SoftAccounts;
-  readonly nameObject: NameObject;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-};
-
 /** A call that may be made. */
 export type HeldCall = {
-  readonly accounts: readonly Account[];
   /** Charges the call, once. An estimate is at most what was reserved. */
   readonly settle: (used: Used) => Promise<void>;
   /** The call is not made. */
@@ -45,7 +33,7 @@ export async function hold(
   if (accounts instanceof Refusal) return accounts;
   const { objects } = deps;
   if (accounts.length === 0 || objects === null) return null;
-  const groups = byObject(accounts).map(([object, all]) => ({
+  const groups = byObject(accounts).map(([object, all]): Group => ({
     object,
     strict: all.filter(({ rule }) => rule.mode === "strict"),
     soft: all.filter(({ rule }) => rule.mode === "soft"),
@@ -83,9 +71,8 @@ export async function hold(
     context.waitUntil(releaseAll());
     return refusal;
   }
-  const stop = renewing(reserved, context, { ...deps, objects });
+  const stop = renewing(reserved, context, objects);
   return {
-    accounts,
     settle: async (used) => {
       stop();
       await Promise.all(groups.map((group) => settleGroup(group, used, context, { ...deps, objects })));
@@ -125,7 +112,7 @@ function refused(
 function renewing(
   reserved: readonly string[],
   { id, after, waitUntil }: CallContext,
-  { objects }: { readonly objects: BudgetObjects },
+  objects: BudgetObjects,
 ): () => void {
   if (reserved.length === 0) return () => undefined;
   let cancel = after(RENEW_MS, renew);

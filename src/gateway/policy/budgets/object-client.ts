@@ -7,7 +7,7 @@ import type {
   SettleResult,
 } from "../../../events/budget-service.ts";
 import { TIMED_OUT, withDeadline } from "../../../shared/deadline.ts";
-import { isRetryable } from "../../../shared/http/retryable.ts";
+import { isRetryable } from "../../../shared/retryable.ts";
 import { errorName, type LogOperatorEvent } from "../../../shared/operator-log.ts";
 
 /** For all tries together. */

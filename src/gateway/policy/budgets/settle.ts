@@ -1,46 +1,10 @@
 /** Charges calls at their end, in the objects of their accounts, and reports what became known with that. */
-import type { AccountState, Charge, News, Settlement } from "../../../events/budget-service.ts";
-import type { After } from "../../../shared/deadline.ts";
+import type { AccountState, Claim, News, Settlement } from "../../../events/budget-service.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { accountsOf, byObject, type Account, type AccountRequest } from "./accounts.ts";
-import type { BudgetDeps } from "./budgets.ts";
-import { NOTHING, type Amounts } from "./estimate.ts";
-import type { BudgetObjects } from "./object-client.ts";
+import type { BudgetDeps, BudgetNotice, CallContext, Group, ObjectDeps, Used } from "./call.ts";
+import { NOTHING } from "./estimate.ts";
 import { GATHER_MS } from "./soft-accounts.ts";
-
-/** A fact that became known with a call, and is an event. */
-export type BudgetNotice = {
-  readonly account: Account;
-  readonly state: AccountState;
-} & (
-  | { readonly kind: "threshold"; readonly percent: number }
-  | { readonly kind: "exceeded" }
-  | { readonly kind: "rate_limited" }
-  | { readonly kind: "overrun"; readonly charged: number }
-);
-
-/** The context of the request. */
-export type CallContext = {
-  /** The interception's id. */
-  readonly id: string;
-  readonly after: After;
-  readonly waitUntil: (work: Promise<unknown>) => void;
-  readonly notice: (notices: readonly BudgetNotice[]) => void;
-  /** Takes charges that could not be delivered. */
-  readonly undelivered: (object: string, account: Account, settlements: readonly Settlement[]) => void;
-};
-
-/** The usage of a call: figures of the provider, or estimates. */
-export type Used = {
-  readonly amounts: Amounts;
-  readonly isEstimate: boolean;
-  /** The tokens are the provider's own figures, although the cost is an estimate. */
-  readonly hasTokens?: boolean;
-  /** Only replaces an estimate. */
-  readonly onlyReplaces?: boolean;
-  /** The id under which it is charged, in place of the interception's: that of a response whose usage is known later. */
-  readonly as?: string;
-};
 
 /** Charges a call for which nothing was reserved. */
 export async function charge(
@@ -84,18 +48,11 @@ export function notify(
   }
 }
 
-/** The accounts of one object. */
-export type Group = {
-  readonly object: string;
-  readonly strict: readonly Account[];
-  readonly soft: readonly Account[];
-};
-
 export async function settleGroup(
   { object, strict, soft }: Group,
   used: Used,
   context: CallContext,
-  deps: BudgetDeps & { readonly objects: BudgetObjects },
+  deps: ObjectDeps,
 ): Promise<void> {
   const { objects } = deps;
   const [first] = strict;
@@ -109,8 +66,9 @@ export async function settleGroup(
     else notify(result.news, result.states, strict, context);
     context.notice(overruns(strict, settlement, result?.states ?? []));
   }
+  if (soft.length === 0) return;
   const settlement = settlementOf(used.as ?? context.id, soft, used);
-  if (soft.length > 0) await settleSoft({ object, accounts: soft, settlement }, context, deps);
+  await settleSoft({ object, accounts: soft, settlement }, context, deps);
 }
 
 /** The first of a second delivers the charges of all. */
@@ -121,7 +79,7 @@ async function settleSoft(
     settlement,
   }: { readonly object: string; readonly accounts: readonly Account[]; readonly settlement: Settlement },
   context: CallContext,
-  { objects, soft }: BudgetDeps & { readonly objects: BudgetObjects },
+  { objects, soft }: ObjectDeps,
 ): Promise<void> {
   const list = soft.add(object, settlement);
   const [first] = accounts;
@@ -144,7 +102,7 @@ export function settlementOf(
   { amounts, isEstimate, hasTokens = false, onlyReplaces }: Used,
   isReserved = false,
 ): Settlement {
-  const charges = accounts.map(({ rule, claim }): Charge => {
+  const charges = accounts.map(({ rule, claim }): Claim => {
     if (rule.measure === "concurrent") return { ...claim, amount: 0 };
     const amount = amounts[rule.measure] ?? claim.amount;
     const isBounded =

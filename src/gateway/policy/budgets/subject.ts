@@ -2,6 +2,7 @@
 import { ATTRIBUTIONS, type Attribution } from "../../../events/vocabulary.ts";
 import type { Caller } from "../../../events/compose.ts";
 import { hasClaim, type Claims } from "../../../shared/claims.ts";
+import type { Actor } from "../../identity/identity.ts";
 import { matchesName } from "../../../shared/prices/pricing.ts";
 import type { Rule, RuleFilter } from "./rule.ts";
 
@@ -14,6 +15,26 @@ export type LimitedCall = {
   /** The models that may run; null: one that is not named. */
   readonly models: readonly (string | null)[];
 };
+
+type Decided = {
+  readonly caller: Caller;
+  readonly actor: Pick<Actor, "verified" | "claims"> | null;
+  readonly provider: string;
+  readonly credential: { readonly kind: "centralized" | "byok" };
+};
+
+/** `models`: see `LimitedCall`. */
+export const toLimitedCall = (
+  { caller, actor, provider, credential }: Decided,
+  models: LimitedCall["models"],
+): LimitedCall => ({
+  caller,
+  // Only an issuer's word counts.
+  claims: actor?.verified ? (actor.claims ?? {}) : {},
+  provider,
+  isOwnKey: credential.kind === "byok",
+  models,
+});
 
 /** `id` is null for the calls without one, which share an account. */
 export type Subject = {

@@ -1,8 +1,9 @@
 /** GET /spend: what calls cost, by one or two keys, the dearest groups first. */
 import * as schema from "../../../shared/json-schema.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
+import { EVIDENCE_FIELDS, evidenceSql, strongestName } from "../evidence.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
+import { COST_FIELDS } from "../costs.ts";
 import { GROUP_WORDS, GROUPS, type Group, type GroupBy } from "../groups.ts";
 import type { Table } from "../kit/csv.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -10,13 +11,13 @@ import { invalidFilter } from "../kit/invalid-filter.ts";
 import { LIMIT, OFFSET, type Page } from "../kit/page.ts";
 import { oneOf } from "../kit/parameter.ts";
 import { dollars } from "../kit/money.ts";
-import type { Row } from "../kit/query-ledger.ts";
-import { number, textOrNull } from "../kit/row-mapper.ts";
+import { number } from "../kit/row-mapper.ts";
 import { sql, type Sql } from "../kit/sql.ts";
 import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range.ts";
-import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
+import { TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
 import { sumsSql, totalsSql } from "../totals.ts";
 import { focusTable } from "../focus.ts";
+import { toSpendResult, type SpendResult } from "../spend-result.ts";
 
 const NOT_GROUPED: Group = {
   key: sql`NULL`,
@@ -38,14 +39,7 @@ const RESULT = {
     schema.orNull(schema.object(keyFields("second"))),
     "The second key; null without `then_by`.",
   ),
-  cost_micros: schema.withDescription(
-    schema.COUNT,
-    "Millionths of a US dollar: the sum of the known costs, on the company's keys and on the clients' own.",
-  ),
-  unpriced: schema.withDescription(
-    schema.COUNT,
-    "Requests whose cost is not known, those that have not ended included: the sum is a lower bound.",
-  ),
+  ...COST_FIELDS,
   requests: schema.COUNT,
   ...TOKEN_FIELDS,
   ...EVIDENCE_FIELDS,
@@ -85,7 +79,7 @@ export const spend = endpoint({
     const rows = await query([pageSql(groupSql(first, second, totals), limit, offset)]);
     if (rows instanceof Refusal) return rows;
     const found = rows[0].filter((row) => row["requests"] !== null);
-    const results = found.slice(0, limit).map((row) => toResult(row, then_by !== null));
+    const results = found.slice(0, limit).map((row) => toSpendResult(row, then_by !== null));
     const hasMore = found.length > limit;
     const count = number(rows[0][0]?.["groups"]);
     const page: Page = {
@@ -115,25 +109,6 @@ function pageSql(groups: Sql, limit: number, offset: number): Sql {
   return sql`WITH grouped AS MATERIALIZED (${groups})
     SELECT total.groups, shown.* FROM (SELECT COUNT(*) AS groups FROM grouped) total
     LEFT JOIN (SELECT * FROM grouped ORDER BY ${by} LIMIT ${limit + 1} OFFSET ${offset}) shown ORDER BY ${by}`;
-}
-
-export type SpendResult = ReturnType<typeof toResult>;
-
-function toResult(row: Row, hasSecond: boolean) {
-  const keyOf = (prefix: "" | "then_") => ({
-    key: textOrNull(row[`${prefix}key`]),
-    source: textOrNull(row[`${prefix}source`]),
-    name: textOrNull(row[`${prefix}name`]),
-  });
-  return {
-    ...keyOf(""),
-    second: hasSecond ? keyOf("then_") : null,
-    cost_micros: number(row["cost_micros"]),
-    unpriced: number(row["unpriced"]),
-    requests: number(row["requests"]),
-    ...toCounts(row),
-    ...toEvidence(row),
-  };
 }
 
 const namesOf = (word: GroupBy): string[] =>

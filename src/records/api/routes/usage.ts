@@ -13,6 +13,7 @@ import { readTimeRange, RANGE_FIELDS, RANGE_PARAMETERS } from "../kit/time-range
 import { sql, type Sql } from "../kit/sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
 import { sumsSql, totalsSql } from "../totals.ts";
+import { COST_FIELDS } from "../costs.ts";
 import { GROUP_WORDS, GROUPS, type GroupBy } from "../groups.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
 
@@ -49,14 +50,7 @@ const RESULT = {
     schema.COUNT,
     "Requests whose usage is not final: the token counts are a lower bound.",
   ),
-  cost_micros: schema.withDescription(
-    schema.COUNT,
-    "Millionths of a US dollar: the sum of the known costs, on the company's keys and on the clients' own.",
-  ),
-  unpriced: schema.withDescription(
-    schema.COUNT,
-    "Requests whose cost is not known, those that have not ended included: the sum is a lower bound.",
-  ),
+  ...COST_FIELDS,
   ...EVIDENCE_FIELDS,
 };
 

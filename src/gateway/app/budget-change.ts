@@ -1,0 +1,92 @@
+/** `POST /budgets/changes`: an account gets a limit of its own, or an amount beside its limit. */
+import { budgetEvent } from "../../events/compose.ts";
+import type { AccountChange } from "../../events/budget-service.ts";
+import { sha256Hex } from "../../shared/digest.ts";
+import type { Target } from "../../shared/http/target.ts";
+import { asObject } from "../../shared/json.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { unknownFilter } from "../../shared/unknown-filter.ts";
+import { subjectKey } from "../policy/budgets/accounts.ts";
+import type { Rule } from "../policy/budgets/rule.ts";
+import type { Subject } from "../policy/budgets/subject.ts";
+import { accountOf, budgetRules, claimOf, isOfPrincipals, respond, subjectOfRule } from "./budget-account.ts";
+import type { Exchange } from "./exchange.ts";
+import { readJson } from "./read-json.ts";
+
+const MAX_BODY = 16 * 1024;
+
+/** The caller is the admin. */
+export async function serveBudgetChange(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
+  const { request, deps, id, recorder } = exchange;
+  if (request.method !== "POST") return new Refusal("method_not_allowed");
+  const [parameter] = new URLSearchParams(search).keys();
+  if (parameter !== undefined) return unknownFilter(parameter);
+  const body = await readJson(exchange, MAX_BODY);
+  if (body instanceof Refusal) return body;
+  const input = readInput(body.value, budgetRules(deps.budgets));
+  if (input instanceof Refusal) return input;
+  const { rule, subject, change, amount } = input;
+  const now = deps.now();
+  const object = await deps.budgets?.nameObject(subjectKey(subject));
+  const isDone =
+    object !== undefined && (await deps.budgets?.objects?.change(object, toChange(input, id, now)));
+  if (!isDone) return new Refusal("budget_unavailable");
+  const changedBy = await adminOf(request);
+  const facts = { rule: rule.account, subject, measure: rule.measure, change, changedBy };
+  const occasion = { id, position: 0, caller: null };
+  recorder.record(
+    budgetEvent("budget_change", occasion, { ...facts, ...(amount === null ? {} : { amount }) }, now),
+  );
+  return respond(exchange, await accountOf(deps.budgets, rule, { subject, name: null }, now));
+}
+
+type ChangeInput = {
+  readonly rule: Rule;
+  readonly subject: Subject;
+  readonly change: "override" | "no_override" | "top_up";
+  /** In the rule's unit; null where the override is removed. */
+  readonly amount: number | null;
+};
+
+const FIELDS = new Set(["budget", "subject_source", "subject_id", "set_limit", "top_up"]);
+
+const invalid = (param: string): Refusal => new Refusal("field_invalid", { param });
+
+/** Refuses `field_invalid` (400). */
+function readInput(value: unknown, rules: readonly Rule[]): ChangeInput | Refusal {
+  const fields = asObject(value);
+  if (!fields || Object.keys(fields).some((name) => !FIELDS.has(name))) return invalid("body");
+  const { budget, subject_source: source = null, subject_id: id = null } = fields;
+  const rule = rules.find(({ name }) => name === budget);
+  if (!rule) return invalid("budget");
+  const isNamed = typeof id === "string";
+  if (rule.per !== "all" && !isNamed) return invalid("subject_id");
+  const hasSource = typeof source === "string";
+  if (isOfPrincipals(rule) !== hasSource) return invalid("subject_source");
+  const subject = subjectOfRule(rule, hasSource ? source : null, isNamed ? id : "");
+  const { set_limit: limit, top_up: topUp } = fields;
+  if ((limit === undefined) === (topUp === undefined)) return invalid("set_limit");
+  if (limit === null) return { rule, subject, change: "no_override", amount: null };
+  const amount = toAmount(rule, limit ?? topUp);
+  if (amount === null) return invalid(limit === undefined ? "top_up" : "set_limit");
+  return { rule, subject, change: limit === undefined ? "top_up" : "override", amount };
+}
+
+/** Dollars with up to six places, or a whole number. null where it is neither. */
+function toAmount({ measure }: Rule, value: unknown): number | null {
+  if (typeof value !== "number" || !(value >= 0)) return null;
+  const amount = measure === "dollars" ? Math.round(value * 1e6) : value;
+  return Number.isSafeInteger(amount) ? amount : null;
+}
+
+const toChange = ({ rule, change, amount }: ChangeInput, id: string, now: number): AccountChange =>
+  change === "top_up"
+    ? { kind: "top_up", period: claimOf(rule, now), id, amount: amount ?? 0 }
+    : { kind: "override", account: rule.account, limit: amount };
+
+/** As the records Worker names the admin in its own events. */
+async function adminOf({ headers }: Request): Promise<string> {
+  const token =
+    headers.get("coder-session-token") ?? (headers.get("authorization") ?? "").replace(/^bearer\s+/i, "");
+  return `token:${(await sha256Hex(token)).slice(0, 16)}`;
+}
