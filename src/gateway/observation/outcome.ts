@@ -27,7 +27,10 @@ export function decideOutcome(
 export function usageState({ usage, usageFinal }: Pick<ResponseReport, "usage" | "usageFinal">): UsageState {
   if (usage === null) return "unknown";
   const { input_tokens: input, output_tokens: output, extras, invalid, addsUp } = usage;
-  if (input !== null && output !== null) return usageFinal && !invalid && addsUp ? "final" : "partial";
+  // Audio that is charged by its length may have no tokens.
+  const isByLength = input === null && output === null && extras["audio_seconds"] !== undefined;
+  if (isByLength || (input !== null && output !== null))
+    return usageFinal && !invalid && addsUp ? "final" : "partial";
   const figures = [input, output, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
   const isEmpty = figures.every((figure) => figure === null) && Object.keys(extras).length === 0;
   return isEmpty ? "unknown" : "partial";

@@ -122,19 +122,19 @@ export function costOf(
   let sum = 0n;
   let priced = 0;
   let isWhole = true;
+  // Of audio that is charged by its length, tokens are not.
+  const isByLength = rates.audio_seconds !== undefined && (usage.extras["audio_seconds"] ?? 0) > 0;
   for (const [name, amount] of quantities(usage, hosted, rates)) {
     const rate = rateOf(name, rates);
     if (rate === undefined) {
-      isWhole &&= amount === 0;
+      isWhole &&= amount === 0 || (isByLength && (name === "input" || name === "output"));
       continue;
     }
     priced += 1;
     if (amount === 0) continue;
     const per = PER[name];
     const factor = BigInt(per === undefined ? tokens : 1000) * BigInt(all);
-    // Seconds can be a fraction.
-    sum +=
-      (BigInt(Math.ceil(amount)) * BigInt(tierOf(rate, context)) * factor * COMMON) / (per ?? PER_TOKENS);
+    sum += (BigInt(amount) * BigInt(tierOf(rate, context)) * factor * COMMON) / (per ?? PER_TOKENS);
   }
   const micros = Number((sum + COMMON * FACTORS - 1n) / (COMMON * FACTORS));
   return priced === 0 || !Number.isSafeInteger(micros) ? null : { micros, isWhole };

@@ -91,10 +91,10 @@ export function createPricing({ providers, version }: PriceRules): PriceCall {
     const rule = findRule(prices.models, names);
     const reported = rule === null ? reportedMicros(call) : null;
     if (reported !== null) return { micros: reported, source: "reported", version: null };
-    if (call.usage === null || !hasTokens(call.usage)) return UNPRICED;
+    if (call.usage === null) return UNPRICED;
     const { terms, at, usage } = call;
     const found = ratesFor(prices, rule, { names, terms, at, context: contextOf(usage) });
-    if (found === null) return UNPRICED;
+    if (found === null || !isMeasured(call.usage, found.rates)) return UNPRICED;
     const cost = costOf(call.usage, call.hosted, found.rates, { tokens: found.factor, all: prices.factor });
     if (cost === null) return UNPRICED;
     const isWhole = cost.isWhole && call.isFinal && !call.hasMore;
@@ -115,8 +115,9 @@ export function createQuoting({ providers }: PriceRules): QuoteCall {
   };
 }
 
-/** Without a figure of tokens, a price of the rest alone would be far too low. */
-const hasTokens = (usage: BilledUsage): boolean =>
+/** Without a figure of tokens, or of audio that is charged by its length, a price of the rest alone would be far too low. */
+const isMeasured = (usage: BilledUsage, rates: Rates): boolean =>
+  (rates.audio_seconds !== undefined && usage.extras["audio_seconds"] !== undefined) ||
   usage.input_tokens !== null ||
   usage.output_tokens !== null ||
   usage.cache_read_input_tokens !== null ||

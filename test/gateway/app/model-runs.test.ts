@@ -157,6 +157,48 @@ describe("the record of a call that runs a model", () => {
       figures(14, 3),
     ],
     [
+      "a transcription that is charged by its length",
+      "/openai/v1/audio/transcriptions",
+      form(file(40), part("model", "m")),
+      () => json('{"text":"Hello","usage":{"type":"duration","seconds":8.2}}'),
+      {
+        usage: "final",
+        input_tokens: null,
+        output_tokens: null,
+      },
+    ],
+    [
+      "a streamed transcription that is charged by its length",
+      "/openai/v1/audio/transcriptions",
+      form(file(40), part("model", "m"), part("stream", "true")),
+      () =>
+        sse(
+          wholeBody(
+            dataEvents(
+              { type: "transcript.text.delta", delta: "Hel" },
+              {
+                type: "transcript.text.done",
+                text: "Hello",
+                usage: {
+                  prompt_audio_seconds: 203,
+                  prompt_tokens: 4,
+                  completion_tokens: 6,
+                  total_tokens: 10,
+                },
+              },
+            ),
+          ),
+        ),
+      figures(4, 6),
+    ],
+    [
+      "a transcription whose length is no figure",
+      "/openai/v1/audio/transcriptions",
+      form(file(40), part("model", "m")),
+      () => json('{"text":"Hello","usage":{"type":"duration","seconds":"many"}}'),
+      UNKNOWN,
+    ],
+    [
       "a transcription of a large file",
       "/openai/v1/audio/transcriptions",
       form(file(300_000), part("model", "m")),

@@ -396,6 +396,8 @@ describe("named extras that a bill needs", () => {
       { is_byok: 1, upstream_inference_cost: 0.95 },
     ],
     ["OpenRouter's", { is_byok: false, cost_details: { upstream_inference_cost: null } }, { is_byok: 0 }],
+    ["the length of audio, rounded up", { type: "duration", seconds: 8.2 }, { audio_seconds: 9 }],
+    ["Mistral's length of audio", { prompt_audio_seconds: 203 }, { audio_seconds: 203 }],
     ["values of other types", { is_byok: "yes", cost_details: { upstream_inference_cost: "x" } }, {}],
     ["a negative cost", { cost_details: { upstream_inference_cost: -1 } }, {}],
   ])("%s: %j", (_, more, extras) => {

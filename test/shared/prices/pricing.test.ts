@@ -181,6 +181,17 @@ describe("the cost of a call", () => {
     });
   });
 
+  it("of audio follows from its length where the model is charged by it, whether it also has tokens or not", () => {
+    const none = { input_tokens: null, output_tokens: null };
+    const minute = (served: string, tokens: object): CostFacts =>
+      price({}, { served, usage: { ...usageOf({ extras: { audio_seconds: 61 } }), ...tokens } });
+    // $0.006 a minute: https://platform.openai.com/docs/pricing
+    const cost = { micros: 6100, source: "computed", version: PRICE_VERSION };
+    expect(minute("whisper-1", none)).toEqual(cost);
+    expect(minute("whisper-1", { input_tokens: 4, output_tokens: 9 })).toEqual(cost);
+    expect(minute("gpt-5", none)).toEqual(UNPRICED);
+  });
+
   it("has the price of its time", () => {
     expect([costAt("2025-06-09T23:59:59Z"), costAt("2025-06-10T00:00:00Z")]).toEqual([10_000_000, 2_000_000]);
   });

@@ -55,6 +55,7 @@ export function readOpenaiFigures(from: JsonObject, extras: readonly Extra[]): O
   for (const [name, group, key] of extras) figures.extra(name, groups[group], key);
   for (const key of TOP_EXTRAS) figures.extra(key, from, key);
   readRouterExtras(figures.extras, from);
+  readAudioSeconds(figures, from);
   const counts = {
     prompt: first(from, "prompt_tokens", "input_tokens", "promptTokens", "inputTokens"),
     completion: first(from, "completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
@@ -105,6 +106,21 @@ function readRouterExtras(extras: Record<string, number>, from: JsonObject): voi
   if (typeof cost === "number" && cost >= 0) extras["upstream_inference_cost"] = cost;
   const { is_byok: isByok } = from;
   if (typeof isByok === "boolean") extras["is_byok"] = Number(isByok);
+}
+
+/** More than eleven days: no file of audio is so long. */
+const MAX_AUDIO_S = 1_000_000;
+
+/**
+ * Audio that is charged by its length, in whole seconds, rounded up: `seconds` of OpenAI's usage of the type `duration`, and
+ * Mistral's `prompt_audio_seconds`. https://platform.openai.com/docs/api-reference/audio/json-object
+ */
+function readAudioSeconds(figures: UsageFigures, from: JsonObject): void {
+  const seconds = from["type"] === "duration" ? from["seconds"] : from["prompt_audio_seconds"];
+  if (seconds === undefined || seconds === null) return;
+  if (typeof seconds === "number" && seconds >= 0 && seconds <= MAX_AUDIO_S)
+    figures.extras["audio_seconds"] = Math.ceil(seconds);
+  else figures.invalid = true;
 }
 
 /** The usage of a model that produces no tokens: all of them are input. */
