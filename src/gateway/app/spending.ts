@@ -21,6 +21,7 @@ import { checkPlatformLimits, type PlatformLimiter } from "../policy/budgets/pla
 import { toLimitedCall, type LimitedCall } from "../policy/budgets/subject.ts";
 import type { RequestFigures } from "../provider/request-figures.ts";
 import { sumOf } from "../provider/usage.ts";
+import { isFreeError } from "./call-cost.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -49,13 +50,21 @@ export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" 
   readonly isUnsent?: boolean;
 };
 
+type Held = {
+  readonly held: HeldCall;
+  readonly claimed: Claimed;
+  readonly most: Amounts;
+  /** When the provider was called. */
+  readonly sentAt: number;
+};
+
 /** null where nothing is limited. */
 export function createSpending(exchange: Exchange, forwardable: Forwardable): Spending | null {
   const { deps } = exchange;
   const { budgets } = deps;
   if (budgets === null) return null;
   const context = callContext(exchange, forwardable);
-  let held: { readonly held: HeldCall; readonly claimed: Claimed; readonly most: Amounts } | null = null;
+  let held: Held | null = null;
   let hasEnded = false;
   return {
     reserve: async (claimed) => {
@@ -71,19 +80,26 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
         exchange.waitUntil(result.release());
         return null;
       }
-      held = { held: result, claimed, most };
+      held = { held: result, claimed, most, sentAt: deps.now() };
       return null;
     },
     ended: (result, cost) => {
       hasEnded = true;
       if (held === null) return;
-      const { held: reservation, claimed, most } = held;
+      const { held: reservation, claimed, most, sentAt } = held;
       held = null;
+      const lostAfterMs = deps.now() - sentAt;
       const isMade = !result.isUnsent && (result.outcome !== "refused" || result.error === "internal");
       exchange.waitUntil(
         isMade
           ? reservation.settle(
-              usedBy(result, cost, { claimed, most, exchange, provider: forwardable.route.provider.name }),
+              usedBy(result, cost, {
+                claimed,
+                most,
+                exchange,
+                provider: forwardable.route.provider.name,
+                lostAfterMs,
+              }),
             )
           : reservation.release(),
       );
@@ -139,25 +155,33 @@ type UsedContext = {
   readonly most: Amounts;
   readonly exchange: Exchange;
   readonly provider: string;
+  /** Milliseconds from the provider's call to its end. */
+  readonly lostAfterMs: number;
 };
 
 /** Failures at which the provider has run nothing. */
-const NOT_RUN = new Set(["upstream_unreachable", "upstream_redirected", "upstream_key_rejected"]);
+const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected"]);
+/** The platform does not tell a refused connection from one that was lost, while the model ran. One that is refused ends sooner. */
+const UNREACHABLE_MS = 1000;
+
+const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
+  error !== null &&
+  (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
 
 function usedBy(
   { observation, status, error, outcome }: EndedCall,
   cost: CostFacts | null,
   context: UsedContext,
 ): Used {
-  const { claimed, most, exchange, provider } = context;
+  const { claimed, most, exchange, provider, lostAfterMs } = context;
   const nothing: Used = { amounts: ONE_CALL, isEstimate: false };
   if (claimed.kind !== "figures")
     return cost === null
       ? nothing
       : { amounts: { ...ONE_CALL, dollars: cost.micros ?? 0 }, isEstimate: false };
-  if (observation === null && error !== null && NOT_RUN.has(error)) return nothing;
+  if (observation === null && isNotRun(error, lostAfterMs)) return nothing;
+  if (observation !== null && isFreeError(status, observation.report)) return nothing;
   const usage = observation?.report.usage ?? null;
-  if (observation !== null && usage === null && (status ?? 0) >= 400) return nothing;
   const input =
     usage && sumOf(usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens);
   const output = usage?.output_tokens ?? null;

@@ -159,6 +159,30 @@ describe("the end of a call", () => {
     }
   });
 
+  // The attack: connections that break off while the model runs would be free.
+  it.each<readonly [string, (gateway: Gateway) => Response]>([
+    [
+      "the connection is lost after more than a second",
+      (gateway) => {
+        gateway.clock.at += 1500;
+        throw new TypeError("Network connection lost.");
+      },
+    ],
+    [
+      "Cloudflare reports that the provider's server did not respond in time",
+      () => new Response("{}", { status: 524 }),
+    ],
+  ])("costs the documented estimate where %s", async (_, provide) => {
+    const gateway: Gateway = await openWithBudgets({
+      budgets: { people: { dollars: 1 } },
+      provider: () => provide(gateway),
+    });
+    await chat(gateway, chatBody(',"max_tokens":1000'));
+    const state = await stateOf(gateway);
+    expect(state.reserved).toBe(0);
+    expect(state.spent).toBeGreaterThan(10_000);
+  });
+
   it("L2 costs the documented estimate where the client disconnects, at most what was reserved", async () => {
     const budgets = { people: { dollars: 1 } };
     const body = upstreamBody();

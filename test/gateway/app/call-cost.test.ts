@@ -49,6 +49,10 @@ describe("the cost of a call", () => {
     ["the gateway failed", { outcome: "refused", status: 500, error: "internal" }],
     ["the client disconnected before the headers", { outcome: "cancelled", status: null }],
     ["the provider did not respond", { outcome: "upstream_error", status: 504 }],
+    [
+      "Cloudflare reports that the provider's server did not respond in time",
+      { outcome: "upstream_error", status: 524, observation: observed({}) },
+    ],
     ["a stream broke off before its usage", { outcome: "truncated", observation: observed({}) }],
   ])("is not known where %s", (_, result) => {
     expect(costOf(result)).toEqual(UNPRICED);
