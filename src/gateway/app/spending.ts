@@ -141,7 +141,10 @@ const limitedCall = (
   );
 
 function modelsOf(claimed: Claimed): LimitedCall["models"] {
-  if (claimed.kind === "figures") return [...claimed.figures.models, ...claimed.figures.toolModels];
+  if (claimed.kind === "figures") {
+    const { models, fallbackModels, toolModels } = claimed.figures;
+    return [...models, ...fallbackModels, ...toolModels];
+  }
   return [claimed.kind === "unknown" ? claimed.model : null];
 }
 

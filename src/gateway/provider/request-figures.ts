@@ -17,6 +17,8 @@ import { asText } from "./usage.ts";
 export type RequestFigures = {
   /** The models of which one runs: the named one, and those that may replace it. null: a model that is not named. */
   readonly models: readonly (string | null)[];
+  /** The models that run after another one has refused, which is charged too. */
+  readonly fallbackModels: readonly string[];
   /** The models that tools of the request name, which run beside it. */
   readonly toolModels: readonly string[];
   /** Bytes of the body without its images and files. */
@@ -40,6 +42,7 @@ export type RequestFigures = {
 /** Of a request without a text, an image or a limit. */
 export const NO_FIGURES: RequestFigures = {
   models: [],
+  fallbackModels: [],
   toolModels: [],
   textBytes: 0,
   images: 0,
@@ -72,8 +75,8 @@ export function readFigures(
   if (refusal) return refusal;
   const counts = readCounts(body, [...outputLimits, "n", "best_of"]);
   if (counts instanceof Refusal) return counts;
-  const alternatives = readAlternatives(body);
-  if (alternatives instanceof Refusal) return alternatives;
+  const others = readOthers(body);
+  if (others instanceof Refusal) return others;
   const tools = readTools(body);
   if (tools instanceof Refusal) return tools;
   // Some servers take 0 for no limit.
@@ -81,7 +84,8 @@ export function readFigures(
   const media = measureMedia(body);
   const word = (name: string): string | null => asText(fields[name], 64);
   return {
-    models: [model, ...alternatives],
+    models: [model, ...others.alternatives],
+    fallbackModels: others.fallbacks,
     toolModels: tools.models,
     textBytes: body.source.bytes.length - media.bytes,
     images: media.images,
@@ -110,13 +114,13 @@ export function otherModelsOf(
   body: JsonBody,
   figures: RequestFigures | null,
 ): readonly (string | null)[] | Refusal {
-  if (figures !== null) return [...figures.models.slice(1), ...figures.toolModels];
+  if (figures !== null) return [...figures.models.slice(1), ...figures.fallbackModels, ...figures.toolModels];
   const refusal = rejectRedirects(body);
   if (refusal) return refusal;
-  const alternatives = readAlternatives(body);
-  if (alternatives instanceof Refusal) return alternatives;
+  const others = readOthers(body);
+  if (others instanceof Refusal) return others;
   const tools = readTools(body);
-  return tools instanceof Refusal ? tools : [...alternatives, ...tools.models];
+  return tools instanceof Refusal ? tools : [...others.alternatives, ...others.fallbacks, ...tools.models];
 }
 
 function rejectRedirects(body: JsonBody): Refusal | null {
@@ -146,18 +150,30 @@ function readCounts(body: JsonBody, names: readonly string[]): ReadonlyMap<strin
   return counts;
 }
 
-/** Of `models`, `fallbacks` and a `preset`. Each is a name, or an object that has one. */
-function readAlternatives(body: JsonBody): readonly (string | null)[] | Refusal {
-  const found: (string | null)[] = isSet(body, "preset") ? [null] : [];
-  for (const name of ["models", "fallbacks"]) {
-    const value = parsed(body, name);
-    if (value === undefined) continue;
-    if (!Array.isArray(value)) return invalid(name);
-    for (const entry of value as readonly unknown[]) {
-      const model = typeof entry === "string" ? entry : asObject(entry)?.["model"];
-      if (typeof model !== "string") return invalid(name);
-      found.push(model);
-    }
+type Others = {
+  /** Of which one may run in place of the named model: `models`, and a `preset`. */
+  readonly alternatives: readonly (string | null)[];
+  readonly fallbacks: readonly string[];
+};
+
+function readOthers(body: JsonBody): Others | Refusal {
+  const models = readNames(body, "models");
+  if (models instanceof Refusal) return models;
+  const fallbacks = readNames(body, "fallbacks");
+  if (fallbacks instanceof Refusal) return fallbacks;
+  return { alternatives: isSet(body, "preset") ? [null, ...models] : models, fallbacks };
+}
+
+/** Each is a name, or an object that has one. */
+function readNames(body: JsonBody, field: string): readonly string[] | Refusal {
+  const value = parsed(body, field);
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return invalid(field);
+  const found: string[] = [];
+  for (const entry of value as readonly unknown[]) {
+    const model = typeof entry === "string" ? entry : asObject(entry)?.["model"];
+    if (typeof model !== "string") return invalid(field);
+    found.push(model);
   }
   return found;
 }

@@ -69,14 +69,19 @@ describe("a budget", () => {
     expect(await mostOf(fast, MESSAGES_PATH)).toBe(6 * (100 * 25 + Math.ceil(fast.length / 2) * 10));
   });
 
-  it.each([
-    ["models", ',"models":["gpt-4o-mini","gpt-4-turbo"]'],
-    ["fallbacks", ',"fallbacks":["gpt-4-turbo"]'],
-    ["fallbacks as objects", ',"fallbacks":[{"model":"gpt-4-turbo"}]'],
-  ])("counts the dearest of the models in %s", async (_, list) => {
-    const body = chatBody(`,"max_tokens":100${list}`);
+  it("counts the dearest of the models of which one runs", async () => {
+    const body = chatBody(',"max_tokens":100,"models":["gpt-4o-mini","gpt-4-turbo"]');
     // $10 and $30 per million tokens.
     expect(await mostOf(body)).toBe(Math.ceil(body.length / 2) * 10 + 3000);
+  });
+
+  // The attack: a model that refuses late is charged, and so is the one that goes on in its place.
+  it.each([
+    ["names", ',"fallbacks":["gpt-4-turbo"]'],
+    ["objects", ',"fallbacks":[{"model":"gpt-4-turbo"}]'],
+  ])("counts each of the models that follow one that refuses, as %s", async (_, list) => {
+    const body = chatBody(`,"max_tokens":100${list}`);
+    expect(await mostOf(body)).toBe(cost(body, 100) + Math.ceil(body.length / 2) * 10 + 3000);
   });
 
   it.each([

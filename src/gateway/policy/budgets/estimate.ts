@@ -32,7 +32,10 @@ type Priced = { readonly provider: string; readonly at: number };
 /** The most that the call may use. */
 export function worstCase(figures: RequestFigures, priced: Priced, quote: QuoteCall): Amounts {
   const runs = figures.models.map((model) => mostOfModel(figures, model));
-  const beside = figures.toolModels.map((model) => mostOfModel({ ...figures, outputLimit: null }, model));
+  const beside = [
+    ...figures.fallbackModels.map((model) => mostOfModel(figures, model)),
+    ...figures.toolModels.map((model) => mostOfModel({ ...figures, outputLimit: null }, model)),
+  ];
   const costs = runs.map((run) => costOf(figures, run, priced, quote));
   const besideCosts = beside.map((run) => costOf(figures, run, priced, quote));
   const tokens = Math.max(...runs.map(({ input, output }) => input + output));
