@@ -97,5 +97,6 @@ export type BudgetService = {
   readonly release: (id: string) => Promise<void>;
   readonly renew: (id: string, leaseMs: number) => Promise<void>;
   readonly read: (claims: readonly (Period & Allowance)[]) => Promise<readonly AccountState[]>;
-  readonly change: (change: AccountChange) => Promise<void>;
+  /** true where a top-up of that id was made before. An object of the version before returns nothing. */
+  readonly change: (change: AccountChange) => Promise<boolean | undefined>;
 };

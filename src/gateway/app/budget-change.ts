@@ -28,16 +28,18 @@ export async function serveBudgetChange(exchange: Exchange, { search }: Target):
   const { rule, subject, change, amount } = input;
   const now = deps.now();
   const object = await deps.budgets?.nameObject(subjectKey(subject));
-  const isDone =
-    object !== undefined && (await deps.budgets?.objects?.change(object, toChange(input, id, now)));
-  if (!isDone) return new Refusal("budget_unavailable");
+  const made =
+    object === undefined ? null : await deps.budgets?.objects?.change(object, toChange(input, id, now));
+  if (!made) return new Refusal("budget_unavailable");
+  const result = () => accountOf(deps.budgets, rule, { subject, name: null }, now);
+  if (made === "known") return respond(exchange, await result());
   const changedBy = await adminOf(request);
   const facts = { rule: rule.account, subject, measure: rule.measure, change, changedBy };
   const occasion = { id, position: 0, caller: null };
   recorder.record(
     budgetEvent("budget_change", occasion, { ...facts, ...(amount === null ? {} : { amount }) }, now),
   );
-  return respond(exchange, await accountOf(deps.budgets, rule, { subject, name: null }, now));
+  return respond(exchange, await result());
 }
 
 type ChangeInput = {
@@ -46,9 +48,12 @@ type ChangeInput = {
   readonly change: "override" | "no_override" | "top_up";
   /** In the rule's unit; null where the override is removed. */
   readonly amount: number | null;
+  /** The caller's own id of the change, by which a repetition is recognized. */
+  readonly changeId: string | null;
 };
 
-const FIELDS = new Set(["budget", "subject_source", "subject_id", "set_limit", "top_up"]);
+const FIELDS = new Set(["budget", "subject_source", "subject_id", "set_limit", "top_up", "change_id"]);
+const CHANGE_ID = /^[\x21-\x7e]{1,128}$/;
 
 const invalid = (param: string): Refusal => new Refusal("field_invalid", { param });
 
@@ -66,10 +71,13 @@ function readInput(value: unknown, rules: readonly Rule[]): ChangeInput | Refusa
   const subject = subjectOfRule(rule, hasSource ? source : null, isNamed ? id : "");
   const { set_limit: limit, top_up: topUp } = fields;
   if ((limit === undefined) === (topUp === undefined)) return invalid("set_limit");
-  if (limit === null) return { rule, subject, change: "no_override", amount: null };
+  const { change_id: changeId = null } = fields;
+  if (changeId !== null && !(typeof changeId === "string" && CHANGE_ID.test(changeId)))
+    return invalid("change_id");
+  if (limit === null) return { rule, subject, change: "no_override", amount: null, changeId };
   const amount = toAmount(rule, limit ?? topUp);
   if (amount === null) return invalid(limit === undefined ? "top_up" : "set_limit");
-  return { rule, subject, change: limit === undefined ? "top_up" : "override", amount };
+  return { rule, subject, change: limit === undefined ? "top_up" : "override", amount, changeId };
 }
 
 /** Dollars with up to six places, or a whole number. null where it is neither. */
@@ -79,9 +87,15 @@ function toAmount({ measure }: Rule, value: unknown): number | null {
   return Number.isSafeInteger(amount) ? amount : null;
 }
 
-const toChange = ({ rule, change, amount }: ChangeInput, id: string, now: number): AccountChange =>
+/** `id`: of the request. */
+const toChange = ({ rule, change, amount, changeId }: ChangeInput, id: string, now: number): AccountChange =>
   change === "top_up"
-    ? { kind: "top_up", period: claimOf(rule, now), id, amount: amount ?? 0 }
+    ? {
+        kind: "top_up",
+        period: claimOf(rule, now),
+        id: changeId === null ? id : JSON.stringify([rule.account, changeId]),
+        amount: amount ?? 0,
+      }
     : { kind: "override", account: rule.account, limit: amount };
 
 /** As the records Worker names the admin in its own events. */

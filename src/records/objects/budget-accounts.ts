@@ -106,18 +106,19 @@ export class BudgetAccounts {
     });
   }
 
-  change(change: AccountChange): void {
+  /** @returns whether a top-up of that id was made before. */
+  change(change: AccountChange): boolean {
     if (change.kind === "override") {
       const { account, limit } = change;
       this.#sql.exec("DELETE FROM overrides WHERE account = ?", account);
       if (limit !== null)
         this.#sql.exec("INSERT INTO overrides (account, amount) VALUES (?, ?)", account, limit);
-      return;
+      return false;
     }
     const { id, period, amount } = change;
     const { account, start } = period;
     const isKnown = this.#sql.exec("SELECT 1 FROM top_ups WHERE id = ?", id).toArray().length > 0;
-    if (isKnown) return;
+    if (isKnown) return true;
     this.#addPeriod(period);
     this.#sql.exec("INSERT INTO top_ups (id, account, start) VALUES (?, ?, ?)", id, account, start);
     this.#sql.exec(
@@ -126,6 +127,7 @@ export class BudgetAccounts {
       account,
       start,
     );
+    return false;
   }
 
   /** Charges the calls whose lease has ended: what became of them is not known. @returns the next end; null without open calls. */

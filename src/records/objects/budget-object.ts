@@ -61,9 +61,10 @@ export class BudgetObject extends DurableObject<object> implements BudgetService
     return this.#accounts.read(claims);
   }
 
-  async change(change: AccountChange): Promise<void> {
-    this.#accounts.change(change);
+  async change(change: AccountChange): Promise<boolean> {
+    const isKnown = this.#accounts.change(change);
     await this.#wakeAt(Date.now() + PURGE_MS);
+    return isKnown;
   }
 
   /** Charges expired calls, deletes old rows, and comes back when the next of both may be due. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { RecordsService } from "../../../src/events/records-service.ts";
 import { chat, chatBody, openWithBudgets } from "../../support/in-workerd/budget-gateway.ts";
-import { only } from "../../support/in-workerd/calls.ts";
+import { only, typesOf } from "../../support/in-workerd/calls.ts";
 import type { Gateway } from "../../support/in-workerd/gateway-harness.ts";
 import { alice, ALICE_ID, bob } from "../../support/in-workerd/object-store.ts";
 
@@ -137,6 +137,19 @@ describe("POST /budgets/changes", () => {
     expect((await chat(gateway, chatBody(',"max_tokens":4'), bob)).code).toBe("budget_exceeded");
   });
 
+  it("counts a top-up once that is sent again with its change_id", async () => {
+    const { gateway } = await open({ people: { dollars: 0 } });
+    const topUp = async (change_id: string) => {
+      gateway.clock.at += 1;
+      const body = { ...subject, top_up: 1, change_id };
+      const { json, events } = await call(gateway, "/budgets/changes", ADMIN, body);
+      return [(json as { limit: number }).limit, typesOf(events)];
+    };
+    expect(await topUp("ticket-7")).toEqual([1_000_000, ["budget_change"]]);
+    expect(await topUp("ticket-7")).toEqual([1_000_000, []]);
+    expect(await topUp("ticket-8")).toEqual([2_000_000, ["budget_change"]]);
+  });
+
   it.each([
     [{}, "budget"],
     [{ ...subject, budget: "none", set_limit: 1 }, "budget"],
@@ -148,6 +161,9 @@ describe("POST /budgets/changes", () => {
     [{ budget: "people", subject_id: ALICE_ID, set_limit: 1 }, "subject_source"],
     [{ budget: "people", subject_source: "keys", set_limit: 1 }, "subject_id"],
     [{ ...subject, set_limit: 1, x: 1 }, "body"],
+    [{ ...subject, top_up: 1, change_id: "" }, "change_id"],
+    [{ ...subject, top_up: 1, change_id: "a b" }, "change_id"],
+    [{ ...subject, top_up: 1, change_id: 7 }, "change_id"],
   ])("refuses %o", async (body, param) => {
     const { gateway } = await open({ people: { dollars: 1 } });
     const { status, json } = await call(gateway, "/budgets/changes", ADMIN, body);

@@ -23,7 +23,11 @@ export type BudgetObjects = {
     name: string,
     ...args: Parameters<BudgetService["read"]>
   ) => Promise<Awaited<ReturnType<BudgetService["read"]>> | null>;
-  readonly change: (name: string, ...args: Parameters<BudgetService["change"]>) => Promise<true | null>;
+  /** `known`: a top-up of that id was made before, and nothing was changed. */
+  readonly change: (
+    name: string,
+    ...args: Parameters<BudgetService["change"]>
+  ) => Promise<"made" | "known" | null>;
 };
 
 export type BudgetNamespace = {
@@ -60,6 +64,7 @@ export function createBudgetObjects(namespace: BudgetNamespace, logError: LogOpe
     release: (name, id) => call(name, (object) => done(object.release(id))),
     renew: (name, id, leaseMs) => call(name, (object) => done(object.renew(id, leaseMs))),
     read: (name, claims) => call(name, (object) => object.read(claims)),
-    change: (name, change) => call(name, (object) => done(object.change(change))),
+    change: (name, change) =>
+      call(name, async (object) => ((await object.change(change)) === true ? "known" : "made")),
   };
 }

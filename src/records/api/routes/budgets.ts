@@ -63,7 +63,7 @@ export const budgetChanges = endpoint({
   path: "/budgets/changes",
   summary: "Changes the limit of one account",
   description:
-    "`set_limit` is the account's own limit until it is changed again, and null removes it. `top_up` is added to the limit for the current period. Each change is an event `budget_change`. Responds with the account. Served by the gateway only.",
+    "`set_limit` is the account's own limit until it is changed again, and null removes it. `top_up` is added to the limit for the current period. With a `change_id`, a top-up that is sent again counts once. Each change is an event `budget_change`. Responds with the account. Served by the gateway only.",
   filters: {},
   parameters: {},
   records: false,
@@ -78,12 +78,14 @@ export const budgetChanges = endpoint({
         subject_id: { type: "string" },
         set_limit: { type: ["number", "null"], minimum: 0 },
         top_up: { type: "number", minimum: 0 },
+        change_id: { type: "string", minLength: 1, maxLength: 128 },
       },
     },
     rules: {
       ...RULES,
       set_limit: `must be ${AMOUNT}, or null; exactly one of set_limit and top_up is required`,
       top_up: `must be ${AMOUNT}`,
+      change_id: "must be 1 to 128 visible ASCII characters",
     },
   },
   response: ACCOUNT,
