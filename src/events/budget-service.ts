@@ -89,6 +89,27 @@ export type AccountChange =
   /** An amount beside the limit, in the period of that start. `id` tells top-ups apart. */
   | { readonly kind: "top_up"; readonly period: Period; readonly id: string; readonly amount: number };
 
+/** The accounts of a call whose usage is known later. */
+export type LaterCall = {
+  /** When the call began. */
+  readonly at: number;
+  readonly accounts: readonly {
+    readonly account: string;
+    /** The name of the account's object. */
+    readonly object: string;
+    /** null where it is kept no longer. */
+    readonly subject: BudgetSubject | null;
+  }[];
+};
+
+/** The subject of an account. `id` is null for the calls without one, which share an account. */
+export type BudgetSubject = {
+  readonly kind: "principal" | "client" | "workspace" | "key" | "all";
+  /** Of a principal. */
+  readonly source: string | null;
+  readonly id: string | null;
+};
+
 export type BudgetService = {
   readonly reserve: (reservation: Reservation) => Promise<ReserveResult>;
   /** The states after all of them, of the accounts of the last one. */
@@ -99,4 +120,7 @@ export type BudgetService = {
   readonly read: (claims: readonly (Period & Allowance)[]) => Promise<readonly AccountState[]>;
   /** true where a top-up of that id was made before. An object of the version before returns nothing. */
   readonly change: (change: AccountChange) => Promise<boolean | undefined>;
+  /** Keeps the call, unless the object keeps one. @returns the one that it keeps. */
+  readonly keepLater: (call: LaterCall) => Promise<LaterCall>;
+  readonly findLater: () => Promise<LaterCall | null>;
 };

@@ -27,8 +27,8 @@ import {
 import { asName, sumOf, type Usage } from "../provider/usage.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import { costOfRetrieved } from "./call-cost.ts";
+import { chargeRetrieved, linkLater, type RetrievedUse } from "./charge-retrieved.ts";
 import type { Exchange } from "./exchange.ts";
-import { chargeRetrieved } from "./spending.ts";
 
 const NO_CONTENT: ContentOptions = { toolInputs: false, thoughts: false, errorMessages: false };
 /** Events that are passed on at once. A batch has up to 100,000 results. */
@@ -92,15 +92,18 @@ export function observeRetrieval(
 
 /** Records which file has the results of which batch. */
 function batchReader(
-  { id: retrievalId, deps, recorder }: Exchange,
-  { route, caller }: Forwardable,
+  exchange: Exchange,
+  forwardable: Forwardable,
   { readBatches }: BatchRetrieval,
 ): ResponseReader {
+  const { id: retrievalId, deps, recorder } = exchange;
+  const { route, caller } = forwardable;
   const body = (value: unknown): void => {
     const at = deps.now();
     for (const { batchId, fileId } of readBatches(value)) {
       const facts = { id: uuidV7(at, deps.randomUuid()), retrievalId, batchId, fileId };
       recorder.record(batchFileEvent(caller, route.provider.name, facts, at));
+      linkLater(exchange, forwardable, { batchId, fileId });
     }
   };
   return { event: () => undefined, body, report: () => EMPTY_REPORT };
@@ -181,14 +184,16 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
   const { route, caller } = forwardable;
   const usageOf = `${route.provider.name}/${id}`;
   let facts: RetrievedFacts = { ...NOTHING_RETRIEVED, usageOf };
-  const charged = { dollars: 0, tokens: 0, model: null as string | null, isBatch: false, isPriced: true };
+  const uses = new Map<string | null, RetrievedUse>();
+  let isBatch = false;
+  let isPriced = true;
   const add = (customId: string | null, report: ResponseReport): void => {
     const { usage } = report;
     const state = usageState(report);
     if (usage === null || state === "unknown") return;
     const at = deps.now();
-    const isBatch = customId !== null;
-    const cost = costOfRetrieved(deps.price, route.provider.name, report, { isBatch, at });
+    isBatch ||= customId !== null;
+    const cost = costOfRetrieved(deps.price, route.provider.name, report, { isBatch: customId !== null, at });
     const event = retrievedUsageEvent(
       {
         id: uuidV7(at, deps.randomUuid()),
@@ -203,11 +208,8 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
       { redact: deps.redact, at },
     );
     recorder.record(event);
-    charged.dollars += cost.micros ?? 0;
-    charged.tokens += tokensOf(usage);
-    charged.model = report.model;
-    charged.isBatch ||= isBatch;
-    charged.isPriced &&= cost.micros !== null;
+    isPriced &&= cost.micros !== null;
+    addUse(uses, { model: report.model, dollars: cost.micros ?? 0, tokens: tokensOf(usage) });
     facts = {
       usageOf,
       resultCount: facts.resultCount + 1,
@@ -218,21 +220,24 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
     };
     if (facts.resultCount % GROUP === 0) void recorder.flush();
   };
-  const chargeResults = (isWhole: boolean): void => {
-    if (facts.resultCount === 0) return;
-    const { dollars, tokens, model, isBatch, isPriced } = charged;
-    // A batch's own call is the one that created it. A response's call was charged, and its estimate is replaced.
-    const amounts = { dollars, tokens, requests: isBatch ? 0 : 1, concurrent: 0 };
-    const used = { amounts, isEstimate: !isWhole || !isPriced, onlyReplaces: !isBatch };
-    chargeRetrieved(exchange, forwardable, { id: usageOf, models: [model], used });
-  };
   return {
     add,
     facts: (isWhole: boolean): RetrievedFacts => {
-      chargeResults(isWhole);
+      const isEstimate = !isWhole || !isPriced;
+      if (facts.resultCount > 0)
+        chargeRetrieved(exchange, forwardable, { id, isBatch, uses: [...uses.values()], isEstimate });
       return facts;
     },
   };
+}
+
+/** Models beyond these are charged as one that is not known. */
+const MAX_MODELS = 32;
+
+function addUse(uses: Map<string | null, RetrievedUse>, { model, dollars, tokens }: RetrievedUse): void {
+  const key = uses.has(model) || uses.size < MAX_MODELS ? model : null;
+  const before = uses.get(key) ?? { dollars: 0, tokens: 0 };
+  uses.set(key, { model: key, dollars: before.dollars + dollars, tokens: before.tokens + tokens });
 }
 
 const tokensOf = (usage: Usage): number =>

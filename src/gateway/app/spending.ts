@@ -7,7 +7,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Account } from "../policy/budgets/accounts.ts";
 import { hold, type HeldCall } from "../policy/budgets/budgets.ts";
 import type { BudgetDeps, BudgetNotice, CallContext, Used } from "../policy/budgets/call.ts";
-import { charge } from "../policy/budgets/settle.ts";
+import { keepLater, toLaterCall } from "../policy/budgets/later.ts";
 import {
   likelyCase,
   likelyInput,
@@ -50,7 +50,7 @@ export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" 
   readonly isUnsent?: boolean;
 };
 
-type Held = {
+type ReservedCall = {
   readonly held: HeldCall;
   readonly claimed: Claimed;
   readonly most: Amounts;
@@ -64,7 +64,7 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
   const { budgets } = deps;
   if (budgets === null) return null;
   const context = callContext(exchange, forwardable);
-  let held: Held | null = null;
+  let held: ReservedCall | null = null;
   let hasEnded = false;
   return {
     reserve: async (claimed) => {
@@ -90,42 +90,29 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
       held = null;
       const lostAfterMs = deps.now() - sentAt;
       const isMade = !result.isUnsent && (result.outcome !== "refused" || result.error === "internal");
-      exchange.waitUntil(
-        isMade
-          ? reservation.settle(
-              usedBy(result, cost, {
-                claimed,
-                most,
-                exchange,
-                provider: forwardable.route.provider.name,
-                lostAfterMs,
-              }),
-            )
-          : reservation.release(),
-      );
+      if (!isMade) {
+        exchange.waitUntil(reservation.release());
+        return;
+      }
+      const provider = forwardable.route.provider.name;
+      const later = laterId(result, claimed);
+      const used = usedBy(result, cost, { claimed, most, exchange, provider, later, lostAfterMs });
+      exchange.waitUntil(reservation.settle(used));
+      if (later === null) return;
+      const call = toLaterCall(reservation.accounts, exchange.startedAt);
+      exchange.waitUntil(keepLater(budgets, { provider, id: later }, call));
     },
   };
 }
 
-/** Charges results of an earlier call that were read now. `id`: of the response or the batch, the same for each reading. */
-export function chargeRetrieved(
-  exchange: Exchange,
-  forwardable: Forwardable,
-  {
-    id,
-    models,
-    used,
-  }: { readonly id: string; readonly models: readonly (string | null)[]; readonly used: Used },
-): void {
-  const { budgets } = exchange.deps;
-  if (budgets === null) return;
-  const call = limitedCall(exchange, forwardable, models);
-  const request = { call, most: ONE_CALL, inputTokens: 0, at: exchange.startedAt };
-  const context = { ...callContext(exchange, forwardable), id };
-  exchange.waitUntil(charge(request, used, context, budgets));
+/** The provider's id of a call whose usage is known when it is read; null of others. */
+function laterId({ outcome, observation }: EndedCall, claimed: Claimed): string | null {
+  const isBackground = claimed.kind === "figures" && claimed.figures.isBackground;
+  return outcome === "queued" || isBackground ? (observation?.report.id ?? null) : null;
 }
 
-const limitedCall = (
+/** The call, as rules see it. */
+export const limitedCall = (
   { findings: { actor }, caller }: Exchange,
   forwardable: Forwardable,
   models: LimitedCall["models"],
@@ -158,6 +145,8 @@ type UsedContext = {
   readonly most: Amounts;
   readonly exchange: Exchange;
   readonly provider: string;
+  /** `laterId`. */
+  readonly later: string | null;
   /** Milliseconds from the provider's call to its end. */
   readonly lostAfterMs: number;
 };
@@ -172,11 +161,11 @@ const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
   (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
 
 function usedBy(
-  { observation, status, error, outcome }: EndedCall,
+  { observation, status, error }: EndedCall,
   cost: CostFacts | null,
   context: UsedContext,
 ): Used {
-  const { claimed, most, exchange, provider, lostAfterMs } = context;
+  const { claimed, most, exchange, provider, later, lostAfterMs } = context;
   const nothing: Used = { amounts: ONE_CALL, isEstimate: false };
   if (claimed.kind !== "figures")
     return cost === null
@@ -206,16 +195,11 @@ function usedBy(
   const { tokens, dollars } = isStream && !figures.isBackground ? likely() : most;
   const amounts = { ...ONE_CALL, tokens, dollars: Math.max(dollars ?? 0, known ?? 0) };
   // Its usage is known when it is read, and then replaces the estimate.
-  const isLater = outcome === "queued" || figures.isBackground;
-  const responseId = isLater ? (observation?.report.id ?? null) : null;
-  return {
-    amounts,
-    isEstimate: true,
-    ...(responseId === null ? {} : { as: `${provider}/${responseId}` }),
-  };
+  return { amounts, isEstimate: true, ...(later === null ? {} : { as: `${provider}/${later}` }) };
 }
 
-function callContext(exchange: Exchange, { caller }: Forwardable): CallContext {
+/** The context in which a request's calls are charged. */
+export function callContext(exchange: Exchange, { caller }: Forwardable): CallContext {
   const { id, deps, recorder, after, waitUntil } = exchange;
   const positions = new Map<string, number>();
   const record = (type: BudgetEvent["record_type"], account: Account, facts: Partial<Facts>): void => {

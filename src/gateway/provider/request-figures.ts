@@ -151,7 +151,7 @@ function readCounts(body: JsonBody, names: readonly string[]): ReadonlyMap<strin
 }
 
 type Others = {
-  /** Of which one may run in place of the named model: `models`, and a `preset`. */
+  /** `models`, and a `preset`: one of them may run in place of the named model. */
   readonly alternatives: readonly (string | null)[];
   readonly fallbacks: readonly string[];
 };

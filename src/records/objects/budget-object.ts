@@ -10,6 +10,7 @@ import type {
   AccountState,
   Allowance,
   BudgetService,
+  LaterCall,
   Period,
   Reservation,
   ReserveResult,
@@ -17,12 +18,14 @@ import type {
   SettleResult,
 } from "../../events/budget-service.ts";
 import { BudgetAccounts } from "./budget-accounts.ts";
+import { LaterCallStore } from "./later-call.ts";
 
 /** Rows are deleted no more often than this. */
 const PURGE_MS = 6 * 3_600_000;
 
 export class BudgetObject extends DurableObject<object> implements BudgetService {
   readonly #accounts: BudgetAccounts;
+  readonly #later: LaterCallStore;
   readonly #storage: DurableObjectStorage;
   /** The time of the alarm that is set; Infinity where none is known. */
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -33,6 +36,7 @@ export class BudgetObject extends DurableObject<object> implements BudgetService
     const { storage } = state;
     this.#storage = storage;
     this.#accounts = new BudgetAccounts(storage.sql, Date.now);
+    this.#later = new LaterCallStore(storage.sql, Date.now);
   }
 
   async reserve(reservation: Reservation): Promise<ReserveResult> {
@@ -67,13 +71,23 @@ export class BudgetObject extends DurableObject<object> implements BudgetService
     return isKnown;
   }
 
+  async keepLater(call: LaterCall): Promise<LaterCall> {
+    const kept = this.#later.keep(call);
+    await this.#wakeAt(this.#later.purge() ?? Date.now() + PURGE_MS);
+    return kept;
+  }
+
+  async findLater(): Promise<LaterCall | null> {
+    return this.#later.find();
+  }
+
   /** Charges expired calls, deletes old rows, and comes back when the next of both may be due. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     const nextLease = this.#accounts.expire() ?? Number.POSITIVE_INFINITY;
     const nextRow = this.#accounts.purge();
     const nextPurge = nextRow === null ? nextLease : Math.max(nextRow, Date.now() + PURGE_MS);
-    const next = Math.min(nextLease, nextPurge);
+    const next = Math.min(nextLease, nextPurge, this.#later.purge() ?? Number.POSITIVE_INFINITY);
     if (next !== Number.POSITIVE_INFINITY) await this.#wakeAt(next);
   }
 

@@ -152,6 +152,10 @@ const EXAMPLES: readonly Example[] = [
 const costAt = (day: string): number | null =>
   price({}, { served: "o3", usage: usageOf({ in: 1_000_000 }), at: Date.parse(day) }).micros;
 
+/** Of a minute of audio and a second. */
+const ofMinute = (served: string, tokens: object): CostFacts =>
+  price({}, { served, usage: { ...usageOf({ extras: { audio_seconds: 61 } }), ...tokens } });
+
 const reported = (reportedCost: string, extras: Record<string, number> = {}): CostFacts =>
   price({}, { served: "gpt-5", usage: usageOf({ in: 1000, extras }), reportedCost });
 
@@ -183,13 +187,11 @@ describe("the cost of a call", () => {
 
   it("of audio follows from its length where the model is charged by it, whether it also has tokens or not", () => {
     const none = { input_tokens: null, output_tokens: null };
-    const minute = (served: string, tokens: object): CostFacts =>
-      price({}, { served, usage: { ...usageOf({ extras: { audio_seconds: 61 } }), ...tokens } });
     // $0.006 a minute: https://platform.openai.com/docs/pricing
     const cost = { micros: 6100, source: "computed", version: PRICE_VERSION };
-    expect(minute("whisper-1", none)).toEqual(cost);
-    expect(minute("whisper-1", { input_tokens: 4, output_tokens: 9 })).toEqual(cost);
-    expect(minute("gpt-5", none)).toEqual(UNPRICED);
+    expect(ofMinute("whisper-1", none)).toEqual(cost);
+    expect(ofMinute("whisper-1", { input_tokens: 4, output_tokens: 9 })).toEqual(cost);
+    expect(ofMinute("gpt-5", none)).toEqual(UNPRICED);
   });
 
   it("has the price of its time", () => {

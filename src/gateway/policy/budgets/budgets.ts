@@ -17,6 +17,7 @@ const RENEW_MS = 5 * 60_000;
 
 /** A call that may be made. */
 export type HeldCall = {
+  readonly accounts: readonly Account[];
   /** Charges the call, once. An estimate is at most what was reserved. */
   readonly settle: (used: Used) => Promise<void>;
   /** The call is not made. */
@@ -73,6 +74,7 @@ export async function hold(
   }
   const stop = renewing(reserved, context, objects);
   return {
+    accounts,
     settle: async (used) => {
       stop();
       await Promise.all(groups.map((group) => settleGroup(group, used, context, { ...deps, objects })));

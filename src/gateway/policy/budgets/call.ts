@@ -48,8 +48,6 @@ export type Used = {
   readonly isEstimate: boolean;
   /** The tokens are the provider's own figures, although the cost is an estimate. */
   readonly hasTokens?: boolean;
-  /** Only replaces an estimate. */
-  readonly onlyReplaces?: boolean;
   /** The id under which it is charged, in place of the interception's: that of a response whose usage is known later. */
   readonly as?: string;
 };

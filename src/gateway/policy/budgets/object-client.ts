@@ -1,6 +1,7 @@
 /** Calls the budget objects: with a deadline, a fresh stub for each try, and one retry where the platform calls it one. */
 import type {
   BudgetService,
+  LaterCall,
   Reservation,
   ReserveResult,
   Settlement,
@@ -28,6 +29,9 @@ export type BudgetObjects = {
     name: string,
     ...args: Parameters<BudgetService["change"]>
   ) => Promise<"made" | "known" | null>;
+  readonly keepLater: (name: string, call: LaterCall) => Promise<LaterCall | null>;
+  /** null also where the object keeps none. */
+  readonly findLater: (name: string) => Promise<LaterCall | null>;
 };
 
 export type BudgetNamespace = {
@@ -66,5 +70,7 @@ export function createBudgetObjects(namespace: BudgetNamespace, logError: LogOpe
     read: (name, claims) => call(name, (object) => object.read(claims)),
     change: (name, change) =>
       call(name, async (object) => ((await object.change(change)) === true ? "known" : "made")),
+    keepLater: (name, later) => call(name, (object) => object.keepLater(later)),
+    findLater: (name) => call(name, (object) => object.findLater()),
   };
 }

@@ -1,31 +1,9 @@
 /** Charges calls at their end, in the objects of their accounts, and reports what became known with that. */
 import type { AccountState, Claim, News, Settlement } from "../../../events/budget-service.ts";
-import { Refusal } from "../../../shared/refusal.ts";
-import { accountsOf, byObject, type Account, type AccountRequest } from "./accounts.ts";
-import type { BudgetDeps, BudgetNotice, CallContext, Group, ObjectDeps, Used } from "./call.ts";
+import type { Account } from "./accounts.ts";
+import type { BudgetNotice, CallContext, Group, ObjectDeps, Used } from "./call.ts";
 import { NOTHING } from "./estimate.ts";
 import { GATHER_MS } from "./soft-accounts.ts";
-
-/** Charges a call for which nothing was reserved. */
-export async function charge(
-  request: AccountRequest,
-  used: Used,
-  context: CallContext,
-  deps: BudgetDeps,
-): Promise<void> {
-  const accounts = await accountsOf(deps.rules, request, deps.nameObject);
-  const { objects } = deps;
-  if (accounts instanceof Refusal || objects === null) return;
-  for (const [object, all] of byObject(accounts)) {
-    const charged = all.filter(({ rule }) => rule.kind === "budget");
-    const [first] = charged;
-    if (!first) continue;
-    const settlement = settlementOf(context.id, charged, used);
-    const result = await objects.settle(object, [settlement]);
-    if (result === null) context.undelivered(object, first, [settlement]);
-    else notify(result.news, result.states, charged, context);
-  }
-}
 
 /** Reports what an object has to report. */
 export function notify(
@@ -99,7 +77,7 @@ async function settleSoft(
 export function settlementOf(
   id: string,
   accounts: readonly Account[],
-  { amounts, isEstimate, hasTokens = false, onlyReplaces }: Used,
+  { amounts, isEstimate, hasTokens = false }: Used,
   isReserved = false,
 ): Settlement {
   const charges = accounts.map(({ rule, claim }): Claim => {
@@ -109,7 +87,7 @@ export function settlementOf(
       isEstimate && isReserved && rule.kind === "budget" && !(hasTokens && rule.measure === "tokens");
     return { ...claim, amount: isBounded ? Math.min(amount, claim.amount) : amount };
   });
-  return { id, isEstimate, charges, ...(onlyReplaces ? { onlyReplaces } : {}) };
+  return { id, isEstimate, charges };
 }
 
 /** The charges beyond what was reserved. */

@@ -1,4 +1,5 @@
 /** The subject that a rule charges for a call. */
+import type { BudgetSubject } from "../../../events/budget-service.ts";
 import { ATTRIBUTIONS, type Attribution } from "../../../events/vocabulary.ts";
 import type { Caller } from "../../../events/compose.ts";
 import { hasClaim, type Claims } from "../../../shared/claims.ts";
@@ -36,13 +37,7 @@ export const toLimitedCall = (
   models,
 });
 
-/** `id` is null for the calls without one, which share an account. */
-export type Subject = {
-  readonly kind: "principal" | "client" | "workspace" | "key" | "all";
-  /** Of a principal. */
-  readonly source: string | null;
-  readonly id: string | null;
-};
+export type Subject = BudgetSubject;
 
 const STRENGTHS = Object.keys(ATTRIBUTIONS);
 
@@ -60,11 +55,12 @@ export function isMatch({ providers, models, clients, claim }: RuleFilter, call:
   if (providers !== null && !providers.includes(call.provider)) return false;
   if (clients !== null && !clients.includes(call.caller.client)) return false;
   if (claim !== null && !hasClaim(call.claims, claim[0], [claim[1]])) return false;
-  if (models === null) return true;
-  return call.models.some(
-    (model) => model === null || models.some((pattern) => matchesName(pattern, model.toLowerCase())),
-  );
+  return call.models.some((model) => matchesModel(models, model));
 }
+
+/** `models`: of the rule. `model`: null where it is not known, which matches. */
+export const matchesModel = (models: RuleFilter["models"], model: string | null): boolean =>
+  models === null || model === null || models.some((pattern) => matchesName(pattern, model.toLowerCase()));
 
 /** null where the rule demands better evidence than the call has. */
 export function subjectOf(

@@ -1,0 +1,117 @@
+/**
+ * Charges what is read later than its call: results of a batch, and a response that was made in the background. The accounts are those
+ * of the call, not those of its reader. Of a batch that was not created through the gateway, those of the first reader.
+ */
+import type { LaterCall, Settlement } from "../../events/budget-service.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { accountsOf, byObject, type Account } from "../policy/budgets/accounts.ts";
+import { ONE_CALL } from "../policy/budgets/estimate.ts";
+import { accountsOfLater, findLater, keepLater, toLaterCall } from "../policy/budgets/later.ts";
+import { notify } from "../policy/budgets/settle.ts";
+import { matchesModel } from "../policy/budgets/subject.ts";
+import type { Forwardable } from "./call-upstream.ts";
+import type { Exchange } from "./exchange.ts";
+import { callContext, limitedCall, type SpendingDeps } from "./spending.ts";
+
+/** The usage of one model. */
+export type RetrievedUse = {
+  readonly model: string | null;
+  /** Micro-dollars. */
+  readonly dollars: number;
+  readonly tokens: number;
+};
+
+export type Retrieved = {
+  /** The provider's id of the response, the batch, or its file of results. */
+  readonly id: string;
+  readonly isBatch: boolean;
+  readonly uses: readonly RetrievedUse[];
+  /** The results are not all, or not all have a price. */
+  readonly isEstimate: boolean;
+};
+
+/** Charges results of an earlier call that were read now, after the response. */
+export function chargeRetrieved(exchange: Exchange, forwardable: Forwardable, retrieved: Retrieved): void {
+  const { budgets } = exchange.deps;
+  if (budgets !== null) exchange.waitUntil(charge(exchange, forwardable, retrieved, budgets));
+}
+
+/** Batches and files whose accounts this isolate has linked, or of which it knows that there are none. */
+const linked = new Set<string>();
+const MAX_LINKED = 10_000;
+
+/** A batch's file of results is charged to the accounts of the batch. */
+export function linkLater(
+  { deps: { budgets }, waitUntil }: Exchange,
+  { route }: Forwardable,
+  { batchId, fileId }: { readonly batchId: string; readonly fileId: string },
+): void {
+  const { name: provider } = route.provider;
+  const key = JSON.stringify([provider, batchId, fileId]);
+  if (budgets === null || linked.has(key)) return;
+  if (linked.size >= MAX_LINKED) linked.clear();
+  linked.add(key);
+  const link = async (): Promise<void> => {
+    const batch = await findLater(budgets, { provider, id: batchId });
+    if (batch !== null) await keepLater(budgets, { provider, id: fileId }, batch);
+  };
+  waitUntil(link());
+}
+
+async function charge(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  retrieved: Retrieved,
+  deps: SpendingDeps,
+): Promise<void> {
+  const { objects } = deps;
+  if (objects === null) return;
+  const { name: provider } = forwardable.route.provider;
+  const context = callContext(exchange, forwardable);
+  const id = `${provider}/${retrieved.id}`;
+  const accounts = await accountsOfRetrieved(exchange, forwardable, retrieved, deps);
+  for (const [object, charged] of byObject(accounts)) {
+    const [first] = charged;
+    if (!first) continue;
+    const settlement = settlementOf(id, charged, retrieved);
+    const result = await objects.settle(object, [settlement]);
+    if (result === null) context.undelivered(object, first, [settlement]);
+    else notify(result.news, result.states, charged, context);
+  }
+}
+
+async function accountsOfRetrieved(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  { id, isBatch, uses }: Retrieved,
+  deps: SpendingDeps,
+): Promise<readonly Account[]> {
+  const { name: provider } = forwardable.route.provider;
+  const readers = async (models: readonly (string | null)[]): Promise<readonly Account[]> => {
+    const call = limitedCall(exchange, forwardable, models);
+    const request = { call, most: ONE_CALL, inputTokens: 0, at: exchange.startedAt };
+    const accounts = await accountsOf(deps.rules, request, deps.nameObject);
+    return accounts instanceof Refusal ? [] : accounts.filter(({ rule }) => rule.kind === "budget");
+  };
+  const known: LaterCall | null = isBatch
+    ? await keepLater(deps, { provider, id }, toLaterCall(await readers([null]), exchange.startedAt))
+    : await findLater(deps, { provider, id });
+  const accounts = known ? accountsOfLater(deps, known) : await readers(uses.map(({ model }) => model));
+  return accounts.filter(({ rule }) => uses.some(({ model }) => matchesModel(rule.filter.models, model)));
+}
+
+function settlementOf(
+  id: string,
+  accounts: readonly Account[],
+  { isBatch, uses, isEstimate }: Retrieved,
+): Settlement {
+  const charges = accounts.map(({ rule, claim }) => {
+    const own = uses.filter(({ model }) => matchesModel(rule.filter.models, model));
+    const sum = (measure: "dollars" | "tokens"): number => own.reduce((all, use) => all + use[measure], 0);
+    // A batch's own call is the one that created it. A response's call was charged, and its estimate is replaced.
+    const calls = rule.measure === "requests" && !isBatch ? 1 : 0;
+    const isSum = rule.measure === "dollars" || rule.measure === "tokens";
+    return { ...claim, amount: isSum ? sum(rule.measure) : calls };
+  });
+  return { id, isEstimate, charges, onlyReplaces: !isBatch };
+}
