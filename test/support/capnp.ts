@@ -8,8 +8,8 @@ export type Binding =
   | { readonly queue: string }
   /** A KV namespace: each read is a `GET /<key>` to that service. */
   | { readonly kv: string }
-  /** One of the Worker's own `durableObjects`, by its class. */
-  | { readonly durableObject: string }
+  /** One of the Worker's own `durableObjects`, by its class, or one `of` another Worker. */
+  | { readonly durableObject: string; readonly of?: string }
   | { readonly wrapped: string; readonly inner: Readonly<Record<string, string>> };
 
 export type WorkerService = {
@@ -94,7 +94,11 @@ function binding(name: string, value: Binding): string {
   if ("json" in value) return `(${named}, json = ${quote(JSON.stringify(value.json))})`;
   if ("queue" in value) return `(${named}, queue = ${quote(value.queue)})`;
   if ("kv" in value) return `(${named}, kvNamespace = ${quote(value.kv)})`;
-  if ("durableObject" in value) return `(${named}, durableObjectNamespace = ${quote(value.durableObject)})`;
+  if ("durableObject" in value) {
+    const { durableObject, of } = value;
+    const service = of === undefined ? "" : `, serviceName = ${quote(of)}`;
+    return `(${named}, durableObjectNamespace = (className = ${quote(durableObject)}${service}))`;
+  }
   if ("service" in value) return `(${named}, service = ${quote(value.service)})`;
   const inner = Object.entries(value.inner).map(([key, text]) => binding(key, { text }));
   return `(${named}, wrapped = (moduleName = ${quote(value.wrapped)}, innerBindings = [${inner.join(", ")}]))`;

@@ -7,9 +7,10 @@
  *     const response = await rawRequest(interceptor.port, { target: "/openai/v1/models" });
  *     await interceptor.waitForEvents((events) => events.some((e) => e.record_type === "interception_end"));
  */
+import { build } from "esbuild";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { analyticsBinding, analyticsModules } from "./analytics-binding.ts";
-import { productionBundle, type Bundle } from "./bundle.ts";
+import { PROJECT, productionBundle, type Bundle } from "./bundle.ts";
 import { varBindings, workerdConfig } from "./capnp.ts";
 import { until } from "./deadline.ts";
 import { EventLog, FLUSH_MARK, QUEUE_MARK, type LogLine, type WrittenPoint } from "./event-log.ts";
@@ -28,6 +29,8 @@ export type InterceptorOptions = {
   readonly nonces?: "bound" | "absent";
   /** The owners of stored objects, as `nonces`. */
   readonly owners?: "bound" | "absent";
+  /** The budget objects, which are those of another Worker, as `nonces`. */
+  readonly budgets?: "bound" | "absent";
 };
 
 export type RunningInterceptor = {
@@ -122,8 +125,22 @@ async function start(
             Object.entries(classes).map(([name, durableObject]) => [name, { durableObject }]),
           ),
           ...(queue === "absent" ? {} : { EVENTS: { queue: "queue" } }),
+          ...(options.budgets === "bound" && {
+            BUDGET_OBJECTS: { durableObject: "BudgetObject", of: "budgets" },
+          }),
         },
       },
+      ...(options.budgets === "bound"
+        ? [
+            {
+              name: "budgets",
+              module: { source: await budgetObjects() },
+              compatibilityDate,
+              compatibilityFlags,
+              durableObjects: ["BudgetObject"],
+            },
+          ]
+        : []),
       {
         name: "queue",
         module: { source: QUEUE },
@@ -138,6 +155,16 @@ async function start(
   });
   const output = (line: string) => log.take(parseLine(line));
   return startWorkerd({ config, sockets: { http: port, mark: undefined }, output });
+}
+
+/** A Worker that has the budget objects alone. */
+async function budgetObjects(): Promise<string> {
+  const contents = `export { BudgetObject } from "./src/records/objects/budget-object.ts"; export default {};`;
+  const stdin = { contents, resolveDir: PROJECT, loader: "ts" } as const;
+  const external = ["cloudflare:workers"];
+  const options = { bundle: true, format: "esm", target: "esnext", external, write: false } as const;
+  const { outputFiles } = await build({ stdin, ...options });
+  return outputFiles[0]?.text ?? "";
 }
 
 /** `send` posts the message itself, and `sendBatch` JSON with each message in base64. */
