@@ -6,6 +6,9 @@
  *
  * Each method can be called again with the same values and changes nothing then: the platform restarts objects, and a response
  * can be lost.
+ *
+ * Two versions run at once during a deployment. A gateway of this version also calls objects without `batch`, and an object of
+ * this version is also called by gateways that know only the other methods.
  */
 
 /**
@@ -89,6 +92,16 @@ export type AccountChange =
   /** An amount beside the limit, in the period of that start. `id` tells top-ups apart. */
   | { readonly kind: "top_up"; readonly period: Period; readonly id: string; readonly amount: number };
 
+/** A call of `reserve`, `settle`, `release` or `renew` within a batch. */
+export type BatchItem =
+  | { readonly kind: "reserve"; readonly reservation: Reservation }
+  | { readonly kind: "settle"; readonly settlements: readonly Settlement[] }
+  | { readonly kind: "release"; readonly id: string }
+  | { readonly kind: "renew"; readonly id: string; readonly leaseMs: number };
+
+/** Of an item: null where it failed, and changed nothing. `states` and `news` are empty, and `refusedBy` is null, where its method has none. */
+export type BatchResult = ReserveResult | null;
+
 export type BudgetService = {
   readonly reserve: (reservation: Reservation) => Promise<ReserveResult>;
   /** The states after all of them, of the accounts of the last one. */
@@ -98,4 +111,6 @@ export type BudgetService = {
   readonly renew: (id: string, leaseMs: number) => Promise<void>;
   readonly read: (claims: readonly (Period & Allowance)[]) => Promise<readonly AccountState[]>;
   readonly change: (change: AccountChange) => Promise<void>;
+  /** Books the items in their order and in one transaction. An item that fails does not fail the others. */
+  readonly batch: (items: readonly BatchItem[]) => Promise<readonly BatchResult[]>;
 };

@@ -17,6 +17,17 @@ function open(): { readonly sql: AccountDatabase; readonly empty: () => void } {
     return known;
   };
   const sql: AccountDatabase = {
+    transaction: (work) => {
+      database.exec("BEGIN");
+      try {
+        const result = work();
+        database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        database.exec("ROLLBACK");
+        throw error;
+      }
+    },
     exec: <Row extends Record<string, string | number | null>>(
       query: string,
       ...values: (string | number)[]

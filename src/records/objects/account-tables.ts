@@ -28,6 +28,8 @@ export type AccountDatabase = {
     query: string,
     ...values: (string | number)[]
   ): { toArray(): Row[]; one(): Row };
+  /** Commits what `work` writes, or nothing of it where it throws. @returns what `work` returns. */
+  transaction<T>(work: () => T): T;
 };
 
 export function createTables(sql: AccountDatabase): void {
@@ -35,8 +37,6 @@ export function createTables(sql: AccountDatabase): void {
 }
 
 export type OpenRow = { account: string; start: number; amount: number };
-export type SettledRow = OpenRow & { is_estimate: number };
-export type PeriodRow = { spent: number; reserved: number; top_ups: number };
 
 /** The account's name in the `settled` row of a call that was released. No rule has an empty name. */
 export const RELEASED = "";
