@@ -1,5 +1,6 @@
 /** The measured Worker: makes calls of budget objects, as the gateway does. Its clock stands still, so the caller measures. */
-import type { BudgetService, Claim } from "../../src/events/budget-service.ts";
+import type { BudgetService, Claim, Settlement } from "../../src/events/budget-service.ts";
+import { createBudgetObjects } from "../../src/gateway/policy/budgets/object-client.ts";
 import { BudgetObject } from "../../src/records/objects/budget-object.ts";
 
 export { BudgetObject };
@@ -23,28 +24,56 @@ const CLAIM: Claim = {
   amount: 1000,
 };
 
-const charge = (id: string) => ({ id, isEstimate: false, charges: [{ ...CLAIM, amount: 400 }] });
+const charge = (id: string): Settlement => ({
+  id,
+  isEstimate: false,
+  charges: [{ ...CLAIM, amount: 400 }],
+});
+const reservation = (id: string) => ({ id, leaseMs: 900_000, claims: [CLAIM] });
+
+type Call = (object: string, id: string) => Promise<unknown>;
+
+const logError = (event: object): never => {
+  throw new Error(JSON.stringify(event));
+};
+
+/**
+ * `each`: a reservation and a charge, each with a call of the object. `coalesced`: the same by the gateway's client.
+ * `soft`: as many charges in one call as a busy isolate gathers.
+ */
+function callIn(
+  mode: string,
+  gathered: number,
+  { OBJECTS }: Environment,
+  waitUntil: ExecutionContext["waitUntil"],
+): Call {
+  const object = (name: string): BudgetService => OBJECTS.get(OBJECTS.idFromName(name));
+  if (mode === "each")
+    return async (name, id) => {
+      await object(name).reserve(reservation(id));
+      await object(name).settle([charge(id)]);
+    };
+  if (mode === "soft")
+    return (name, id) =>
+      object(name).settle(Array.from({ length: gathered }, (_, at) => charge(`${id}-${at}`)));
+  const objects = createBudgetObjects(OBJECTS, { logError, now: Date.now });
+  return async (name, id) => {
+    await objects.reserve(name, reservation(id), { waitUntil });
+    await objects.settle(name, [charge(id)], { waitUntil });
+  };
+}
 
 export default {
-  async fetch(request: Request, { OBJECTS }: Environment): Promise<Response> {
+  async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    const [mode, run = ""] = [searchParams.get("mode"), searchParams.get("run") ?? ""];
-    const [calls, parallel] = [Number(searchParams.get("calls")), Number(searchParams.get("parallel"))];
-    const object = (): BudgetService => OBJECTS.get(OBJECTS.idFromName(run));
-    const strict = async (id: string): Promise<void> => {
-      await object().reserve({ id, leaseMs: 900_000, claims: [CLAIM] });
-      await object().settle([charge(id)]);
-    };
-    /** As many charges in one call as a busy isolate gathers in a second. */
-    const soft = async (id: string): Promise<void> => {
-      await object().settle(Array.from({ length: GATHERED }, (_, at) => charge(`${id}-${at}`)));
-    };
+    const number = (name: string): number => Number(searchParams.get(name));
+    const [mode, run] = [searchParams.get("mode") ?? "", searchParams.get("run") ?? ""];
+    const [calls, parallel] = [number("calls"), number("parallel")];
+    const call = callIn(mode, number("gathered"), environment, (work) => context.waitUntil(work));
     const lane = async (first: number): Promise<void> => {
-      for (let n = first; n < calls; n += parallel) await (mode === "soft" ? soft : strict)(`${run}-${n}`);
+      for (let n = first; n < calls; n += parallel) await call(run, `${run}-${n}`);
     };
-    if (mode !== "none") await Promise.all(Array.from({ length: parallel }, (_, first) => lane(first)));
+    await Promise.all(Array.from({ length: parallel }, (_, first) => lane(first)));
     return new Response("done");
   },
 };
-
-const GATHERED = 50;

@@ -6,6 +6,9 @@
  *
  * Each method can be called again with the same values and changes nothing then: the platform restarts objects, and a response
  * can be lost.
+ *
+ * Two versions run at once during a deployment. A gateway of this version also calls objects without `batch`, and an object of
+ * this version is also called by gateways that know only the other methods.
  */
 
 /**
@@ -110,6 +113,16 @@ export type BudgetSubject = {
   readonly id: string | null;
 };
 
+/** A call of `reserve`, `settle`, `release` or `renew` within a batch. */
+export type BatchItem =
+  | { readonly kind: "reserve"; readonly reservation: Reservation }
+  | { readonly kind: "settle"; readonly settlements: readonly Settlement[] }
+  | { readonly kind: "release"; readonly id: string }
+  | { readonly kind: "renew"; readonly id: string; readonly leaseMs: number };
+
+/** Of an item: null where it failed, and changed nothing. `states` and `news` are empty, and `refusedBy` is null, where its method has none. */
+export type BatchResult = ReserveResult | null;
+
 export type BudgetService = {
   readonly reserve: (reservation: Reservation) => Promise<ReserveResult>;
   /** The states after all of them, of the accounts of the last one. */
@@ -123,4 +136,6 @@ export type BudgetService = {
   /** Keeps the call, unless the object keeps one. @returns the one that it keeps. */
   readonly keepLater: (call: LaterCall) => Promise<LaterCall>;
   readonly findLater: () => Promise<LaterCall | null>;
+  /** Books the items in their order and in one transaction. An item that fails does not fail the others. */
+  readonly batch: (items: readonly BatchItem[]) => Promise<readonly BatchResult[]>;
 };

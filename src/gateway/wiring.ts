@@ -137,7 +137,7 @@ function createVerifiers(
 function createBudgets({ budgets, prices }: Config, { now, logError }: Platform): Deps["budgets"] {
   const { rules, platform: platformLimits, namespace, key } = budgets;
   if (rules.length === 0 && platformLimits.length === 0) return null;
-  const objects = namespace && createBudgetObjects(namespace, logError);
+  const objects = namespace && createBudgetObjects(namespace, { logError, now });
   return {
     rules,
     platformLimits,

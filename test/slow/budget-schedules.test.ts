@@ -1,11 +1,10 @@
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
-import type { AccountDatabase } from "../../src/records/objects/account-tables.ts";
+import { ACCOUNT_TABLES, type AccountDatabase } from "../../src/records/objects/account-tables.ts";
 import { runSchedule } from "../support/budget-schedules.ts";
 
 const SCHEDULES = 100_000;
 const FIRST = 1;
-const TABLES = ["periods", "open", "settled", "overrides", "top_ups"];
 
 /** The object's database as SQLite in memory has it. */
 function open(): { readonly sql: AccountDatabase; readonly empty: () => void } {
@@ -17,6 +16,17 @@ function open(): { readonly sql: AccountDatabase; readonly empty: () => void } {
     return known;
   };
   const sql: AccountDatabase = {
+    transaction: (work) => {
+      database.exec("BEGIN");
+      try {
+        const result = work();
+        database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        database.exec("ROLLBACK");
+        throw error;
+      }
+    },
     exec: <Row extends Record<string, string | number | null>>(
       query: string,
       ...values: (string | number)[]
@@ -32,7 +42,7 @@ function open(): { readonly sql: AccountDatabase; readonly empty: () => void } {
       };
     },
   };
-  return { sql, empty: () => TABLES.forEach((table) => database.exec(`DELETE FROM ${table}`)) };
+  return { sql, empty: () => ACCOUNT_TABLES.forEach((table) => database.exec(`DELETE FROM ${table}`)) };
 }
 
 it(`holds ${SCHEDULES.toLocaleString("en-US")} random schedules against an oracle that knows no sums`, () => {

@@ -1,13 +1,14 @@
 /**
  * Random schedules of a budget object against the oracle (`budget-oracle.ts`): reservations, settlements, releases, renewals,
- * late and repeated messages, expired leases, changes of limits, clocks that jump, and restarts of the object between any two
- * steps. Runs in Node and in workerd.
+ * late and repeated messages, batches of them, expired leases, changes of limits, clocks that jump, and restarts of the object
+ * between any two steps and in a batch. Runs in Node and in workerd.
  */
-import type { AccountState, Claim, Period, ReserveResult } from "../../src/events/budget-service.ts";
+import type { AccountState, BatchItem, BatchResult, Claim, Period } from "../../src/events/budget-service.ts";
 import { periodOf } from "../../src/gateway/policy/budgets/period.ts";
 import type { Measure, RulePeriod } from "../../src/gateway/policy/budgets/rule.ts";
 import type { AccountDatabase } from "../../src/records/objects/account-tables.ts";
 import { BudgetAccounts } from "../../src/records/objects/budget-accounts.ts";
+import { runBatch, type Step } from "./budget-batches.ts";
 import { Oracle } from "./budget-oracle.ts";
 import { seededRandom } from "./rechunk.ts";
 
@@ -60,6 +61,31 @@ const periodAt = ({ account, period, measure }: Rule, at: number): Period => ({
   ...periodOf(period, measure, at),
 });
 
+const stateText = (state: AccountState | undefined): string =>
+  `${state?.spent} spent, ${state?.reserved} reserved of ${state?.limit}`;
+
+const failed =
+  (what: string) =>
+  (result: BatchResult): string | null =>
+    result === null ? `${what} has failed` : null;
+
+/** An item by its own method. */
+function callOne(accounts: BudgetAccounts, item: BatchItem): BatchResult {
+  const nothing = { refusedBy: null, states: [], news: [] };
+  switch (item.kind) {
+    case "reserve":
+      return accounts.reserve(item.reservation);
+    case "settle":
+      return { ...nothing, ...accounts.settle(item.settlements) };
+    case "release":
+      accounts.release(item.id);
+      return nothing;
+    case "renew":
+      accounts.renew(item.id, item.leaseMs);
+      return nothing;
+  }
+}
+
 const STEPS = 24;
 const LEASE_MS = 900_000;
 
@@ -69,8 +95,8 @@ export function runSchedule(seed: number, sql: AccountDatabase): string | null {
   const rules = randomRules(random);
   const oracle = new Oracle();
   let now = pick(random, MOMENTS) + below(random, 120_000);
-  const open = (): BudgetAccounts => new BudgetAccounts(sql, () => now);
-  let accounts = open();
+  const open = (database: AccountDatabase): BudgetAccounts => new BudgetAccounts(database, () => now);
+  let accounts = open(sql);
   const claims = new Map<string, readonly Claim[]>();
   const known: string[] = [];
 
@@ -85,37 +111,47 @@ export function runSchedule(seed: number, sql: AccountDatabase): string | null {
     known.push(id);
     return made;
   };
-  const compare = (at: string, states: readonly AccountState[], of: readonly Claim[]): string | null => {
-    for (const [index, claim] of of.entries()) {
-      const state = states[index];
-      const want = `${oracle.spent(claim)} spent, ${oracle.reserved(claim)} reserved of ${oracle.limit(claim)}`;
-      const got = `${state?.spent} spent, ${state?.reserved} reserved of ${state?.limit}`;
-      if (want !== got) return `${at}: ${claim.account} has ${got}, and should have ${want}`;
-    }
-    return null;
+  const run = (step: Step): string | null => {
+    const check = step.expect();
+    return check(callOne(accounts, step.item));
   };
-  const reserve = (id: string): string | null => {
+  const wanted = (claim: Claim): string =>
+    `${oracle.spent(claim)} spent, ${oracle.reserved(claim)} reserved of ${oracle.limit(claim)}`;
+  /** Keeps the oracle's present states, to be compared with the object's result. */
+  const comparison = (of: readonly Claim[]) => {
+    const wants = of.map(wanted);
+    return (at: string, states: readonly AccountState[]): string | null => {
+      const index = wants.findIndex((want, n) => want !== stateText(states[n]));
+      if (index === -1) return null;
+      return `${at}: ${of[index]?.account} has ${stateText(states[index])}, and should have ${wants[index]}`;
+    };
+  };
+  const reserve = (id: string): Step => {
     const reservation = { id, leaseMs: LEASE_MS, claims: claimsOf(id) };
-    oracle.expire(now);
-    const isNew = !oracle.released.has(id) && oracle.calls.every((call) => call.id !== id);
-    const expected = oracle.reserve(reservation, now);
-    const isAdmitted = isNew && expected === null;
-    const result: ReserveResult = accounts.reserve(reservation);
-    if (result.refusedBy !== expected)
-      return `reserve ${id}: refused by ${String(result.refusedBy)}, and should be by ${String(expected)}`;
-    return (
-      compare(`reserve ${id}`, result.states, reservation.claims) ??
-      (isAdmitted ? withinLimits(reservation.claims) : null)
-    );
+    return {
+      item: { kind: "reserve", reservation },
+      expect: () => {
+        oracle.expire(now);
+        const isNew = !oracle.released.has(id) && oracle.calls.every((call) => call.id !== id);
+        const expected = oracle.reserve(reservation, now);
+        const beyond = isNew && expected === null ? beyondLimit(reservation.claims) : null;
+        const compare = comparison(reservation.claims);
+        return (result) => {
+          if (result?.refusedBy !== expected)
+            return `reserve ${id}: refused by ${String(result?.refusedBy)}, and should be by ${String(expected)}`;
+          return compare(`reserve ${id}`, result.states) ?? beyond;
+        };
+      },
+    };
   };
   /** Where a call is admitted, what was spent and all that is reserved fit into each hard limit. */
-  const withinLimits = (of: readonly Claim[]): string | null => {
+  const beyondLimit = (of: readonly Claim[]): string | null => {
     const over = of.find(
       (claim) => claim.isHard && oracle.spent(claim) + oracle.reserved(claim) > oracle.limit(claim),
     );
     return over ? `${over.account} is beyond its limit` : null;
   };
-  const settle = (id: string): string | null => {
+  const settle = (id: string): Step => {
     const isEstimate = random() < 0.3;
     const isOver = random() < 0.1;
     const charges = claimsOf(id).map((claim) => ({
@@ -123,31 +159,49 @@ export function runSchedule(seed: number, sql: AccountDatabase): string | null {
       amount: isOver ? claim.amount + 3 : below(random, claim.amount + 1),
     }));
     const settlement = { id, isEstimate, charges, ...(random() < 0.1 ? { onlyReplaces: true } : {}) };
-    oracle.settle(settlement);
-    const result = accounts.settle([settlement]);
-    if (random() < 0.3) {
-      // Its response was lost, and it is sent again.
-      oracle.settle(settlement);
-      accounts.settle([settlement]);
-    }
-    return compare(`settle ${id}`, result.states, charges);
+    return {
+      item: { kind: "settle", settlements: [settlement] },
+      expect: () => {
+        oracle.settle(settlement);
+        const compare = comparison(charges);
+        return (result) => compare(`settle ${id}`, result?.states ?? []);
+      },
+    };
   };
+  const release = (id: string): Step => ({
+    item: { kind: "release", id },
+    expect: () => {
+      oracle.release(id);
+      return failed(`release ${id}`);
+    },
+  });
+  const renew = (id: string): Step => ({
+    item: { kind: "renew", id, leaseMs: LEASE_MS },
+    expect: () => {
+      oracle.renew(id, now + LEASE_MS);
+      return failed(`renew ${id}`);
+    },
+  });
   const anyCall = (): string =>
     known.length > 0 && random() < 0.7 ? pick(random, known) : `call-${known.length}`;
+  const anyStep = (): Step => {
+    const action = random();
+    if (action < 0.5) return reserve(random() < 0.85 ? `call-${known.length}` : anyCall());
+    if (action < 0.8) return settle(anyCall());
+    return action < 0.92 ? release(anyCall()) : renew(anyCall());
+  };
 
   for (let step = 0; step < STEPS; step += 1) {
     const action = random();
     let problem: string | null = null;
-    if (action < 0.4) problem = reserve(random() < 0.85 ? `call-${known.length}` : anyCall());
-    else if (action < 0.65) problem = settle(anyCall());
-    else if (action < 0.75) {
-      const id = anyCall();
-      oracle.release(id);
-      accounts.release(id);
+    if (action < 0.25) {
+      const steps = Array.from({ length: 1 + below(random, 8) }, anyStep);
+      problem = runBatch(steps, { random, sql, open });
+      accounts = open(sql);
     } else if (action < 0.82) {
-      const id = anyCall();
-      oracle.renew(id, now + LEASE_MS);
-      accounts.renew(id, LEASE_MS);
+      const one = anyStep();
+      // Its response can be lost, and it is sent again.
+      problem = run(one) ?? (random() < 0.15 ? run(one) : null);
     } else if (action < 0.88) {
       const rule = pick(random, rules);
       const limit = random() < 0.3 ? null : below(random, 12);
@@ -169,7 +223,7 @@ export function runSchedule(seed: number, sql: AccountDatabase): string | null {
     // Mostly forward; a clock of another machine can be behind.
     now +=
       random() < 0.9 ? below(random, pick(random, [50, 5_000, 120_000, 1_800_000])) : -below(random, 2_000);
-    if (random() < 0.2) accounts = open();
+    if (random() < 0.2) accounts = open(sql);
   }
   const claimed = rules.map((rule): Claim => {
     const { limit, isHard } = rule;
@@ -177,5 +231,5 @@ export function runSchedule(seed: number, sql: AccountDatabase): string | null {
   });
   oracle.expire(now);
   accounts.expire();
-  return compare("at the end", accounts.read(claimed), claimed);
+  return comparison(claimed)("at the end", accounts.read(claimed));
 }

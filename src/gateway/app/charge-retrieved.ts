@@ -74,7 +74,7 @@ async function charge(
     const [first] = charged;
     if (!first) continue;
     const settlement = settlementOf(id, charged, retrieved);
-    const result = await objects.settle(object, [settlement]);
+    const result = await objects.settle(object, [settlement], context);
     if (result === null) context.undelivered(object, first, [settlement]);
     else notify(result.news, result.states, charged, context);
   }

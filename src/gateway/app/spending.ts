@@ -220,8 +220,12 @@ export function callContext(exchange: Exchange, { caller }: Forwardable): CallCo
       if (notices.length > 0) void recorder.flush();
     },
     undelivered: (object, account, settlements) => {
-      for (let at = 0; at < settlements.length; at += SETTLEMENTS_PER_EVENT) {
-        const part = settlements.slice(at, at + SETTLEMENTS_PER_EVENT);
+      let rest = settlements;
+      while (rest.length > 0) {
+        // No charge is lost: the last event that the call can have takes all that are left.
+        const isLast = (positions.get("budget_charge") ?? 0) >= MAX_POSITION;
+        const part = isLast ? rest : rest.slice(0, SETTLEMENTS_PER_EVENT);
+        rest = rest.slice(part.length);
         record("budget_charge", account, { charges: { object, settlements: part } satisfies Charges });
       }
       void recorder.flush();

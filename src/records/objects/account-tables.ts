@@ -1,6 +1,7 @@
 /**
  * The tables of a budget object, in its own SQLite database. A call that has not ended has a row in `open` for each account,
- * and then one in `settled`, by which a second settlement is recognized. The sums of both are kept in `periods`, so that a
+ * and then one in `settled`, by which a second settlement is recognized. `reported` has what a call reported, for a
+ * repetition of it. The sums of both are kept in `periods`, so that a
  * decision reads a row for each account, or for each slice of its window.
  */
 const TABLES = [
@@ -16,11 +17,16 @@ const TABLES = [
     id TEXT NOT NULL, account TEXT NOT NULL, start INTEGER NOT NULL, amount INTEGER NOT NULL, is_estimate INTEGER NOT NULL,
     keep_until INTEGER NOT NULL,
     PRIMARY KEY (id, account)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS reported (
+    call TEXT NOT NULL PRIMARY KEY, news TEXT NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS overrides (
     account TEXT NOT NULL PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS top_ups (
     id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, start INTEGER NOT NULL) WITHOUT ROWID`,
 ];
+
+/** The names of the tables. */
+export const ACCOUNT_TABLES = ["periods", "open", "settled", "reported", "overrides", "top_ups"] as const;
 
 /** The part of an object's SQLite database that the accounts use. Synchronous. */
 export type AccountDatabase = {
@@ -28,6 +34,8 @@ export type AccountDatabase = {
     query: string,
     ...values: (string | number)[]
   ): { toArray(): Row[]; one(): Row };
+  /** Commits what `work` writes, or nothing of it where it throws. @returns what `work` returns. */
+  transaction<T>(work: () => T): T;
 };
 
 export function createTables(sql: AccountDatabase): void {
@@ -35,8 +43,6 @@ export function createTables(sql: AccountDatabase): void {
 }
 
 export type OpenRow = { account: string; start: number; amount: number };
-export type SettledRow = OpenRow & { is_estimate: number };
-export type PeriodRow = { spent: number; reserved: number; top_ups: number };
 
 /** The account's name in the `settled` row of a call that was released. No rule has an empty name. */
 export const RELEASED = "";

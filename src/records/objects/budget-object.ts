@@ -9,6 +9,8 @@ import type {
   AccountChange,
   AccountState,
   Allowance,
+  BatchItem,
+  BatchResult,
   BudgetService,
   LaterCall,
   Period,
@@ -17,6 +19,7 @@ import type {
   Settlement,
   SettleResult,
 } from "../../events/budget-service.ts";
+import type { AccountDatabase } from "./account-tables.ts";
 import { BudgetAccounts } from "./budget-accounts.ts";
 import { LaterCallStore } from "./later-call.ts";
 
@@ -35,8 +38,12 @@ export class BudgetObject extends DurableObject<object> implements BudgetService
     super(state, {});
     const { storage } = state;
     this.#storage = storage;
-    this.#accounts = new BudgetAccounts(storage.sql, Date.now);
-    this.#later = new LaterCallStore(storage.sql, Date.now);
+    const database: AccountDatabase = {
+      exec: (query, ...values) => storage.sql.exec(query, ...values),
+      transaction: (work) => storage.transactionSync(work),
+    };
+    this.#accounts = new BudgetAccounts(database, Date.now);
+    this.#later = new LaterCallStore(database, Date.now);
   }
 
   async reserve(reservation: Reservation): Promise<ReserveResult> {
@@ -79,6 +86,14 @@ export class BudgetObject extends DurableObject<object> implements BudgetService
 
   async findLater(): Promise<LaterCall | null> {
     return this.#later.find();
+  }
+
+  async batch(items: readonly BatchItem[]): Promise<readonly BatchResult[]> {
+    const results = this.#accounts.batch(items);
+    const booked = items.filter((_, at) => results[at] !== null);
+    const waits = booked.map((item) => (item.kind === "reserve" ? item.reservation.leaseMs : PURGE_MS));
+    await this.#wakeAt(Date.now() + Math.min(PURGE_MS, ...waits));
+    return results;
   }
 
   /** Charges expired calls, deletes old rows, and comes back when the next of both may be due. */

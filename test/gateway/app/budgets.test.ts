@@ -20,6 +20,19 @@ import { CODER_AGENTS_UA } from "../../support/in-workerd/values.ts";
 /** At most 4 tokens of output: at most 110 micro-dollars for gpt-4o. */
 const SMALL = ',"max_tokens":4';
 
+/** The real objects, and how often they are called. */
+function counting(wrap = (stub: object): object => stub) {
+  let calls = 0;
+  const namespace = {
+    idFromName: (name: string) => BUDGET_OBJECTS.idFromName(name),
+    get: (id: DurableObjectId) => {
+      calls += 1;
+      return wrap(BUDGET_OBJECTS.get(id));
+    },
+  };
+  return { namespace, calls: () => calls };
+}
+
 describe("a budget of dollars", () => {
   it("reserves the most that a call may cost, and charges what it has cost", async () => {
     // The body has 75 bytes: 38 tokens at most, of 2.5 micro-dollars, and 1,000 of 10: 10,095.
@@ -53,6 +66,37 @@ describe("a budget of dollars", () => {
     );
     expect(statuses.filter((status) => status === 200)).toHaveLength(1);
     expect(gateway.sent).toHaveLength(1);
+  });
+
+  it("L1 lets exactly 400 of a thousand parallel calls through where there is money for 400, in few calls of the object", async () => {
+    const othersRefused = Promise.withResolvers<void>();
+    const objects = counting();
+    const gateway = await openWithBudgets({
+      budgets: { people: { requests: 400 } },
+      objects: objects.namespace,
+      provider: async () => {
+        await othersRefused.promise;
+        return usageResponse(10, 4);
+      },
+    });
+    let refusals = 0;
+    const statuses = await Promise.all(
+      Array.from({ length: 1000 }, async () => {
+        gateway.clock.at += 1;
+        const { response, settled } = await gateway.call(CHAT_PATH, post(chatBody(SMALL), alice));
+        if (response.status === 403 && (refusals += 1) === 600) othersRefused.resolve();
+        await response.body?.cancel();
+        await settled();
+        return response.status;
+      }),
+    );
+    expect(statuses.filter((status) => status === 200)).toHaveLength(400);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(600);
+    expect(gateway.sent).toHaveLength(400);
+    // 1,000 reservations, 600 releases and 400 charges.
+    expect(objects.calls()).toBeLessThan(100);
+    const { message } = await chat(gateway, chatBody(SMALL));
+    expect(message).toContain("400 requests of 400 requests used, 0 requests reserved");
   });
 
   it("L3 charges a person's own calls, and calls on the person's behalf in any case of the id, to one account", async () => {
@@ -464,6 +508,37 @@ describe("a deployment without budgets", () => {
     expect((await gateway.exchange("/openai/v1/chat/completions", post(chatBody()))).response.status).toBe(
       200,
     );
+  });
+});
+
+/** The platform's own error for a method that the object's version does not have. */
+const withoutBatch = (stub: object): object =>
+  new Proxy(stub, {
+    get: (target, name) =>
+      name === "batch"
+        ? (Reflect.get(target, "batchOfNewerVersion") as unknown)
+        : (Reflect.get(target, name) as unknown),
+  });
+
+describe("a budget object of an older version", () => {
+  it("is called for each item by its own method", async () => {
+    const objects = counting(withoutBatch);
+    const gateway = await openWithBudgets({
+      budgets: { people: { requests: 7 } },
+      objects: objects.namespace,
+    });
+    const statuses = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        gateway.clock.at += 1;
+        const { response, settled } = await gateway.call(CHAT_PATH, post(chatBody(SMALL), alice));
+        await response.body?.cancel();
+        await settled();
+        return response.status;
+      }),
+    );
+    expect(statuses.filter((status) => status === 200)).toHaveLength(7);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(13);
+    expect(gateway.operatorErrors).toEqual([]);
   });
 });
 

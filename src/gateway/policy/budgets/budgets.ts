@@ -52,7 +52,7 @@ export async function hold(
   const releaseAll = async (): Promise<void> => {
     await Promise.all(
       groups.map(async ({ object, strict }) => {
-        if (!reserved.includes(object) || (await objects.release(object, context.id))) return;
+        if (!reserved.includes(object) || (await objects.release(object, context.id, context))) return;
         const [first] = strict;
         const nothing = { amounts: NOTHING, isEstimate: false };
         if (first) context.undelivered(object, first, [settlementOf(context.id, strict, nothing)]);
@@ -62,11 +62,8 @@ export async function hold(
   for (const { object, strict } of groups) {
     if (strict.length === 0) continue;
     reserved.push(object);
-    const result = await objects.reserve(object, {
-      id: context.id,
-      leaseMs: LEASE_MS,
-      claims: strict.map(({ claim }) => claim),
-    });
+    const claims = strict.map(({ claim }) => claim);
+    const result = await objects.reserve(object, { id: context.id, leaseMs: LEASE_MS, claims }, context);
     const refusal = result === null ? unavailable(strict) : decide(result, strict, context, deps);
     if (refusal === null) continue;
     context.waitUntil(releaseAll());
@@ -111,15 +108,13 @@ function refused(
 }
 
 /** Renews the reservations until it is stopped. */
-function renewing(
-  reserved: readonly string[],
-  { id, after, waitUntil }: CallContext,
-  objects: BudgetObjects,
-): () => void {
+function renewing(reserved: readonly string[], context: CallContext, objects: BudgetObjects): () => void {
   if (reserved.length === 0) return () => undefined;
+  const { id, after, waitUntil } = context;
   let cancel = after(RENEW_MS, renew);
   function renew(): void {
-    waitUntil(Promise.all(reserved.map((object) => objects.renew(object, id, LEASE_MS))));
+    const renewal = { id, leaseMs: LEASE_MS };
+    waitUntil(Promise.all(reserved.map((object) => objects.renew(object, renewal, context))));
     cancel = after(RENEW_MS, renew);
   }
   return () => cancel();

@@ -39,7 +39,7 @@ export async function settleGroup(
     const nothing = { ...used, amounts: NOTHING, isEstimate: false };
     const settlements =
       used.as === undefined ? [settlement] : [settlementOf(context.id, strict, nothing), settlement];
-    const result = await objects.settle(object, settlements);
+    const result = await objects.settle(object, settlements, context);
     if (result === null) context.undelivered(object, first, settlements);
     else notify(result.news, result.states, strict, context);
     context.notice(overruns(strict, settlement, result?.states ?? []));
@@ -48,6 +48,12 @@ export async function settleGroup(
   const settlement = settlementOf(used.as ?? context.id, soft, used);
   await settleSoft({ object, accounts: soft, settlement }, context, deps);
 }
+
+/** Between the tries to deliver charges to an object that is overloaded. Together with their deadlines, 16 of the 30 s that a request may go on. */
+const BACKOFF_MS = [1000, 2000, 4000];
+
+const wait = (ms: number, { after }: CallContext): Promise<void> =>
+  new Promise((resolve) => void after(ms, resolve));
 
 /** The first of a second delivers the charges of all. */
 async function settleSoft(
@@ -62,9 +68,14 @@ async function settleSoft(
   const list = soft.add(object, settlement);
   const [first] = accounts;
   if (list === null || !first) return;
-  await new Promise<void>((resolve) => void context.after(GATHER_MS, resolve));
+  await wait(GATHER_MS, context);
   soft.close(object, list);
-  const result = await objects.settle(object, list);
+  let result = await objects.deliver(object, list);
+  for (const ms of BACKOFF_MS) {
+    if (result !== null) break;
+    await wait(ms, context);
+    result = await objects.deliver(object, list);
+  }
   if (result === null) {
     context.undelivered(object, first, list);
     return;

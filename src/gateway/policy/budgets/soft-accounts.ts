@@ -1,6 +1,6 @@
 /**
  * The states of accounts as far as this isolate knows them, and, of rules in mode `soft`, the charges that it has not delivered yet. A decision
- * waits for nothing, and an object gets at most a call a second from each isolate, however many requests there are.
+ * waits for nothing, and an object gets a call a second from each isolate, or one for each 128 charges.
  */
 import type { AccountState, Settlement } from "../../../events/budget-service.ts";
 import type { Account } from "./accounts.ts";
@@ -11,8 +11,12 @@ const CURRENT_MS = 10_000;
 /** How long charges are gathered. */
 export const GATHER_MS = 1_000;
 const MAX_KNOWN = 10_000;
-/** Settlements of one call to an object. */
-const MAX_GATHERED = 500;
+/** Settlements of one call to an object: as many as events of the delivering request can take where the object does not. */
+const MAX_GATHERED = 128;
+/** Charges of them: some 150 KB. */
+const MAX_CHARGES = 512;
+
+type Gathered = { readonly list: Settlement[]; charges: number };
 
 type Known = { readonly state: AccountState; readonly at: number };
 
@@ -22,7 +26,7 @@ export class SoftAccounts {
   readonly #known = new Map<string, Known>();
   readonly #reported = new Map<string, number>();
   readonly #reading = new Set<string>();
-  readonly #waiting = new Map<string, Settlement[]>();
+  readonly #waiting = new Map<string, Gathered>();
 
   constructor(objects: BudgetObjects | null, now: () => number) {
     this.#objects = objects;
@@ -71,18 +75,20 @@ export class SoftAccounts {
   /** Adds a charge. @returns the list with it where the caller delivers it, with what others add until it is closed. */
   add(object: string, settlement: Settlement): readonly Settlement[] | null {
     const waiting = this.#waiting.get(object);
-    if (waiting && waiting.length < MAX_GATHERED) {
-      waiting.push(settlement);
+    const charges = settlement.charges.length;
+    if (waiting && waiting.list.length < MAX_GATHERED && waiting.charges + charges <= MAX_CHARGES) {
+      waiting.list.push(settlement);
+      waiting.charges += charges;
       return null;
     }
     const list = [settlement];
-    this.#waiting.set(object, list);
+    this.#waiting.set(object, { list, charges });
     return list;
   }
 
   /** Nothing is added to the list any more. */
   close(object: string, list: readonly Settlement[]): void {
-    if (this.#waiting.get(object) === list) this.#waiting.delete(object);
+    if (this.#waiting.get(object)?.list === list) this.#waiting.delete(object);
   }
 }
 
