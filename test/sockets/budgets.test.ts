@@ -133,6 +133,18 @@ const repeatUntilDisconnect =
     }
   };
 
+/** A raw call: its status. */
+const statusOf = async (signal?: AbortSignal): Promise<number> => {
+  const response = await fetch(`${workers.url}/openai/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: '{"model":"gpt-4.1-mini","max_completion_tokens":4,"messages":[{"role":"user","content":"hi"}]}',
+    ...(signal ? { signal } : {}),
+  });
+  await response.arrayBuffer();
+  return response.status;
+};
+
 describe("a budget", () => {
   it("L1 lets one of fifty parallel calls through where there is money for one, over real connections", async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -155,18 +167,6 @@ describe("a budget", () => {
     // 10 tokens of 2.5 micro-dollars, and 4 of 10.
     expect((await settled("cents")).spent).toBe(65);
   });
-
-  /** A raw call: its status. */
-  const statusOf = async (signal?: AbortSignal): Promise<number> => {
-    const response = await fetch(`${workers.url}/openai/v1/chat/completions`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: '{"model":"gpt-4.1-mini","max_completion_tokens":4,"messages":[{"role":"user","content":"hi"}]}',
-      ...(signal ? { signal } : {}),
-    });
-    await response.arrayBuffer();
-    return response.status;
-  };
 
   // Requests wait for calls that others make: workerd continues each of them in its own context.
   it("L1 lets exactly 120 of 300 parallel calls through where there is money for 120, over real connections", async () => {
