@@ -33,6 +33,7 @@ const BUDGETS = {
   cents: { dollars: 0.0002, models: ["gpt-4o"] },
   claude: { dollars: 0.001, models: ["claude-opus-4-6"] },
   calls: { requests: 2, models: ["gpt-4.1"], status: 429 },
+  many: { requests: 120, models: ["gpt-4.1-mini"] },
 };
 const RATE_LIMITS = { few: { requests: 1, models: ["gpt-4o-mini"] } };
 
@@ -132,6 +133,18 @@ const repeatUntilDisconnect =
     }
   };
 
+/** A raw call: its status. */
+const statusOf = async (signal?: AbortSignal): Promise<number> => {
+  const response = await fetch(`${workers.url}/openai/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: '{"model":"gpt-4.1-mini","max_completion_tokens":4,"messages":[{"role":"user","content":"hi"}]}',
+    ...(signal ? { signal } : {}),
+  });
+  await response.arrayBuffer();
+  return response.status;
+};
+
 describe("a budget", () => {
   it("L1 lets one of fifty parallel calls through where there is money for one, over real connections", async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -153,6 +166,32 @@ describe("a budget", () => {
     expect(upstream.requests).toHaveLength(1);
     // 10 tokens of 2.5 micro-dollars, and 4 of 10.
     expect((await settled("cents")).spent).toBe(65);
+  });
+
+  // Requests wait for calls that others make: workerd continues each of them in its own context.
+  it("L1 lets exactly 120 of 300 parallel calls through where there is money for 120, over real connections", async () => {
+    upstream.respondWith(respond.json(200, completion(10, 4)));
+    const statuses = await Promise.all(Array.from({ length: 300 }, () => statusOf()));
+    expect(statuses.filter((status) => status === 200)).toHaveLength(120);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(180);
+    expect(upstream.requests).toHaveLength(120);
+    expect((await settled("many")).spent).toBe(120);
+  });
+
+  it("L1 responds to all others where clients disconnect while their calls are reserved", async () => {
+    upstream.respondWith(respond.json(200, completion(10, 4)));
+    const aborts = Array.from({ length: 30 }, () => new AbortController());
+    const gone = aborts.map((abort) => statusOf(abort.signal).catch(() => 0));
+    const others = Array.from({ length: 200 }, () => statusOf());
+    for (const abort of aborts) abort.abort();
+    const statuses = await Promise.all(others);
+    await Promise.all(gone);
+    const admitted = statuses.filter((status) => status === 200).length;
+    expect(admitted + statuses.filter((status) => status === 403).length).toBe(200);
+    expect(admitted).toBeGreaterThanOrEqual(90);
+    expect(admitted).toBeLessThanOrEqual(120);
+    expect(upstream.requests.length).toBeLessThanOrEqual(120);
+    expect((await settled("many")).spent).toBeLessThanOrEqual(120);
   });
 
   it("L7 refuses in the dialect, with the budget's name, its use and its reset", async () => {
@@ -230,6 +269,7 @@ describe("GET /me/spend", () => {
         { budget: "cents", spent: 65 },
         { budget: "claude", spent: 0 },
         { budget: "calls", spent: 0 },
+        { budget: "many", spent: 0 },
       ],
     });
   });
