@@ -188,7 +188,7 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
     if (usage === null || state === "unknown") return;
     const at = deps.now();
     const isBatch = customId !== null;
-    const cost = costOfRetrieved(deps.price, route.provider.name, report, { isBatch, at });
+    const { cost, terms } = costOfRetrieved(deps.price, route.provider.name, report, { isBatch, at });
     const event = retrievedUsageEvent(
       {
         id: uuidV7(at, deps.randomUuid()),
@@ -198,7 +198,7 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
         usageOf: customId === null ? usageOf : `${usageOf}/${customId}`,
         createdId: id,
       },
-      { ...report, usage, cost },
+      { model: report.model, usage, cost, terms },
       state,
       { redact: deps.redact, at },
     );
