@@ -81,7 +81,7 @@ describe("a corrected cost", () => {
       // Of a call that never arrives.
       correction(5, 0, 1),
     ];
-    await forSeedsAsync(60, async (seed) => {
+    await forSeedsAsync(30, async (seed) => {
       await emptyLedger();
       const random = seededRandom(seed);
       for (const delivery of deliveries(events, random)) {
