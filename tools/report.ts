@@ -142,7 +142,7 @@ const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = "30";
 
 /** The day's first millisecond in UTC; null where the text is no day of the calendar. */
-function startOf(day: string): number | null {
+export function startOf(day: string): number | null {
   const time = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
   // Date.parse accepts the 31st of a month of 30 days.
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day) ? time : null;

@@ -16,6 +16,7 @@ const COMMANDS = [
   "verify",
   "export",
   "erase",
+  "reprice",
 ].concat(
   ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
   ["secrets", "size", "sbom", "audit", "notices", "release"],

@@ -21,7 +21,7 @@ import type {
   TokenUsage,
   ToolUsage,
 } from "./event.ts";
-import type { CallerValues, CallValues, CoderIds } from "./fields.ts";
+import type { CallerValues, CallValues, CoderIds, PriceTerms } from "./fields.ts";
 import type { BilledUsage } from "../shared/prices/cost.ts";
 import type { CostFacts } from "../shared/prices/pricing.ts";
 import { toRecordedContent, type Redact } from "./redaction.ts";
@@ -550,7 +550,13 @@ export function retrievedUsageEvent(
     model,
     usage,
     cost,
-  }: { readonly model: string | null; readonly usage: UsageFacts; readonly cost: CostFacts },
+    terms,
+  }: {
+    readonly model: string | null;
+    readonly usage: UsageFacts;
+    readonly cost: CostFacts;
+    readonly terms: PriceTerms;
+  },
   state: UsageState,
   { redact, at }: { readonly redact: Redact; readonly at: number },
 ): RetrievedUsage {
@@ -572,6 +578,7 @@ export function retrievedUsageEvent(
     raw_usage: usage.raw === null ? null : redactUsage(usage.raw, redact),
     ...costFields(cost),
     created_at: iso(at),
+    price_terms: terms,
   };
 }
 

@@ -3,7 +3,7 @@
 import { meanings, type Words } from "./vocabulary.ts";
 
 /** How a value is stored in D1, read back and described by the API. */
-export type FieldKind = "text" | "uuid" | "time" | "count" | "flag" | "texts" | "object";
+export type FieldKind = "text" | "uuid" | "time" | "count" | "integer" | "flag" | "texts" | "object";
 
 /**
  * The person whose erasure removes a field's value, for fields that may hold personal data. In the ledger's log of seals such a
@@ -71,6 +71,8 @@ const required = {
   uuid: make("uuid", false) as (about: About, options?: FieldOptions) => Field<string>,
   time: make("time", false) as (about: About, options?: FieldOptions) => Field<string>,
   count: make("count", false) as (about: About, options?: FieldOptions) => Field<number>,
+  /** May be negative. */
+  integer: make("integer", false) as (about: About, options?: FieldOptions) => Field<number>,
   flag: make("flag", false) as <T extends boolean = boolean>(
     about: About,
     options?: FieldOptions,
@@ -83,7 +85,7 @@ const required = {
 };
 
 /** Fields that always have a value. */
-export const { text, uuid, time, count, flag, texts, object } = required;
+export const { text, uuid, time, count, integer, flag, texts, object } = required;
 
 /** Fields whose value may be null: not known, or not there. */
 export const orNull = {

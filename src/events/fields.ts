@@ -7,13 +7,26 @@
  * `model_thought` are those of Coder's interception log; fields may be added, none renamed. Times are RFC 3339 in UTC,
  * durations whole milliseconds, sizes bytes. A value that is not known is null.
  */
-import { count, flag, object, orNull, text, texts, time, uuid, type Fields, type ValuesOf } from "./field.ts";
+import {
+  count,
+  flag,
+  integer,
+  object,
+  orNull,
+  text,
+  texts,
+  time,
+  uuid,
+  type Fields,
+  type ValuesOf,
+} from "./field.ts";
 import {
   ACTOR_KINDS,
   BUDGET_CHANGES,
   BUDGET_MEASURES,
   BUDGET_SUBJECTS,
   CLIENT_KINDS,
+  CORRECTED_RECORDS,
   COST_SOURCES,
   CREDENTIAL_KINDS,
   FLAGS,
@@ -31,6 +44,7 @@ import {
   type BudgetSubject,
   type Candidate,
   type ClientKind,
+  type CorrectedRecord,
   type CredentialKind,
   type DirectoryResult,
   type Flag,
@@ -477,6 +491,18 @@ const REFUSAL_COUNT = {
 const USAGE_OF =
   "what the tokens are the usage of: the provider's name and the id of a response or a batch, for one result of a batch also its custom id";
 
+/** Each only where the result has it. */
+export type PriceTerms = {
+  readonly service_tier?: string;
+  readonly speed?: string;
+  readonly inference_geo?: string;
+  readonly reported_cost?: string;
+  readonly batch?: true;
+  readonly web_searches?: number;
+  readonly file_searches?: number;
+  readonly more?: true;
+};
+
 const RETRIEVED_USAGE = {
   interception_id: text("an id of its own, UUIDv7", { api: false }),
   retrieval_id: text("id of the request that read it", { api: false }),
@@ -498,6 +524,10 @@ const RETRIEVED_USAGE = {
   raw_usage: TOKEN_USAGE.raw_usage,
   ...COST,
   created_at: CREATED_AT,
+  price_terms: orNull.object<PriceTerms>(
+    "what the price also depends on: `service_tier`, `speed`, `inference_geo`, `reported_cost`, `batch`, `web_searches`, `file_searches`, and `more` where the result also costs what its figures do not say; each only where the result has it. null from an earlier gateway",
+    { api: false },
+  ),
 } as const satisfies Fields;
 
 const BATCH_FILE = {
@@ -630,6 +660,25 @@ const BUDGET = {
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
+const COST_CORRECTION = {
+  interception_id: text("the call whose cost is corrected; for retrieved usage, that event's own id"),
+  position: count("which correction of this cost it is, from zero: the last one counts"),
+  corrects: text<CorrectedRecord>(CORRECTED_RECORDS),
+  ...COST,
+  former_cost_micros: orNull.count(
+    "the cost that it replaces: the recorded one, or that of the correction before",
+  ),
+  former_cost_source: text<CostSource>("the `cost_source` of the cost that it replaces"),
+  former_price_version: orNull.text("the `price_version` of the cost that it replaces"),
+  difference_micros: integer("the new cost minus the former one, where a cost that is not known counts as 0"),
+  cause: text("why, in the operator's own words, which should name no person", {
+    erasable: "technical",
+    sealedSince: 3,
+  }),
+  corrected_by: text("`token:` and the first 16 hex digits of the admin token's SHA-256"),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
 /** The ledger's tables. */
 export type LedgerTable =
   | "interceptions"
@@ -644,7 +693,8 @@ export type LedgerTable =
   | "refusals"
   | "refusal_counts"
   | "ledger_accesses"
-  | "budget_events";
+  | "budget_events"
+  | "cost_corrections";
 
 export type RecordDefinition = {
   /** The bits of the record type in the event's id (event-id.ts): never changed, never reused. */
@@ -809,6 +859,13 @@ export const RECORDS = {
     table: "budget_events",
     dataset: null,
     fields: BUDGET,
+  },
+  cost_correction: {
+    code: 21,
+    when: "`npm run reprice` found another cost for a call, or for retrieved usage, than the ledger has",
+    table: "cost_corrections",
+    dataset: null,
+    fields: COST_CORRECTION,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

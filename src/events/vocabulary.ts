@@ -94,6 +94,13 @@ export const COST_SOURCES = {
   unpriced: "not known: the model, its tier or its usage has no price. The cost is null",
 } as const satisfies Readonly<Record<CostSource, string>>;
 
+/** The records whose cost a correction can replace. */
+export const CORRECTED_RECORDS = {
+  interception_end: "the cost of an interception",
+  retrieved_usage: "the cost of usage that was retrieved later",
+} as const;
+export type CorrectedRecord = keyof typeof CORRECTED_RECORDS;
+
 /** The option by which a stream reports its usage, for an API that reports it only on request. */
 export const USAGE_OPT_INS = {
   client: "the client set the option itself",

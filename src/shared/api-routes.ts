@@ -22,11 +22,18 @@ export const API_ROUTES = [
   "openapi.json",
 ] as const;
 
-/** The API routes that the gateway serves itself: it decides about requests, and it has the rules of budgets. */
+/** The API routes that the gateway serves itself: it decides about requests, has the rules of budgets, and records events. */
 export const EXPLAIN_ROUTE = "explain";
 export const OWN_SPEND_ROUTE = "me/spend";
 export const BUDGET_CHANGES_ROUTE = "budgets/changes";
-export const OWN_ROUTES = [EXPLAIN_ROUTE, "budgets", BUDGET_CHANGES_ROUTE, OWN_SPEND_ROUTE] as const;
+export const CORRECTIONS_ROUTE = "spend/corrections";
+export const OWN_ROUTES = [
+  EXPLAIN_ROUTE,
+  "budgets",
+  BUDGET_CHANGES_ROUTE,
+  CORRECTIONS_ROUTE,
+  OWN_SPEND_ROUTE,
+] as const;
 export type OwnRoute = (typeof OWN_ROUTES)[number];
 
 /** The first path segments that belong to Coder's own API below `ROUTE_PREFIXES`, here or not. */

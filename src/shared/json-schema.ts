@@ -4,6 +4,7 @@ export type Schema = { readonly [keyword: string]: unknown };
 
 export const TEXT: Schema = { type: "string" };
 export const COUNT: Schema = { type: "integer", minimum: 0 };
+export const INTEGER: Schema = { type: "integer" };
 export const FLAG: Schema = { type: "boolean" };
 export const TIME: Schema = { type: "string", format: "date-time" };
 export const DAY: Schema = { type: "string", format: "date" };

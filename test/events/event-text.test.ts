@@ -40,6 +40,8 @@ function valueFor(random: Random, field: Field): unknown {
       return hostile(random);
     case "count":
       return Math.trunc(random() * 10 ** Math.trunc(random() * 15));
+    case "integer":
+      return Math.trunc((random() - 0.5) * 10 ** Math.trunc(random() * 15));
     case "flag":
       return random() < 0.5;
     case "texts":

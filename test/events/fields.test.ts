@@ -30,6 +30,7 @@ describe("the record codes", () => {
       rate_limited: 18,
       budget_change: 19,
       budget_charge: 20,
+      cost_correction: 21,
     });
   });
 
@@ -68,6 +69,7 @@ describe("the tables of the record types", () => {
       rate_limited: "budget_events",
       budget_change: "budget_events",
       budget_charge: "budget_events",
+      cost_correction: "cost_corrections",
     });
   });
 });
@@ -174,6 +176,7 @@ const IS_KIND: Readonly<Record<FieldKind, (value: unknown) => boolean>> = {
   uuid: (value) => typeof value === "string" && isUuid(value),
   time: (value) => typeof value === "string" && new Date(value).toISOString() === value,
   count: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  integer: (value) => Number.isSafeInteger(value),
   flag: (value) => typeof value === "boolean",
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   object: (value) => typeof value === "object" && value !== null,

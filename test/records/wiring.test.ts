@@ -106,6 +106,7 @@ const EVERY_EVENT_ROWS = {
   refusal_counts: 1,
   ledger_accesses: 0,
   budget_events: 6,
+  cost_corrections: 1,
 };
 
 describe("the RPC method store", () => {

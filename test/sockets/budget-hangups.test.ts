@@ -10,13 +10,13 @@ import * as respond from "../support/response-steps.ts";
 
 const PATH = "/openai/v1/chat/completions";
 const CALLERS = Array.from({ length: 8 }, (_, n) => `aei_caller-${n}-0123456789-abcdefghijkl`);
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const upstream = await startFakeUpstream();
 let interceptor: RunningInterceptor;
 let callers = 0;
 let key = "";
 
 beforeAll(async () => {
-  const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
   const entries = CALLERS.map((one, n) => ({ sha256: sha256(one), actor: `caller-${n}`, kind: "user" }));
   interceptor = await startInterceptor({
     budgets: "bound",

@@ -47,7 +47,7 @@ export function runBatch(steps: readonly Step[], { random, open, sql }: BatchRun
       const problem = check(results[at] ?? null);
       if (problem !== null) return `item ${at} of ${sent.length}: ${problem}`;
     }
-    // What a lost response reported is reported again.
+    // The news of a lost response are reported again.
     const news = results.flatMap((result, at) => result?.news.map((one) => JSON.stringify([at, one])) ?? []);
     const missing = reported.find((one) => !news.includes(one));
     if (missing !== undefined) return `not reported again: ${missing}`;

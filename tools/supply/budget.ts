@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 362 * 1024, gzipBytes: 131_000 } as const;
+export const BUDGET = { bytes: 368 * 1024, gzipBytes: 133_000 } as const;
 
 /** The size to come back to. `npm run size` says by how much it is missed, and does not fail. */
 export const TARGET_GZIP_BYTES = 70_000;
@@ -98,5 +98,7 @@ export const ADDITIONS: readonly Addition[] = [
     gzipBytes: 12_300,
   },
   { issue: 16, what: "what an isolate sends to one budget object, coalesced", gzipBytes: 900 },
+  { issue: 16, what: "the accounts of batches and background responses", gzipBytes: 900 },
+  { issue: 16, what: "corrections of costs: their event, the request that books them", gzipBytes: 800 },
   { issue: 16, what: "the fields by which a request runs another model than it names", gzipBytes: 1_200 },
 ];

@@ -29,6 +29,7 @@ function valueOf(name: string, { kind, nullable }: Field): string {
     case "time":
       return nullable ? `\${orNull(${value})}` : `\${quote(${value})}`;
     case "count":
+    case "integer":
     case "flag":
       return `\${${value}}`;
     case "texts":

@@ -70,6 +70,7 @@ const KINDS: Readonly<Record<FieldKind, string>> = {
   text: "text",
   uuid: "UUID",
   time: "time",
+  integer: "whole number, which may be negative",
   count: "integer",
   flag: "boolean",
   texts: "list of texts",

@@ -1,7 +1,6 @@
 /** `POST /budgets/changes`: an account gets a limit of its own, or an amount beside its limit. */
 import { budgetEvent } from "../../events/compose.ts";
 import type { AccountChange } from "../../events/budget-service.ts";
-import { sha256Hex } from "../../shared/digest.ts";
 import type { Target } from "../../shared/http/target.ts";
 import { asObject } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -9,6 +8,7 @@ import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { subjectKey } from "../policy/budgets/accounts.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
 import type { Subject } from "../policy/budgets/subject.ts";
+import { adminOf } from "./admin-of.ts";
 import { accountOf, budgetRules, claimOf, isOfPrincipals, respond, subjectOfRule } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson } from "./read-json.ts";
@@ -97,10 +97,3 @@ const toChange = ({ rule, change, amount, changeId }: ChangeInput, id: string, n
         amount: amount ?? 0,
       }
     : { kind: "override", account: rule.account, limit: amount };
-
-/** As the records Worker names the admin in its own events. */
-async function adminOf({ headers }: Request): Promise<string> {
-  const token =
-    headers.get("coder-session-token") ?? (headers.get("authorization") ?? "").replace(/^bearer\s+/i, "");
-  return `token:${(await sha256Hex(token)).slice(0, 16)}`;
-}

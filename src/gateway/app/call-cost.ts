@@ -1,7 +1,14 @@
 /** The cost of a call, from the observation of its response. */
 import type { InterceptionResult, Subject } from "../../events/compose.ts";
-import type { HostedCalls } from "../../shared/prices/cost.ts";
-import { NOTHING, UNPRICED, type CostFacts, type PriceCall } from "../../shared/prices/pricing.ts";
+import type { PriceTerms } from "../../events/fields.ts";
+import type { BilledUsage, HostedCalls } from "../../shared/prices/cost.ts";
+import {
+  NOTHING,
+  UNPRICED,
+  type CostFacts,
+  type PriceCall,
+  type PricedCall,
+} from "../../shared/prices/pricing.ts";
 import { usageState } from "../observation/outcome.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
 
@@ -23,7 +30,7 @@ export function costOfResult(
   if (observation === null) return outcome === "refused" && error !== "internal" ? NOTHING : UNPRICED;
   const { report } = observation;
   if (report.reportedCost === null && isFreeError(status, report)) return NOTHING;
-  return costOfReport(price, provider, { model, report, isFinal: observation.usageState === "final", at });
+  return price(provider, toPricedCall({ model, report, isFinal: observation.usageState === "final", at }));
 }
 
 /** Cloudflare's, in front of a provider that took the request and did not respond in time. */
@@ -33,30 +40,42 @@ const ORIGIN_TIMEOUT = 524;
 export const isFreeError = (status: number | null, { usage }: Pick<ReportedResponse, "usage">): boolean =>
   usage === null && (status ?? 0) >= 400 && status !== ORIGIN_TIMEOUT;
 
-/** The cost of a response that was read after its call, or of a result of a batch. */
+/** The cost of a response that was read after its call, or of a result of a batch; and what it depends on beside the figures. */
 export function costOfRetrieved(
   price: PriceCall,
   provider: string,
   report: ResponseReport,
   { isBatch, at }: { readonly isBatch: boolean; readonly at: number },
-): CostFacts {
+): { readonly cost: CostFacts; readonly terms: PriceTerms } {
   const isFinal = usageState(report) === "final";
-  return costOfReport(price, provider, { model: null, report, isFinal, isBatch, at });
+  const call = toPricedCall({ model: null, report, isFinal, isBatch, at });
+  return { cost: price(provider, call), terms: toPriceTerms(call) };
 }
 
-type ReportedResponse = Pick<
-  NonNullable<InterceptionResult["observation"]>["report"],
-  | "model"
-  | "usage"
-  | "serviceTier"
-  | "speed"
-  | "inferenceGeo"
-  | "reportedCost"
-  | "toolCalls"
-  | "toolCallCount"
->;
+/** As `toPricedCall` of tools/reprice/recorded-call.ts reads them. */
+function toPriceTerms({ terms, hosted, hasMore, reportedCost }: PricedCall): PriceTerms {
+  return {
+    ...(terms.serviceTier !== null && { service_tier: terms.serviceTier }),
+    ...(terms.speed !== null && { speed: terms.speed }),
+    ...(terms.inferenceGeo !== null && { inference_geo: terms.inferenceGeo }),
+    ...(reportedCost !== null && { reported_cost: reportedCost }),
+    ...(terms.isBatch && { batch: true }),
+    ...(hosted.webSearches > 0 && { web_searches: hosted.webSearches }),
+    ...(hosted.fileSearches > 0 && { file_searches: hosted.fileSearches }),
+    ...(hasMore && { more: true }),
+  };
+}
 
-type CompletedCall = {
+/** The facts that decide the cost of a response: as it was observed, or as it was recorded. */
+export type ReportedResponse = Pick<
+  NonNullable<InterceptionResult["observation"]>["report"],
+  "model" | "serviceTier" | "speed" | "inferenceGeo" | "reportedCost" | "toolCallCount"
+> & {
+  readonly usage: BilledUsage | null;
+  readonly toolCalls: readonly { readonly kind: string }[];
+};
+
+export type CompletedCall = {
   /** The model that the request named. */
   readonly model: string | null;
   readonly report: ReportedResponse;
@@ -65,13 +84,10 @@ type CompletedCall = {
   readonly at: number;
 };
 
-function costOfReport(
-  price: PriceCall,
-  provider: string,
-  { model, report, isFinal, isBatch = false, at }: CompletedCall,
-): CostFacts {
+/** The call that is priced: when it ends, and when `npm run reprice` computes its cost again. */
+export function toPricedCall({ model, report, isFinal, isBatch = false, at }: CompletedCall): PricedCall {
   const { toolCalls, toolCallCount, serviceTier, speed, inferenceGeo } = report;
-  return price(provider, {
+  return {
     requested: model,
     served: report.model,
     usage: report.usage,
@@ -81,7 +97,7 @@ function costOfReport(
     terms: { serviceTier, speed, inferenceGeo, isBatch },
     reportedCost: report.reportedCost,
     at,
-  });
+  };
 }
 
 /** Whether the call also costs what its figures do not say: tools, or runs of a model that may have another price. */

@@ -5,6 +5,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { API_DIALECT } from "./api-dialect.ts";
 import { serveBudgetChange } from "./budget-change.ts";
 import { serveBudgets } from "./budgets-api.ts";
+import { serveCorrections } from "./cost-corrections.ts";
 import { findDestination } from "./destination.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { serveOwnSpend } from "./own-spend.ts";
@@ -39,6 +40,7 @@ const METHODS: Readonly<Record<OwnRoute, "GET" | "POST">> = {
   explain: "POST",
   budgets: "GET",
   "budgets/changes": "POST",
+  "spend/corrections": "POST",
   "me/spend": "GET",
 };
 
@@ -47,6 +49,7 @@ const HANDLERS = {
   explain,
   budgets: serveBudgets,
   "budgets/changes": serveBudgetChange,
+  "spend/corrections": serveCorrections,
 } as const;
 
 /** The route that the gateway serves itself. Not a path below it, which the API refuses. */

@@ -192,8 +192,12 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
     const state = usageState(report);
     if (usage === null || state === "unknown") return;
     const at = deps.now();
-    isBatch ||= customId !== null;
-    const cost = costOfRetrieved(deps.price, route.provider.name, report, { isBatch: customId !== null, at });
+    const isResult = customId !== null;
+    isBatch ||= isResult;
+    const { cost, terms } = costOfRetrieved(deps.price, route.provider.name, report, {
+      isBatch: isResult,
+      at,
+    });
     const event = retrievedUsageEvent(
       {
         id: uuidV7(at, deps.randomUuid()),
@@ -203,7 +207,7 @@ function collectUsage(exchange: Exchange, forwardable: Forwardable, id: string) 
         usageOf: customId === null ? usageOf : `${usageOf}/${customId}`,
         createdId: id,
       },
-      { ...report, usage, cost },
+      { model: report.model, usage, cost, terms },
       state,
       { redact: deps.redact, at },
     );

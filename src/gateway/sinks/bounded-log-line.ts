@@ -67,6 +67,7 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
   budget_change: 1200,
   budget_charge: 1200,
   rate_limited: 1200,
+  cost_correction: 1200,
   prompt_usage: 1700,
   tool_usage: 3200,
   model_thought: 1700,

@@ -5,6 +5,7 @@ import { attribution } from "./routes/attribution.ts";
 import type { Endpoint } from "./kit/endpoint.ts";
 import { budgetChanges, budgets, ownSpend } from "./routes/budgets.ts";
 import { checkpoint } from "./routes/checkpoint.ts";
+import { costCorrections } from "./routes/corrections.ts";
 import { explain } from "./routes/explain.ts";
 import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
@@ -40,6 +41,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   explain,
   budgets,
   budgetChanges,
+  costCorrections,
   ownSpend,
   openapi(() => ENDPOINTS),
 ];

@@ -13,6 +13,7 @@ const REQUIRED: Readonly<Record<FieldKind, row.Field>> = {
   uuid: row.ID,
   time: row.TIME,
   count: row.COUNT,
+  integer: row.INTEGER,
   flag: row.FLAG,
   texts: row.TEXTS,
   object: row.JSON_OBJECT,
@@ -22,6 +23,7 @@ const NULLABLE: Readonly<Record<FieldKind, row.Field>> = {
   uuid: row.ID_OR_NULL,
   time: row.TIME_OR_NULL,
   count: row.COUNT_OR_NULL,
+  integer: row.INTEGER_OR_NULL,
   flag: row.FLAG_OR_NULL,
   // An absent list or object is empty.
   texts: row.TEXTS,
@@ -87,6 +89,7 @@ export function apiFieldsOf(records: Records) {
     userPrompt: rows("prompt_usage"),
     toolUsage: rows("tool_usage"),
     modelThought: rows("model_thought"),
+    costCorrection: rows("cost_correction"),
     override: {
       id: ROW_ID,
       accepted: row.withDescription(row.FLAG, "Whether the owner was accepted."),
@@ -106,6 +109,7 @@ export const TOKEN_USAGE: row.Fields = FIELDS.tokenUsage;
 export const USER_PROMPT: row.Fields = FIELDS.userPrompt;
 export const TOOL_USAGE: row.Fields = FIELDS.toolUsage;
 export const MODEL_THOUGHT: row.Fields = FIELDS.modelThought;
+export const COST_CORRECTION: row.Fields = FIELDS.costCorrection;
 export const OVERRIDE: row.Fields = FIELDS.override;
 export const PASSTHROUGH: row.Fields = FIELDS.passthrough;
 export const REFUSAL: row.Fields = FIELDS.refusal;

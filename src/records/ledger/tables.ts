@@ -36,6 +36,7 @@ const SQL_TYPES: Readonly<Record<FieldKind, Column["type"]>> = {
   texts: "TEXT",
   object: "TEXT",
   count: "INTEGER",
+  integer: "INTEGER",
   flag: "INTEGER",
 };
 
@@ -109,6 +110,7 @@ export const TABLE_KEYS = {
   model_thoughts: ["interception_id", "id"],
   retrieved_usages: ["interception_id", "id"],
   batch_files: ["interception_id", "id"],
+  cost_corrections: ["interception_id", "id"],
   initiator_overrides: ["id"],
   passthroughs: ["id"],
   refusals: ["id"],

@@ -57,11 +57,21 @@ export function keyPart(name: DimensionColumn, alias: string): string {
 export const hourOf = (alias: string): string => `SUBSTR(${alias}.started_at, 1, 13)`;
 
 /**
+ * The cost of a row: that of its last correction, else the recorded one. `id`: the SQL of the interception's id, or of retrieved
+ * usage's own. Corrections follow each other by position, however they arrive.
+ */
+export const currentCost = (recorded: string, id: string): string =>
+  `NULLIF(COALESCE((SELECT COALESCE(fix.cost_micros, -1) FROM cost_corrections AS fix WHERE fix.interception_id = ${id} ORDER BY fix.id DESC LIMIT 1), ${recorded}), -1)`;
+
+/** An interception's own cost. */
+const ownCost = (alias: string): string => currentCost(`${alias}.cost_micros`, `${alias}.id`);
+
+/**
  * A figure of an interception: its own and, where its response had no usage, that of what was retrieved later. `name`: a column
  * that has a `claimed_` one.
  */
 export const totalOf = (name: string, alias: string): string =>
-  `(COALESCE(${alias}.${name}, 0) + COALESCE(${claimedOf(name, alias)}, 0))`;
+  `(COALESCE(${name === "cost_micros" ? ownCost(alias) : `${alias}.${name}`}, 0) + COALESCE(${claimedOf(name, alias)}, 0))`;
 
 const claimedOf = (name: string, alias: string): string =>
   `IIF(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown', ${alias}.claimed_${name}, NULL)`;
@@ -70,7 +80,7 @@ const claimedOf = (name: string, alias: string): string =>
 export function contribution(measure: Measure, alias: string): string {
   if (measure === "requests") return "1";
   if (measure === "unpriced")
-    return `(COALESCE(${alias}.cost_micros, ${claimedOf("cost_micros", alias)}) IS NULL)`;
+    return `(COALESCE(${ownCost(alias)}, ${claimedOf("cost_micros", alias)}) IS NULL)`;
   return measure === "unknown_usage" ? `(${alias}.usage_state IS NOT 'final')` : totalOf(measure, alias);
 }
 

@@ -20,7 +20,7 @@ import { upstreamBody } from "../../support/in-workerd/upstream-body.ts";
 
 type When = "before" | "after";
 
-/** Ends the object at once, as a deployment does. What it has written stays. */
+/** Ends the object at once, as a deployment does. Its database stays. */
 async function reset(id: DurableObjectId): Promise<void> {
   await runInDurableObject(BUDGET_OBJECTS.get(id), (_, state) => state.abort("reset")).catch(() => undefined);
 }
@@ -62,7 +62,7 @@ const budgets = {
   calls: { requests: 5 },
 };
 
-/** A stream that its client leaves. */
+/** A stream whose client disconnects. */
 async function disconnect(gateway: Gateway): Promise<void> {
   gateway.clock.at += 1;
   const abort = new AbortController();

@@ -112,6 +112,7 @@ describe("GET /interceptions", () => {
         content,
         truncated: false,
       })),
+      cost_corrections: [],
     });
     const second = items(list, "results")[1];
     for (const name of unknown)

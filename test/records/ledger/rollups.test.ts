@@ -1,6 +1,6 @@
 /**
  * Totals by hour and day against a full recount of the rows, for random events in random orders: delivered several times,
- * ends before starts, ends hours late, orphans closed in between, usage retrieved later, rejected own keys.
+ * ends before starts, ends hours late, orphans closed in between, usage retrieved later, rejected own keys, costs corrected before and after either.
  */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
@@ -8,7 +8,7 @@ import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
 import { foldJournal } from "../../../src/records/ledger/rollups/fold.ts";
 import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
-import { BATCH_FILE, RETRIEVED } from "../../support/in-workerd/events.ts";
+import { BATCH_FILE, CORRECTION, RETRIEVED } from "../../support/in-workerd/events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
 import { deliveries, eventsOf, idOf, T0 } from "../../support/in-workerd/ledger-events.ts";
@@ -76,15 +76,35 @@ const randomRetrieval = (n: number, random: () => number): readonly InterceptorE
   },
 ];
 
+/** Corrections of an interception's cost and of usage that was retrieved, as often as the positions have it. */
+const randomCorrections = (ids: readonly string[], random: () => number): readonly InterceptorEvent[] =>
+  Array.from({ length: between(random, 1, 3) }, (_, position): InterceptorEvent => {
+    const isKnown = random() < 0.7;
+    const id = oneOf(random, ids);
+    return {
+      ...CORRECTION,
+      interception_id: id,
+      position,
+      corrects: id === ids[0] ? "interception_end" : "retrieved_usage",
+      cost_micros: isKnown ? between(random, 0, 100_000) : null,
+      cost_source: isKnown ? "computed" : "unpriced",
+    };
+  });
+
 describe("the totals by hour and by day", () => {
   it("equal a recount of all rows for events that come late, twice and in any order", async () => {
     await forSeedsAsync(60, async (seed) => {
       await emptyLedger();
       const random = seededRandom(seed);
-      const events = Array.from({ length: between(random, 1, 12) }, (_, n) => [
-        ...randomEvents(n, random),
-        ...(random() < 0.3 ? randomRetrieval(n, random) : []),
-      ]).flat();
+      const events = Array.from({ length: between(random, 1, 12) }, (_, n) => {
+        const call = randomEvents(n, random);
+        const ids = [call[0]?.interception_id ?? "", idOf(n + 1000)];
+        return [
+          ...call,
+          ...(random() < 0.3 ? randomRetrieval(n, random) : []),
+          ...(random() < 0.4 ? randomCorrections(ids, random) : []),
+        ];
+      }).flat();
       for (const call of deliveries(events, random)) {
         await storeEvents(database, call);
         if (random() < 0.2) await foldJournal(database);

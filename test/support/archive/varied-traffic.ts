@@ -97,6 +97,7 @@ function readLater(end: InterceptionEnd | undefined, at: number): readonly Inter
     price_version: n === 1 ? null : "2026-09-23.01234567",
     metadata: {},
     raw_usage: null,
+    price_terms: { batch: true },
   });
   if (at % 3 === 0) return [read(0, end.msg_id, ""), read(1, end.msg_id, "")];
   if (at % 3 === 1) return [0, 1, 2, 3].map((n) => read(n, end.msg_id ?? "", `/task-${n % 2}`));

@@ -10,6 +10,7 @@ import type {
   PassthroughEvent,
   BatchFile,
   BudgetEvent,
+  CostCorrection,
   PassthroughStart,
   RetrievedUsage,
   PromptUsage,
@@ -329,6 +330,7 @@ export const RETRIEVED: RetrievedUsage = {
   cost_source: "computed",
   price_version: "2026-09-23.01234567",
   created_at: AT,
+  price_terms: { service_tier: "default", web_searches: 1 },
 };
 
 export const BATCH_FILE: BatchFile = {
@@ -401,6 +403,23 @@ export const BUDGET_CHARGE: BudgetEvent = {
   charges: { object: "0123456789abcdef", settlements: [{ id: caller.interception_id, isEstimate: false }] },
 };
 
+export const CORRECTION: CostCorrection = {
+  record_type: "cost_correction",
+  interception_id: caller.interception_id,
+  position: 0,
+  corrects: "interception_end",
+  cost_micros: 1216,
+  cost_source: "computed",
+  price_version: "2026-11-30.89abcdef+01234567",
+  former_cost_micros: 1234,
+  former_cost_source: "computed",
+  former_price_version: "2026-09-23.01234567",
+  difference_micros: -18,
+  cause: "the list had the price of another model",
+  corrected_by: "token:0123456789abcdef",
+  created_at: AT,
+};
+
 const ALL = {
   interception_start: START,
   interception_end: END,
@@ -423,6 +442,7 @@ const ALL = {
   rate_limited: RATE_LIMITED,
   budget_change: BUDGET_CHANGE,
   budget_charge: BUDGET_CHARGE,
+  cost_correction: CORRECTION,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

@@ -349,6 +349,7 @@ const EMPTY = {
   refusal_counts: [],
   ledger_accesses: [],
   budget_events: [],
+  cost_corrections: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

@@ -8,7 +8,7 @@ import { SCHEMA_SQL, type SchemaObject } from "../../../src/records/ledger/seal/
 import { verifyLedger, type VerifyReport } from "../../../src/records/ledger/seal/verify.ts";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import { toLedgerEvents } from "../../../src/events/ledger-events.ts";
-import { BATCH_FILE, END, RETRIEVED } from "../in-workerd/events.ts";
+import { BATCH_FILE, CORRECTION, END, RETRIEVED } from "../in-workerd/events.ts";
 import { allEventsOf, deliveries, idOf, T0 } from "../in-workerd/ledger-events.ts";
 import { STORED, storeEvents } from "../in-workerd/store-events.ts";
 import { between } from "../rechunk.ts";
@@ -47,8 +47,22 @@ const retrieved = (n: number): InterceptorEvent[] => {
     queued,
     { ...RETRIEVED, interception_id: idOf(n + 1) },
     { ...BATCH_FILE, interception_id: idOf(n + 2) },
+    { ...CORRECTION, interception_id: idOf(n + 1), corrects: "retrieved_usage" },
   ];
 };
+
+/** Up to two corrections of every third call. */
+const corrections = (events: readonly InterceptorEvent[], random: () => number): InterceptorEvent[] =>
+  events.flatMap(({ record_type: type, interception_id }) =>
+    type === "interception_start" && random() < 0.3
+      ? Array.from({ length: between(random, 1, 2) }, (_, position) => ({
+          ...CORRECTION,
+          interception_id,
+          position,
+          cost_micros: between(random, 0, 9999),
+        }))
+      : [],
+  );
 
 export type Ledger = {
   readonly database: D1Database;
@@ -70,7 +84,8 @@ export const seal = ({ database, signer, now }: Ledger): ReturnType<typeof runSe
 
 export async function sealedHistory(ledger: Ledger, calls: number, random: () => number): Promise<void> {
   const { database } = ledger;
-  const events = [...randomCalls(calls, random), ...retrieved(900)];
+  const made = randomCalls(calls, random);
+  const events = [...made, ...retrieved(900), ...corrections(made, random)];
   for (const delivery of deliveries(events, random)) {
     ledger.now += between(random, 0, 3) * 1_200_000;
     await storeEvents(database, delivery, { ...STORED, storedAt: ledger.now });

@@ -21,6 +21,7 @@ const EVENT_TABLES = [
   "model_thoughts",
   "retrieved_usages",
   "batch_files",
+  "cost_corrections",
   "initiator_overrides",
   "refusals",
 ] as const;

@@ -33,6 +33,7 @@ export const ID: Field = { schema: schema.UUID, read: text };
 export const TEXT: Field = { schema: schema.TEXT, read: text };
 export const TIME: Field = { schema: schema.TIME, read: text };
 export const COUNT: Field = { schema: schema.COUNT, read: number };
+export const INTEGER: Field = { schema: schema.INTEGER, read: number };
 export const FLAG: Field = { schema: schema.FLAG, read: flag };
 export const JSON_OBJECT: Field = { schema: schema.METADATA, read: json };
 export const OBJECT_OR_NULL: Field = {
@@ -43,6 +44,7 @@ export const ID_OR_NULL: Field = { schema: schema.orNull(schema.UUID), read: tex
 export const TEXT_OR_NULL: Field = { schema: schema.orNull(schema.TEXT), read: textOrNull };
 export const TIME_OR_NULL: Field = { schema: schema.orNull(schema.TIME), read: textOrNull };
 export const COUNT_OR_NULL: Field = { schema: schema.orNull(schema.COUNT), read: numberOrNull };
+export const INTEGER_OR_NULL: Field = { schema: schema.orNull(schema.INTEGER), read: numberOrNull };
 /** A JSON list of texts; NULL becomes an empty list. */
 export const TEXTS: Field = { schema: schema.list(schema.TEXT), read: texts };
 export const FLAG_OR_NULL: Field = {

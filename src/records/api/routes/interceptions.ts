@@ -3,7 +3,14 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { idBounds, interceptionsFor } from "../interception-source.ts";
 import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { INTERCEPTION, MODEL_THOUGHT, TOKEN_USAGE, TOOL_USAGE, USER_PROMPT } from "../fields.ts";
+import {
+  COST_CORRECTION,
+  INTERCEPTION,
+  MODEL_THOUGHT,
+  TOKEN_USAGE,
+  TOOL_USAGE,
+  USER_PROMPT,
+} from "../fields.ts";
 import { INTERCEPTION_FILTERS, KEY_FILTER } from "../filters.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import {
@@ -32,6 +39,7 @@ const OWNED = {
   user_prompts: USER_PROMPT,
   tool_usages: TOOL_USAGE,
   model_thoughts: MODEL_THOUGHT,
+  cost_corrections: COST_CORRECTION,
 };
 
 /** No index has it, as for `KEY_FILTER`. */
@@ -47,7 +55,7 @@ export const interceptions = endpoint({
   path: "/interceptions",
   summary: "Interceptions, newest first",
   description:
-    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded.",
+    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. Its cost is that of the last one of its `cost_corrections`, whose first one has the recorded cost as the former one.",
   filters: { ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {
     q: SEARCH,
@@ -65,6 +73,7 @@ export const interceptions = endpoint({
         user_prompts: listOf(USER_PROMPT),
         tool_usages: listOf(TOOL_USAGE),
         model_thoughts: listOf(MODEL_THOUGHT),
+        cost_corrections: listOf(COST_CORRECTION),
       }),
     ),
   }),
@@ -96,14 +105,16 @@ export const interceptions = endpoint({
       sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
       sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
       sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
+      sql`SELECT ${selected("c", COST_CORRECTION)} FROM cost_corrections c WHERE ${among(ids)} ORDER BY c.id`,
     ]);
     if (owned instanceof Refusal) return owned;
-    const [tokenUsages, userPrompts, toolUsages, modelThoughts] = owned;
+    const [tokenUsages, userPrompts, toolUsages, modelThoughts, corrections] = owned;
     const byId = {
       token_usages: byInterception(tokenUsages, TOKEN_USAGE),
       user_prompts: byInterception(userPrompts, USER_PROMPT),
       tool_usages: byInterception(toolUsages, TOOL_USAGE),
       model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
+      cost_corrections: byInterception(corrections, COST_CORRECTION),
     };
     return { body: { ...count, results: rows.map((row) => toInterception(row, byId)) }, page };
   },
@@ -125,8 +136,10 @@ function toInterception(
 ): Record<string, unknown> {
   const id = text(row["id"]);
   const initiator = text(row["initiator_id"]);
+  const corrections = owned.cost_corrections.get(id) ?? [];
   return {
     ...toRecord(row, INTERCEPTION),
+    ...currentCost(corrections.at(-1)),
     initiator: toUserDto({
       id: initiator,
       ownerName: textOrNull(row["initiator_name"]),
@@ -137,5 +150,13 @@ function toInterception(
     user_prompts: owned.user_prompts.get(id) ?? [],
     tool_usages: owned.tool_usages.get(id) ?? [],
     model_thoughts: owned.model_thoughts.get(id) ?? [],
+    cost_corrections: corrections,
   };
+}
+
+/** The cost that the last correction has, in place of the recorded one. */
+function currentCost(last: Record<string, unknown> | undefined): Record<string, unknown> {
+  if (last === undefined) return {};
+  const { cost_micros, cost_source, price_version } = last;
+  return { cost_micros, cost_source, price_version };
 }

@@ -37,10 +37,16 @@ function heldSql(table: LedgerTable): string | null {
     case "retrieved_usages":
     case "batch_files":
       return "hold.principal_id = row.initiator_id";
+    case "cost_corrections":
+      return `${isOfHeld(first)} OR EXISTS (SELECT 1 FROM retrieved_usages AS held WHERE held.${first} = row.${first} AND hold.principal_id = held.initiator_id)`;
     default:
-      return `EXISTS (SELECT 1 FROM interceptions AS held WHERE held.id = row.${first} AND (${isHeldBy("held", "session_id")}))`;
+      return isOfHeld(first);
   }
 }
+
+/** Whether a hold names the interception of a row. */
+const isOfHeld = (column: string): string =>
+  `EXISTS (SELECT 1 FROM interceptions AS held WHERE held.id = row.${column} AND (${isHeldBy("held", "session_id")}))`;
 
 /** The last deletion of each table, and the erasures, explain what a verification finds gone: their records stay. */
 const EXPLAINS_NOTHING = `row.action <> 'erase' AND NOT (row.action = 'purge' AND row.id = (

@@ -6,6 +6,7 @@
 import {
   actorName,
   contribution,
+  currentCost,
   DIMENSION_COLUMNS,
   type DimensionColumn,
   dimensionKey,
@@ -29,6 +30,8 @@ export type Boundaries = {
   readonly tool_usages: string;
   /** RFC 3339, in UTC. */
   readonly retrieved_usages: string;
+  /** As an id: an older correction may be deleted. */
+  readonly cost_corrections: string;
   /** The first hour of which all interceptions and the total are there, as `rollup_hours` has it. */
   readonly hours: string;
   /** The first day of which all hours are there. */
@@ -85,7 +88,8 @@ SELECT call.id, 'link_key' AS detail
 FROM tool_usages AS call LEFT JOIN interceptions AS maker ON maker.id = call.interception_id
 WHERE call.link_key IS NOT maker.link_key`;
 
-const COPIED = [...CLAIMED_MEASURES, "usage", "provider_response_id", "metadata", "raw_usage", "created_at"];
+const TOKENS = CLAIMED_MEASURES.filter((name) => name !== "cost_micros");
+const COPIED = [...TOKENS, "usage", "provider_response_id", "metadata", "raw_usage", "created_at"];
 
 /** A copy of usage that was retrieved later must be that of its event. */
 const COPIES = `
@@ -95,6 +99,8 @@ LEFT JOIN interceptions AS i ON i.id = copy.interception_id
 WHERE copy.id NOT GLOB '????????-????-????-????-????????????'
   AND (i.id IS NULL OR copy.seal <> '' OR copy.initiator_id <> i.initiator_id
     OR (read.id IS NULL AND copy.created_at >= ${boundary("retrieved_usages")})
+    OR (read.id IS NOT NULL AND read.interception_id >= ${boundary("cost_corrections")}
+      AND copy.cost_micros IS NOT ${currentCost("read.cost_micros", "read.interception_id")})
     OR (read.id IS NOT NULL AND (${COPIED.map((name) => `copy.${name} IS NOT read.${name}`).join(" OR ")})))`;
 
 const UNCLAIMED = `

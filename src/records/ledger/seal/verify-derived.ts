@@ -23,7 +23,12 @@ function boundariesOf({ before }: Purges): Boundaries {
     interceptions: idBefore("interceptions"),
     tool_usages: idBefore("tool_usages"),
     retrieved_usages: new Date(before("retrieved_usages")).toISOString(),
-    hours: firstComplete(Math.max(before("interceptions"), before("rollup_hours")), HOUR_MS, 13),
+    cost_corrections: idBefore("cost_corrections"),
+    hours: firstComplete(
+      Math.max(before("interceptions"), before("cost_corrections"), before("rollup_hours")),
+      HOUR_MS,
+      13,
+    ),
     days: firstComplete(Math.max(before("rollup_hours"), before("rollup_days")), DAY_MS, 10),
   };
 }

@@ -5,11 +5,14 @@
  */
 import { ERASED_RESPONSE } from "../erased-texts.ts";
 import type { InterceptorEvent } from "../../../events/event.ts";
+import { currentCost } from "../../rollups/contribution-sql.ts";
 import { movesOf } from "../rollups/journal-sql.ts";
 
-/** Usage that was read, by `usage_of`; or a response or a batch by its id, for all of its usage. */
+/** Usage that was read, by `usage_of` or by its event; or a response or a batch by its id, for all of its usage. */
 export type Claim =
-  { readonly usage_of: string } | { readonly provider: string; readonly created_id: string };
+  | { readonly usage_of: string }
+  | { readonly read_id: string }
+  | { readonly provider: string; readonly created_id: string };
 
 /**
  * The dialect whose responses can be read later. A client that disconnected leaves such a response with unknown usage; of every
@@ -22,6 +25,8 @@ export function claimOf(event: InterceptorEvent): Claim | null {
   switch (event.record_type) {
     case "retrieved_usage":
       return { usage_of: event.usage_of };
+    case "cost_correction":
+      return event.corrects === "retrieved_usage" ? { read_id: event.interception_id } : null;
     case "batch_file":
       return { provider: event.provider, created_id: event.msg_id };
     case "interception_end": {
@@ -38,7 +43,8 @@ export function claimOf(event: InterceptorEvent): Claim | null {
 /** Each claimed usage, with the provider's id of the response or the batch that it belongs to. `json`: the parameter. */
 const found = (json: string): string => `
 claims (usage_of, provider, created_id) AS MATERIALIZED (
-  SELECT value ->> 'usage_of', value ->> 'provider', value ->> 'created_id' FROM json_each(${json}, '$.claims')
+  SELECT COALESCE(value ->> 'usage_of', (SELECT fixed.usage_of FROM retrieved_usages AS fixed WHERE fixed.interception_id = value ->> 'read_id')),
+    value ->> 'provider', value ->> 'created_id' FROM json_each(${json}, '$.claims')
 ),
 found (usage_of, created_id) AS MATERIALIZED (
   SELECT read.usage_of, COALESCE(file.provider_response_id, read.provider_response_id)
@@ -79,10 +85,11 @@ INSERT INTO token_usages (
 )
 SELECT read.usage_of, i.id, i.initiator_id, read.provider_response_id, read.input_tokens, read.output_tokens,
   read.cache_read_input_tokens, read.cache_write_input_tokens, read.usage, read.metadata, read.raw_usage, read.created_at,
-  read.cost_micros
+  ${currentCost("read.cost_micros", "read.interception_id")}
 FROM found ${CREATOR}
 WHERE true
-ON CONFLICT (interception_id, id) DO NOTHING`.trim();
+ON CONFLICT (interception_id, id) DO UPDATE SET cost_micros = excluded.cost_micros
+WHERE cost_micros IS NOT excluded.cost_micros`.trim();
 
 /** The id of an interception's own usage event, which an earlier gateway may have sent. */
 const OWN_USAGE = "SUBSTR(interceptions.id, 1, 14) || '8200' || SUBSTR(interceptions.id, 19)";

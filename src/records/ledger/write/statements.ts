@@ -119,6 +119,9 @@ function claimsFor(events: readonly SealedEvent[], at: number, maxCharacters: nu
   });
 }
 
+/** The tables whose rows decide what an interception adds to the totals. */
+const MOVING_TABLES: ReadonlySet<LedgerTable> = new Set(["interceptions", "cost_corrections"]);
+
 /** The journal's view of the events: their ids, tables and seals. */
 function toBatches(
   events: readonly SealedEvent[],
@@ -138,7 +141,7 @@ function toBatches(
   const seen = new Set<string>();
   return parts.map((part, index) => {
     const interceptions = part.flatMap(({ table, key }) =>
-      table === "interceptions" && !seen.has(key) ? [key] : [],
+      MOVING_TABLES.has(table) && !seen.has(key) ? [key] : [],
     );
     interceptions.forEach((key) => seen.add(key));
     const batch: Batch = {
