@@ -105,7 +105,7 @@ export const interceptions = endpoint({
       sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
       sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
       sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
-      sql`SELECT ${selected("c", COST_CORRECTION)} FROM cost_corrections c WHERE ${among(ids)} ORDER BY c.id`,
+      sql`SELECT ${selected("c", COST_CORRECTION)} FROM cost_corrections c WHERE EXISTS (SELECT 1 FROM cost_corrections WHERE interception_id > '') AND ${among(ids)} ORDER BY c.id`,
     ]);
     if (owned instanceof Refusal) return owned;
     const [tokenUsages, userPrompts, toolUsages, modelThoughts, corrections] = owned;
