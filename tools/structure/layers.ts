@@ -20,7 +20,10 @@ const layer = (name: string, does: string): Layer => ({
 });
 
 export const LAYERS: readonly Layer[] = [
-  layer("shared", "refusals, UUIDs, hex, text, JSON, deadlines, bounded reads, HTTP paths: no product logic"),
+  layer(
+    "shared",
+    "refusals, UUIDs, hex, text, JSON, deadlines, bounded reads, HTTP paths, signed tokens: no product logic",
+  ),
   layer(
     "events",
     "the event field table, composition, redaction, the queue's message format: what both Workers speak",
@@ -79,7 +82,7 @@ export const COMPOSES: Readonly<Record<string, (layer: string) => boolean>> = {
 
 /** The packages that a layer may import. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "gateway/identity": ["jose", "jose/errors"],
+  shared: ["jose", "jose/errors"],
   "gateway/app": ["hono", "hono/tiny", "node:zlib"],
   "gateway/index": ["hono/tiny"],
   "records/ledger": ["@noble/hashes/sha2.js"],

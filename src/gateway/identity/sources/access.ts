@@ -9,7 +9,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { readActorId, readName } from "../../../shared/actor-id.ts";
 import type { Actor, IdentitySource } from "../identity.ts";
 import type { Claims } from "../../../shared/claims.ts";
-import { createTokenVerifier } from "../signed-token.ts";
+import { createTokenVerifier } from "../../../shared/tokens/signed-token.ts";
 
 export const access: IdentitySource = {
   source: "access",
