@@ -55,6 +55,7 @@ export const LAYERS: readonly Layer[] = [
   ),
   layer("records/objects", "budget objects: the accounts of a subject, in a database of its own"),
   layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention, seals"),
+  layer("records/console", "admin tokens and their scopes; the console's sign-in, sessions and files"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),
   layer("records/wiring", "the records Worker's composition root"),
