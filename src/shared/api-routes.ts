@@ -1,5 +1,7 @@
 /** The paths of the records API and of the gateway's own routes: no provider may have one of these names. */
+import { CONSOLE_PATH } from "./console-pages.ts";
 import { ROUTE_PREFIXES } from "./http/target.ts";
+import type { Scope } from "./scopes.ts";
 
 /** The first path segments of the records API, below each of `ROUTE_PREFIXES`. */
 export const API_ROUTES = [
@@ -8,6 +10,7 @@ export const API_ROUTES = [
   "overrides",
   "passthroughs",
   "usage",
+  "providers",
   "spend",
   "budgets",
   "me",
@@ -36,13 +39,16 @@ export const OWN_ROUTES = [
 ] as const;
 export type OwnRoute = (typeof OWN_ROUTES)[number];
 
+/** The scopes that they need. The caller's own spend is for its own credential. */
+export const OWN_ROUTE_SCOPES = {
+  explain: "read",
+  budgets: "read",
+  "budgets/changes": "admin",
+  "spend/corrections": "admin",
+} as const satisfies Readonly<Partial<Record<OwnRoute, Scope>>>;
+
 /** The first path segments that belong to Coder's own API below `ROUTE_PREFIXES`, here or not. */
-export const CODER_API_NAMES: ReadonlySet<string> = new Set([
-  ...API_ROUTES,
-  "clients",
-  "models",
-  "providers",
-]);
+export const CODER_API_NAMES: ReadonlySet<string> = new Set([...API_ROUTES, "clients", "models"]);
 
 /** Names that provider routes would hide: the API's, Coder's further ones under the same prefixes, and the gateway's. */
 export const RESERVED_NAMES: ReadonlySet<string> = new Set([
@@ -50,7 +56,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "v1",
   "api",
   "healthz",
-  "console",
+  CONSOLE_PATH.slice(1),
   "metrics",
 ]);
 

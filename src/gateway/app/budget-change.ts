@@ -8,15 +8,18 @@ import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { subjectKey } from "../policy/budgets/accounts.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
 import type { Subject } from "../policy/budgets/subject.ts";
-import { adminOf } from "./admin-of.ts";
 import { accountOf, budgetRules, claimOf, isOfPrincipals, respond, subjectOfRule } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson } from "./read-json.ts";
 
 const MAX_BODY = 16 * 1024;
 
-/** The caller is the admin. */
-export async function serveBudgetChange(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
+/** The caller may change budgets. `changedBy`: as events name the caller. */
+export async function serveBudgetChange(
+  exchange: Exchange,
+  { search }: Target,
+  changedBy: string,
+): Promise<Response | Refusal> {
   const { request, deps, id, recorder } = exchange;
   if (request.method !== "POST") return new Refusal("method_not_allowed");
   const [parameter] = new URLSearchParams(search).keys();
@@ -33,7 +36,6 @@ export async function serveBudgetChange(exchange: Exchange, { search }: Target):
   if (!made) return new Refusal("budget_unavailable");
   const result = () => accountOf(deps.budgets, rule, { subject, name: null }, now);
   if (made === "known") return respond(exchange, await result());
-  const changedBy = await adminOf(request);
   const facts = { rule: rule.account, subject, measure: rule.measure, change, changedBy };
   const occasion = { id, position: 0, caller: null };
   recorder.record(

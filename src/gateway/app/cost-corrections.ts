@@ -12,15 +12,18 @@ import type { CostSource } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { isUuid } from "../../shared/uuid.ts";
-import { adminOf } from "./admin-of.ts";
 import { respond } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson } from "./read-json.ts";
 
 const MAX_BODY = 32 * 1024;
 
-/** The caller is the admin. The corrections go to every sink, like all events. */
-export async function serveCorrections(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
+/** `by`: the caller, as events name it. The corrections go to every sink, like all events. */
+export async function serveCorrections(
+  exchange: Exchange,
+  { search }: Target,
+  by: string,
+): Promise<Response | Refusal> {
   const { request, deps, recorder } = exchange;
   if (request.method !== "POST") return new Refusal("method_not_allowed");
   const [parameter] = new URLSearchParams(search).keys();
@@ -29,7 +32,6 @@ export async function serveCorrections(exchange: Exchange, { search }: Target): 
   if (body instanceof Refusal) return body;
   const input = readInput(body.value);
   if (input instanceof Refusal) return input;
-  const by = await adminOf(request);
   const now = deps.now();
   for (const facts of input.corrections)
     recorder.record(correctionEvent(facts, { cause: input.cause, by }, now));
