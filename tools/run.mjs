@@ -18,7 +18,7 @@ const COMMANDS = [
   "erase",
 ].concat(
   ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
-  ["secrets", "size", "sbom", "audit", "notices", "release"],
+  ["console", "secrets", "size", "sbom", "audit", "notices", "release"],
 );
 const command = process.argv[2] ?? "";
 

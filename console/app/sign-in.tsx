@@ -1,0 +1,98 @@
+/** The page of those who are not signed in. The address stays, so that a link leads to its page after signing in. */
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError } from "../api/client.ts";
+import { useSessionState, type SignInWay } from "./session.tsx";
+import { Brand, ThemeSwitch } from "./brand.tsx";
+
+const OIDC = "/console/api/sign-in";
+
+export function SignIn({
+  ways,
+  expired,
+}: {
+  readonly ways: readonly SignInWay[];
+  readonly expired: boolean;
+}): VNode {
+  useEffect(() => {
+    document.title = "Sign in · AI Edge Interceptor";
+  }, []);
+  return (
+    <div class="sign-in">
+      <header>
+        <Brand />
+        <ThemeSwitch />
+      </header>
+      <main id="main" class="card">
+        <h1>Sign in</h1>
+        {expired && <p role="status">Your session has ended. Sign in again to continue on this page.</p>}
+        {ways.includes("oidc") && (
+          <p>
+            <a
+              class="button primary"
+              href={`${OIDC}?return_to=${encodeURIComponent(location.pathname + location.search)}`}
+            >
+              Sign in with your organization
+            </a>
+          </p>
+        )}
+        {ways.includes("access") && (
+          <p>
+            This host is behind Cloudflare Access. <a href={location.href}>Reload the page</a> to sign in
+            there.
+          </p>
+        )}
+        {ways.includes("token") && <TokenForm />}
+        {ways.length === 0 && (
+          <p>
+            No way to sign in is configured. Create a token with <code>npm run -s keys -- admin</code> and
+            store its hash as <code>ADMIN_TOKEN</code>, or set <code>CONSOLE</code>.
+          </p>
+        )}
+      </main>
+    </div>
+  );
+}
+
+function TokenForm(): VNode {
+  const { signIn } = useSessionState();
+  const [error, setError] = useState<string | null>(null);
+  const [isBusy, setIsBusy] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setIsBusy(true);
+    setError(null);
+    try {
+      await signIn(input.current?.value.trim() ?? "");
+    } catch (caught) {
+      setError(caught instanceof ApiError ? caught.message : String(caught));
+      setIsBusy(false);
+      input.current?.focus();
+    }
+  };
+  return (
+    <form onSubmit={submit}>
+      <label for="token">API token</label>
+      <input
+        id="token"
+        name="token"
+        ref={input}
+        type="password"
+        autocomplete="current-password"
+        required
+        aria-describedby="token-help token-error"
+        aria-invalid={error !== null}
+      />
+      <p id="token-help" class="muted">
+        The token of the records API. It is exchanged for a cookie of this host, and not kept in the page.
+      </p>
+      <p id="token-error" class="error-text" role="alert">
+        {error}
+      </p>
+      <button type="submit" class="primary" disabled={isBusy}>
+        {isBusy ? "Signing in …" : "Sign in"}
+      </button>
+    </form>
+  );
+}

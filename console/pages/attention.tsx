@@ -1,0 +1,135 @@
+/** What needs attention, from what the API says now: each line leads to the rows behind it. */
+import type { VNode } from "preact";
+import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
+import { useApi } from "../api/use-api.ts";
+import type { Account, Anomaly } from "../api/types.ts";
+import { hrefOf } from "../app/location.ts";
+import type { Range } from "../app/range.tsx";
+import { formatCount, formatShare, plural } from "../text/format.ts";
+import { Text } from "../text/text.tsx";
+
+type Item = { readonly key: string; readonly href: string; readonly isSevere: boolean; readonly text: VNode };
+
+/** A checkpoint is signed each minute where there are new events; the cron may be late. */
+const LATE_SEAL_MS = 10 * 60_000;
+const NEAR_LIMIT = 0.8;
+const MAX_LINES = 8;
+
+export function Attention({ range }: { readonly range: Range }): VNode {
+  const anomalies = useApi("/anomalies", {
+    seen_after: range.started_after,
+    seen_before: range.started_before,
+    limit: 200,
+  });
+  const budgets = useApi("/budgets", { limit: 1000 });
+  const unauthenticated = useApi("/unauthenticated-events", {
+    started_after: range.started_after,
+    started_before: range.started_before,
+    limit: 1,
+  });
+  const newest = useApi("/interceptions", { limit: 1 });
+  const checkpoint = useApi("/checkpoint", {});
+  const loads = [anomalies, budgets, unauthenticated, newest, checkpoint];
+  const items: readonly Item[] = [
+    ...anomalyItems(anomalies.data?.results ?? []),
+    ...budgetItems(budgets.data?.results ?? []),
+    ...macItems(unauthenticated.data?.count ?? 0),
+    ...sealItems(checkpoint.data?.signed_at, newest.data?.results[0]?.started_at),
+  ];
+  const shown = items.toSorted((a, b) => Number(b.isSevere) - Number(a.isSevere));
+  const isLoading = loads.some((load) => load.isLoading && load.data === null);
+  const failed = loads.filter(
+    ({ error }) => error !== null && error.status !== 404 && error.reason !== "seals_off",
+  );
+  return (
+    <section class="attention card" aria-labelledby="attention-title">
+      <h2 id="attention-title">Needs attention</h2>
+      {isLoading ? (
+        <p class="muted">Looking …</p>
+      ) : shown.length === 0 ? (
+        <p>Nothing in {range.words}: no anomaly, no budget near its limit, no event without a valid MAC.</p>
+      ) : (
+        <ul>
+          {shown.slice(0, MAX_LINES).map(({ key, href, isSevere, text }) => (
+            <li key={key} class={isSevere ? "severe" : "minor"}>
+              <a href={href}>{text}</a>
+            </li>
+          ))}
+        </ul>
+      )}
+      {shown.length > MAX_LINES && <p class="muted">and {formatCount(shown.length - MAX_LINES)} more</p>}
+      {failed.length > 0 && (
+        <p class="note">{plural(failed.length, "check")} could not be made: this list may be incomplete.</p>
+      )}
+    </section>
+  );
+}
+
+/** These say that a secret or the evidence is at risk, not only that something is unusual. */
+const SEVERE_KINDS: ReadonlySet<string> = new Set(["provider_key_leaked", "provider_key_rejected"]);
+
+function anomalyItems(anomalies: readonly Anomaly[]): readonly Item[] {
+  return [...Map.groupBy(anomalies, ({ kind }) => kind)].map(([kind, all]) => ({
+    key: kind,
+    href: hrefOf("/anomalies", { kind }),
+    isSevere: SEVERE_KINDS.has(kind),
+    text: (
+      <>
+        {plural(all.length, "anomaly", "anomalies")}: {anomalyTitle(kind)}
+      </>
+    ),
+  }));
+}
+
+/** The meaning without its explanation of the columns. */
+export const anomalyTitle = (kind: string): string =>
+  (((ANOMALY_KINDS as Readonly<Record<string, string>>)[kind] ?? kind).split(" (")[0] ?? kind).replace(
+    /`/g,
+    "",
+  );
+
+function budgetItems(accounts: readonly Account[]): readonly Item[] {
+  return accounts.flatMap((account) => {
+    const used = (account.spent ?? 0) + (account.reserved ?? 0);
+    if (account.limit <= 0 || used < NEAR_LIMIT * account.limit) return [];
+    const who = account.subject_name ?? account.subject_id ?? "all calls";
+    return [
+      {
+        key: `${account.budget} ${account.subject_source} ${account.subject_id}`,
+        href: hrefOf("/budgets", { budget: account.budget }),
+        isSevere: used >= account.limit,
+        text: (
+          <>
+            Budget <Text value={account.budget} max={60} /> of <Text value={who} max={60} />:{" "}
+            {formatShare(used / account.limit)} used
+          </>
+        ),
+      },
+    ];
+  });
+}
+
+const macItems = (count: number): readonly Item[] =>
+  count === 0
+    ? []
+    : [
+        {
+          key: "mac",
+          href: hrefOf("/unauthenticated-events"),
+          isSevere: true,
+          text: <>{plural(count, "event")} without a valid MAC: not stored as records</>,
+        },
+      ];
+
+function sealItems(signedAt: string | undefined, newest: string | undefined): readonly Item[] {
+  if (signedAt === undefined || newest === undefined) return [];
+  if (Date.parse(newest) - Date.parse(signedAt) < LATE_SEAL_MS) return [];
+  return [
+    {
+      key: "seal",
+      href: hrefOf("/seals"),
+      isSevere: true,
+      text: <>Events since the last checkpoint are not sealed</>,
+    },
+  ];
+}
