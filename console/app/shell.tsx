@@ -18,7 +18,7 @@ const NAVIGATION: readonly { readonly title: string; readonly entries: readonly 
       { path: "/", label: "Overview" },
       { path: "/people", label: "People and services" },
       { path: "/sessions", label: "Sessions" },
-      { path: "/live", label: "Live" },
+      { path: "/live", label: "Requests, live" },
       { path: "/budgets", label: "Budgets" },
     ],
   },

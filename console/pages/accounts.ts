@@ -2,6 +2,9 @@
 import type { Account } from "../api/types.ts";
 import { formatCount, formatDollars } from "../text/format.ts";
 
+/** The largest page of accounts that the gateway serves. */
+export const BUDGET_LIMIT = 100;
+
 /** A principal is a source and an id. */
 export const subjectKey = (source: string | null, id: string | null): string => JSON.stringify([source, id]);
 

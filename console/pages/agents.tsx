@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { Agent } from "../api/types.ts";
 import { Attribution } from "../parts/attribution.tsx";
-import { Count, inputOf } from "../parts/figures.tsx";
+import { Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { InterceptionLink } from "../parts/links.tsx";
 import { Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
@@ -91,16 +91,12 @@ const COLUMNS: readonly Column<Placed>[] = [
     cell: ({ agent }) => <Count value={agent.interceptions} />,
   },
   {
-    key: "input",
-    head: "Input tokens",
+    key: "tokens",
+    head: "Tokens in / out",
     isNumber: true,
-    cell: ({ agent }) => <Count value={inputOf(agent.token_usage_summary)} />,
-  },
-  {
-    key: "output",
-    head: "Output tokens",
-    isNumber: true,
-    cell: ({ agent }) => <Count value={agent.token_usage_summary.output_tokens} />,
+    cell: ({ agent: { token_usage_summary: sum } }) => (
+      <Tokens input={inputOf(sum)} output={sum.output_tokens} />
+    ),
   },
   {
     key: "attribution",

@@ -5,6 +5,7 @@ import { useApi } from "../api/use-api.ts";
 import type { Account, Anomaly } from "../api/types.ts";
 import { hrefOf } from "../app/location.ts";
 import type { Range } from "../app/range.tsx";
+import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 
@@ -21,7 +22,7 @@ export function Attention({ range }: { readonly range: Range }): VNode {
     seen_before: range.started_before,
     limit: 200,
   });
-  const budgets = useApi("/budgets", { limit: 1000 });
+  const budgets = useApi("/budgets", { limit: BUDGET_LIMIT });
   const unauthenticated = useApi("/unauthenticated-events", {
     started_after: range.started_after,
     started_before: range.started_before,

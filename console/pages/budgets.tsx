@@ -18,14 +18,14 @@ import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
 import { visibleText } from "../text/visible.ts";
-import { accountKey, formatAmount } from "./accounts.ts";
+import { accountKey, BUDGET_LIMIT, formatAmount } from "./accounts.ts";
 
 /** The scope that may change budgets. */
 export const BUDGET_SCOPE = "budgets";
 
 export function Budgets(): VNode {
   const query = usePageQuery();
-  const budgets = useApi("/budgets", { ...filtersIn(query, "/budgets"), limit: 500 });
+  const budgets = useApi("/budgets", { ...filtersIn(query, "/budgets"), limit: BUDGET_LIMIT });
   const mayChange = useScope(BUDGET_SCOPE);
   const selected = query.get("change");
   return (
@@ -98,12 +98,15 @@ type AccountsTableProps = {
   readonly mayChange?: boolean;
 };
 
-export function AccountsTable({ accounts, caption, mayChange = false }: AccountsTableProps): VNode {
-  const query = usePageQuery();
-  const amount = (of: (account: Account) => number | null) => (account: Account) => {
+const amount =
+  (of: (account: Account) => number | null) =>
+  (account: Account): VNode | string => {
     const value = of(account);
     return value === null ? NOT_KNOWN : formatAmount(account.measure, value);
   };
+
+export function AccountsTable({ accounts, caption, mayChange = false }: AccountsTableProps): VNode {
+  const query = usePageQuery();
   const columns: readonly Column<Account>[] = [
     {
       key: "budget",

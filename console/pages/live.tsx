@@ -7,7 +7,7 @@ import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, FIRST_REQUEST } from "../parts/command.tsx";
-import { Count, Dollars, Duration } from "../parts/figures.tsx";
+import { Dollars, Duration, Tokens } from "../parts/figures.tsx";
 import { Filters, filtersIn } from "../parts/filters.tsx";
 import { InterceptionLink, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
@@ -118,8 +118,12 @@ const COLUMNS: readonly Column<Interception>[] = [
   { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
   { key: "model", head: "Model", cell: (row) => <Text value={row.model ?? "–"} max={60} /> },
   { key: "outcome", head: "Outcome", cell: (row) => <Outcome word={row.outcome} status={row.status} /> },
-  { key: "input", head: "In", isNumber: true, cell: (row) => <Count value={row.input_tokens} /> },
-  { key: "output", head: "Out", isNumber: true, cell: (row) => <Count value={row.output_tokens} /> },
+  {
+    key: "tokens",
+    head: "Tokens in / out",
+    isNumber: true,
+    cell: (row) => <Tokens input={row.input_tokens} output={row.output_tokens} />,
+  },
   { key: "cost", head: "Cost", isNumber: true, cell: (row) => <Dollars micros={row.cost_micros} /> },
   { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
 ];

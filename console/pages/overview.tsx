@@ -83,9 +83,9 @@ function Totals({ rows }: { readonly rows: readonly UsageRow[] }): VNode {
       {(unpriced > 0 || unknown > 0) && (
         <Note>
           {unpriced > 0 &&
-            `${plural(unpriced, "call has", "calls have")} no known price and add nothing to the cost. `}
+            `${plural(unpriced, "call has", "calls have")} no known price; the cost is without them. `}
           {unknown > 0 &&
-            `${plural(unknown, "call has", "calls have")} no token figures and add nothing to the tokens.`}
+            `${plural(unknown, "call has", "calls have")} no token figures; the tokens are without them.`}
         </Note>
       )}
     </>

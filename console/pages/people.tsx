@@ -8,7 +8,7 @@ import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
-import { Cost, Count, inputOf } from "../parts/figures.tsx";
+import { Cost, Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { Filters, filtersIn } from "../parts/filters.tsx";
 import { Principal } from "../parts/links.tsx";
 import { Meter } from "../parts/meter.tsx";
@@ -17,7 +17,7 @@ import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { formatCount, formatDollars } from "../text/format.ts";
 import { visibleText } from "../text/visible.ts";
-import { accountKey, subjectKey } from "./accounts.ts";
+import { accountKey, BUDGET_LIMIT, subjectKey } from "./accounts.ts";
 
 const LIMIT = 500;
 
@@ -32,7 +32,7 @@ export function People(): VNode {
   };
   const usage = useApi("/usage", { ...selection, group_by: as, limit: LIMIT });
   const trend = useApi("/spend", { ...selection, group_by: as, then_by: "day", limit: 1000 });
-  const budgets = useApi("/budgets", { limit: 1000 });
+  const budgets = useApi("/budgets", { limit: BUDGET_LIMIT });
   const accounts = useMemo(() => Map.groupBy(budgets.data?.results ?? [], accountKey), [budgets.data]);
   const trends = useMemo(() => trendsOf(trend.data?.results ?? [], range.days), [trend.data, range]);
   return (
@@ -142,18 +142,11 @@ function columnsOf(
       sort: (row) => row.requests,
     },
     {
-      key: "input",
-      head: "Input tokens",
+      key: "tokens",
+      head: "Tokens in / out",
       isNumber: true,
-      cell: (row) => <Count value={inputOf(row)} />,
-      sort: inputOf,
-    },
-    {
-      key: "output",
-      head: "Output tokens",
-      isNumber: true,
-      cell: (row) => <Count value={row.output_tokens} />,
-      sort: (row) => row.output_tokens,
+      cell: (row) => <Tokens input={inputOf(row)} output={row.output_tokens} />,
+      sort: (row) => inputOf(row) + row.output_tokens,
     },
     {
       key: "attribution",

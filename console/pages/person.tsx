@@ -11,6 +11,7 @@ import { Cost, Count, Facts, inputOf } from "../parts/figures.tsx";
 import { FilterLink, Id } from "../parts/links.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
+import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { AccountsTable } from "./budgets.tsx";
@@ -93,7 +94,7 @@ function Total({ row }: { readonly row: UsageRow }): VNode {
 }
 
 function Budgets({ id, source }: { readonly id: string; readonly source: string }): VNode {
-  const budgets = useApi("/budgets", { limit: 1000 });
+  const budgets = useApi("/budgets", { limit: BUDGET_LIMIT });
   return (
     <Loadable of={budgets} what="budgets" height={60}>
       {({ results }) => {

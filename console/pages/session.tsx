@@ -134,7 +134,7 @@ function Partial({ session, costs, isCostPartial }: PartialProps): VNode {
       )}
       {unpriced > 0 && (
         <Note>
-          {plural(unpriced, "request has", "requests have")} no known price and add nothing to the cost.
+          {plural(unpriced, "request has", "requests have")} no known price; the cost is without them.
         </Note>
       )}
       {session.truncated_fields.length > 0 && (

@@ -8,7 +8,7 @@ import { useRange } from "../app/range.tsx";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, FIRST_REQUEST } from "../parts/command.tsx";
-import { Count, inputOf } from "../parts/figures.tsx";
+import { Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { Filters, filtersIn } from "../parts/filters.tsx";
 import { Id, Principal } from "../parts/links.tsx";
 import { Pager } from "../parts/pager.tsx";
@@ -97,16 +97,10 @@ const COLUMNS: readonly Column<SessionSummary>[] = [
   { key: "requests", head: "Requests", isNumber: true, cell: (row) => <Count value={row.interceptions} /> },
   { key: "agents", head: "Agents", isNumber: true, cell: (row) => <Count value={row.agent_count} /> },
   {
-    key: "input",
-    head: "Input tokens",
+    key: "tokens",
+    head: "Tokens in / out",
     isNumber: true,
-    cell: (row) => <Count value={inputOf(row.token_usage_summary)} />,
-  },
-  {
-    key: "output",
-    head: "Output tokens",
-    isNumber: true,
-    cell: (row) => <Count value={row.token_usage_summary.output_tokens} />,
+    cell: ({ token_usage_summary: sum }) => <Tokens input={inputOf(sum)} output={sum.output_tokens} />,
   },
   { key: "active", head: "Last active", cell: (row) => <Time at={row.last_active_at} /> },
 ];

@@ -166,6 +166,7 @@ function draw(element: HTMLElement, { days, series, format, max, onHover }: Plot
     axes: [
       {
         ...axis,
+        size: 26,
         grid: { show: false },
         values: (_, at) => at.map((one) => (Number.isInteger(one) ? shortDay(days[one]) : "")),
       },

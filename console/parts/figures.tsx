@@ -24,7 +24,7 @@ export function Cost({ micros, unpriced }: { readonly micros: number; readonly u
     <>
       <Dollars micros={micros} />
       {unpriced > 0 && (
-        <span class="muted" title="Calls without a known price add nothing to the sum">
+        <span class="muted unpriced" title="Calls without a known price add nothing to the sum">
           {" "}
           + {formatCount(unpriced)} unpriced
         </span>
@@ -48,6 +48,21 @@ export function Facts({
         </div>
       ))}
     </dl>
+  );
+}
+
+/** Tokens in and out in one column. */
+export function Tokens({
+  input,
+  output,
+}: {
+  readonly input: number | null;
+  readonly output: number | null;
+}): VNode {
+  return (
+    <>
+      <Count value={input} /> <span class="muted">/</span> <Count value={output} />
+    </>
   );
 }
 

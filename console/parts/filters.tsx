@@ -9,11 +9,12 @@ import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 
 /** Parameters that other controls of a page set, or that no list of the console offers. */
-const NOT_FILTERS: ReadonlySet<string> = new Set([
-  ...CURSORS,
-  ...["started_after", "started_before", "seen_after", "seen_before", "q", "limit", "format", "order"],
-  ...["group_by", "then_by", "columns", "own_key_rejected", "per", "from"],
-]);
+const NOT_FILTERS: ReadonlySet<string> = new Set(
+  CURSORS.concat(
+    ["started_after", "started_before", "seen_after", "seen_before", "q", "limit", "format", "order"],
+    ["group_by", "then_by", "columns", "own_key_rejected", "per", "from"],
+  ),
+);
 
 type Filter = { readonly name: string; readonly values: readonly string[] | null };
 

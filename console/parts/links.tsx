@@ -32,12 +32,14 @@ export function Principal({ id, source, name, as = "initiator" }: PrincipalProps
       <a href={principalHref(as, source ?? "", id)}>
         {hasName ? <Text value={name} max={80} /> : <Id value={id} />}
       </a>
-      {hasName && <Id value={id} />}
-      {source != null && source !== "" && (
-        <span class="muted source">
-          <Text value={source} max={40} />
-        </span>
-      )}
+      <span class="beside">
+        {hasName && (
+          <>
+            <Id value={id} />{" "}
+          </>
+        )}
+        {source != null && source !== "" && <Text value={source} max={40} />}
+      </span>
     </span>
   );
 }

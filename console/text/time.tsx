@@ -5,6 +5,11 @@ import { UNKNOWN } from "./format.ts";
 const LOCALE = navigator.language;
 
 const full = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+/** Within this year, which goes without saying. */
+const short = new Intl.DateTimeFormat(LOCALE, {
+  ...{ month: "short", day: "numeric" },
+  ...{ hour: "2-digit", minute: "2-digit", second: "2-digit" },
+});
 const day = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeZone: "UTC" });
 
 /** `2026-11-30 14:35:11.000 UTC` */
@@ -17,7 +22,7 @@ export function Time({ at }: { readonly at: string | null | undefined }): VNode 
   if (Number.isNaN(date.getTime())) return <span class="muted">{UNKNOWN}</span>;
   return (
     <time dateTime={at} title={utcText(at)}>
-      {full.format(date)}
+      {(date.getFullYear() === new Date().getFullYear() ? short : full).format(date)}
     </time>
   );
 }
