@@ -53,7 +53,7 @@ function Gate(): VNode {
         </main>
       );
     case "out":
-      return <SignIn ways={state.ways} expired={state.expired} />;
+      return <SignIn ways={state.ways} expired={state.expired} refusal={state.refusal} />;
     case "in":
       return (
         <Shell>

@@ -18,7 +18,13 @@ export type SignInWay = "token" | "oidc" | "access";
 export type SessionState =
   | { readonly is: "loading" }
   | { readonly is: "failed"; readonly error: ApiError }
-  | { readonly is: "out"; readonly ways: readonly SignInWay[]; readonly expired: boolean }
+  | {
+      readonly is: "out";
+      readonly ways: readonly SignInWay[];
+      readonly expired: boolean;
+      /** Why someone who is known to the identity provider is not let in; null where nobody is known. */
+      readonly refusal: string | null;
+    }
   | { readonly is: "in"; readonly session: Session };
 
 type SessionActions = {
@@ -54,7 +60,10 @@ async function readSession(): Promise<SessionState> {
   const body = (await response.json().catch(() => null)) as
     (Partial<Session> & { readonly sign_in?: readonly SignInWay[]; readonly message?: string }) | null;
   if (response.ok && body?.scopes !== undefined) return { is: "in", session: body as Session };
-  if (response.status === 401) return { is: "out", ways: body?.sign_in ?? [], expired: false };
+  const ways = body?.sign_in ?? [];
+  if (response.status === 401) return { is: "out", ways, expired: false, refusal: null };
+  if (response.status === 403 && body?.sign_in !== undefined)
+    return { is: "out", ways, expired: false, refusal: body.message ?? "You are not let in." };
   throw new ApiError(body?.message ?? "The console's session could not be read.", {
     status: response.status,
     reason: response.headers.get("x-interceptor-error"),

@@ -2,18 +2,29 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/client.ts";
-import { useSessionState, type SignInWay } from "./session.tsx";
+import { useSessionState, type SessionState } from "./session.tsx";
 import { Brand, ThemeSwitch } from "./brand.tsx";
 
 const OIDC = "/console/api/sign-in";
 
-export function SignIn({
-  ways,
-  expired,
-}: {
-  readonly ways: readonly SignInWay[];
-  readonly expired: boolean;
-}): VNode {
+type SignInProps = Omit<Extract<SessionState, { readonly is: "out" }>, "is">;
+
+/** The reasons in `sign_in`, with which the server comes back from the identity provider. */
+const OIDC_REASONS: Readonly<Record<string, string>> = {
+  scope_missing:
+    "You are signed in at your organization, but have no role here. Ask the gateway's administrator for one.",
+  identity_unavailable: "The identity provider could not be reached. Try again.",
+};
+
+function oidcRefusal(): string | null {
+  const reason = new URLSearchParams(location.search).get("sign_in");
+  return reason === null
+    ? null
+    : (OIDC_REASONS[reason] ?? "Signing in at your organization failed. Try again.");
+}
+
+export function SignIn({ ways, expired, refusal }: SignInProps): VNode {
+  const reason = refusal ?? oidcRefusal();
   useEffect(() => {
     document.title = "Sign in · AI Edge Interceptor";
   }, []);
@@ -26,12 +37,14 @@ export function SignIn({
       <main id="main" class="card">
         <h1>Sign in</h1>
         {expired && <p role="status">Your session has ended. Sign in again to continue on this page.</p>}
+        {reason !== null && (
+          <p class="error-text" role="alert">
+            {reason}
+          </p>
+        )}
         {ways.includes("oidc") && (
           <p>
-            <a
-              class="button primary"
-              href={`${OIDC}?return_to=${encodeURIComponent(location.pathname + location.search)}`}
-            >
+            <a class="button primary" href={OIDC}>
               Sign in with your organization
             </a>
           </p>

@@ -21,12 +21,12 @@ import { visibleText } from "../text/visible.ts";
 import { accountKey, BUDGET_LIMIT, formatAmount } from "./accounts.ts";
 
 /** The scope that may change budgets. */
-export const BUDGET_SCOPE = "budgets";
+const CHANGE_SCOPE = "admin";
 
 export function Budgets(): VNode {
   const query = usePageQuery();
   const budgets = useApi("/budgets", { ...filtersIn(query, "/budgets"), limit: BUDGET_LIMIT });
-  const mayChange = useScope(BUDGET_SCOPE);
+  const mayChange = useScope(CHANGE_SCOPE);
   const selected = query.get("change");
   return (
     <Page title="Budgets" about="The accounts of each rule with calls in its period, as they are now.">
@@ -53,7 +53,7 @@ export function Budgets(): VNode {
               )}
               {!mayChange && (
                 <p class="muted">
-                  This session may not change budgets: it does not have the scope {BUDGET_SCOPE}.
+                  This session may not change budgets: it does not have the scope {CHANGE_SCOPE}.
                 </p>
               )}
             </>

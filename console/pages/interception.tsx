@@ -69,7 +69,7 @@ function View({ row }: { readonly row: Row }): VNode {
       <Who row={row} />
       <What row={row} />
       {!mayRead && <ContentHidden />}
-      <Content row={row} />
+      {mayRead && <Content row={row} />}
       <Seals id={row.id} />
     </>
   );

@@ -1,6 +1,7 @@
 /** One thread of a session: a prompt, and the model's steps with their tool calls and thoughts. */
 import type { VNode } from "preact";
 import type { Action, Thread } from "../api/types.ts";
+import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { Count, Dollars, inputOf } from "../parts/figures.tsx";
 import { InterceptionLink } from "../parts/links.tsx";
@@ -13,6 +14,7 @@ import type { Costs } from "./session.tsx";
 type ThreadProps = { readonly thread: Thread; readonly costs: Costs };
 
 export function ThreadView({ thread, costs }: ThreadProps): VNode {
+  const mayRead = useScope("content");
   const tools = thread.agentic_actions.reduce((sum, { tool_calls: calls }) => sum + calls.length, 0);
   const ids = new Set([thread.id, ...thread.agentic_actions.map(({ interception_id: id }) => id)]);
   const known = [...ids].map((id) => costs.get(id)).filter((cost) => cost != null);
@@ -38,7 +40,7 @@ export function ThreadView({ thread, costs }: ThreadProps): VNode {
       {thread.prompt ? (
         <LongText value={thread.prompt} label="Prompt" />
       ) : (
-        <p class="muted">The prompt is not recorded, or hidden.</p>
+        <p class="muted">{mayRead ? "No prompt is recorded." : "The prompt is hidden."}</p>
       )}
       {thread.agentic_actions.length > 0 && (
         <details>
@@ -61,6 +63,7 @@ export function ThreadView({ thread, costs }: ThreadProps): VNode {
 }
 
 function Step({ action, cost }: { readonly action: Action; readonly cost: number | null }): VNode {
+  const mayRead = useScope("content");
   return (
     <li>
       <p class="thread-head">
@@ -86,7 +89,7 @@ function Step({ action, cost }: { readonly action: Action; readonly cost: number
           {call.input ? (
             <LongText value={call.input} label={`Input of the tool ${call.tool.slice(0, 60)}`} />
           ) : (
-            <p class="muted">The input is not recorded, or hidden.</p>
+            <p class="muted">{mayRead ? "No input is recorded." : "The input is hidden."}</p>
           )}
         </details>
       ))}

@@ -1,0 +1,110 @@
+/** Chromium, and pages in which any violation of the Content Security Policy, error or foreign request is kept. */
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, inject } from "vitest";
+import { until } from "../../support/deadline.ts";
+import { LOCAL_ADMIN_TOKEN } from "../../../tools/local-keys.ts";
+
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export const url = inject("url");
+
+export const DESKTOP = { width: 1280, height: 860 };
+export const PHONE = { width: 390, height: 800 };
+
+export type Tab = {
+  readonly page: Page;
+  /** What must not happen on any page; each test expects it to be empty. */
+  readonly problems: readonly string[];
+  /** Opens a path below `/console` and waits until its data is there. */
+  readonly open: (path: string) => Promise<void>;
+};
+
+let browser: Browser;
+
+/** Starts Chromium for the tests of a file. Each test's pages are closed after it. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ARGS });
+  });
+  afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+  afterAll(() => browser.close());
+}
+
+type TabOptions = BrowserContextOptions & {
+  /** null: not signed in. */
+  readonly token?: string | null;
+  /** Statuses of failed requests that the test itself causes. */
+  readonly expectedStatuses?: readonly number[];
+};
+
+/** A page in a context of its own, signed in with the admin token. */
+export async function openTab(options: TabOptions = {}): Promise<Tab> {
+  const { token = LOCAL_ADMIN_TOKEN, expectedStatuses = [], ...contextOptions } = options;
+  const context = await browser.newContext({
+    viewport: DESKTOP,
+    locale: "en-US",
+    timezoneId: "America/New_York",
+    acceptDownloads: true,
+    ...contextOptions,
+  });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  watch(page, problems, token === null ? [...expectedStatuses, 401] : expectedStatuses);
+  const open = async (path: string): Promise<void> => {
+    await page.goto(`${url}/console${path}`);
+    await settled(page);
+  };
+  if (token !== null) {
+    // The console's own way in: the page exchanges the token for a cookie.
+    await page.goto(`${url}/console`);
+    await page.getByLabel("API token").fill(token);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    problems.length = 0;
+  }
+  return { page, problems, open };
+}
+
+function watch(page: Page, problems: string[], expectedStatuses: readonly number[]): void {
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  // A violation of the policy is an error in the console too.
+  page.on("console", (message) => {
+    const text = message.text();
+    const isExpected = expectedStatuses.some((status) => text.includes(`status of ${status} `));
+    if (["error", "warning"].includes(message.type()) && !isExpected) problems.push(`console: ${text}`);
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${url}/`) && !request.url().startsWith(`blob:${url}/`))
+      problems.push(`foreign request: ${request.url()}`);
+  });
+  page.on("dialog", (dialog) => {
+    problems.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+}
+
+/** Nothing on the page is being loaded. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator("h1").first().waitFor();
+  const loading = page.locator('[aria-busy="true"], .skeleton');
+  await until(
+    async () => ((await loading.count()) === 0 ? true : undefined),
+    () => `${page.url()} still loads`,
+    60_000,
+  );
+}
+
+/** A list of the API, read with the page's own session. */
+export async function api<T>(page: Page, path: string): Promise<T> {
+  const response = await page.request.get(`${url}/api/v2/ai-gateway${path}`);
+  if (!response.ok()) throw new Error(`${path}: ${response.status()}`);
+  return (await response.json()) as T;
+}
