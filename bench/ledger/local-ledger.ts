@@ -86,6 +86,7 @@ export async function runApiQuery(database: D1Database, path: string, search: st
     query: createQueryLedger(counted),
     seals: { isOn: true, proveEvent, proveCheckpoint },
     now: NOW,
+    readsContent: true,
   });
   if (response instanceof Refusal)
     throw new Error(`${path}?${search}: ${response.code} ${response.data.detail ?? ""}`);

@@ -90,6 +90,7 @@ async function runQuery(
     },
     seals: { isOn: true, proveEvent, proveCheckpoint },
     now: NOW,
+    readsContent: true,
   });
   if (response instanceof Refusal)
     throw new Error(`${endpoint.path}?${search}: ${response.code} ${response.data.detail ?? ""}`);

@@ -220,11 +220,11 @@ const INTERCEPTION_START = {
   earlier_prompt_count: count("user messages before the last completed assistant turn"),
   prompt_hashes: texts(
     "SHA-256, its first 32 hex digits, of the length and the recorded form of each user text that `prompt_count` counts, the last 20; empty where prompts are not recorded",
-    { erasable: "content" },
+    { contentDigest: true, erasable: "content" },
   ),
   earlier_prompt_hashes: texts(
     "the same of the user texts that `earlier_prompt_count` counts; a hash that no earlier interception has in `prompt_hashes` is of a text that was never sent as a prompt",
-    { erasable: "content" },
+    { contentDigest: true, erasable: "content" },
   ),
   agent_id: orNull.text("the client's id of the agent that sent the request; null for the main agent", {
     erasable: "content",
@@ -250,7 +250,7 @@ const INTERCEPTION_START = {
   delegation_chain: DELEGATION_CHAIN,
   request_sha256: orNull.text(
     "SHA-256 of the request's body as the gateway checked it: decoded, and before the usage opt-in is added. null for a form or a batch: see `upload_sha256`",
-    { erasable: "content" },
+    { contentDigest: true, erasable: "content" },
   ),
   config_version: CONFIG_VERSION,
   ...NETWORK,
@@ -304,11 +304,11 @@ const INTERCEPTION_END = {
   ),
   upload_sha256: orNull.text(
     "SHA-256 of the body of a form or a batch, which is forwarded while it arrives; null for others, and where it had not arrived whole when the call ended",
-    { erasable: "content" },
+    { contentDigest: true, erasable: "content" },
   ),
   response_sha256: orNull.text(
     "with `RECORDING.response_hash`: SHA-256 of the response's body as the provider sent it, before the gateway removes the usage event that it requested. null where the body broke off or was cut, or the client disconnected",
-    { erasable: "content" },
+    { contentDigest: true, erasable: "content" },
   ),
 } as const satisfies Fields;
 
@@ -576,7 +576,8 @@ const LEDGER_ACCESS = {
   interception_id: text("an id of its own, UUIDv7; for a read, the `x-interception-id` of its response"),
   action: text<LedgerAction>(LEDGER_ACTIONS),
   by: text(
-    "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `cron`, or `tool` for a tool that wrote into the database",
+    "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `console:` and the name of the token or person who signed in to the console, `console` for an unknown caller of its sign-in, `cron`, or `tool` for a tool that wrote into the database",
+    { erasable: "actor", sealedSince: 3 },
   ),
   target: text(
     "the endpoint that was read, the table that lost rows, or the principal or session that is held or exported",

@@ -1,15 +1,14 @@
 /** The RPC contract of the records Worker: what the gateway calls over its `RECORDS` service binding. */
+import type { AdminHeaders } from "../shared/admin-headers.ts";
 import type { RefusalCode, RefusalData } from "../shared/refusal.ts";
+import type { Scope } from "../shared/scopes.ts";
 import type { InterceptorEvent } from "./event.ts";
-
-/** The two headers that may hold the admin token, as the client sent them. */
-export type AdminHeaders = {
-  readonly authorization: string | null;
-  readonly coderSessionToken: string | null;
-};
 
 /** A refusal as it crosses the binding. */
 export type RefusalParts = { readonly code: RefusalCode; readonly data: RefusalData };
+
+/** The one who was authorized, as events name them. */
+export type AdmittedParts = { readonly by: string };
 
 /** The sums of one principal's calls. */
 export type PrincipalSpend = {
@@ -34,6 +33,9 @@ export type RecordsService = {
   readonly store: (messages: readonly (string | InterceptorEvent)[]) => Promise<void>;
   /** The calls on the principal's account that began at `from` or later, in milliseconds since 1970; null where the ledger fails. */
   readonly spendOf: (source: string, id: string, from: number) => Promise<PrincipalSpend | null>;
-  /** Whether the holder of these headers is the admin: null, or why not. */
-  readonly authorize: (headers: AdminHeaders) => Promise<RefusalParts | null>;
+  /**
+   * Decides whether the sender of these headers has the scope. Without a scope, as in a call of a gateway from before the
+   * console: null if the sender may change budgets. A records Worker from before the console ignores the scope.
+   */
+  readonly authorize: (headers: AdminHeaders, scope?: Scope) => Promise<RefusalParts | AdmittedParts | null>;
 };

@@ -152,12 +152,17 @@ export type EdgeError = keyof typeof EDGE_ERRORS;
 
 /** The actions on the ledger's records that are events themselves. */
 export const LEDGER_ACTIONS = {
-  read: "the API returned records",
+  read: "the API returned records without recorded content",
+  read_content:
+    "the API returned records with their recorded content: prompts, thoughts, inputs and errors of tools",
   purge: "the cron deleted rows",
   hold: "a legal hold began",
   release: "a legal hold ended",
   erase: "a person's data was erased",
   export: "a person's events were exported as evidence",
+  sign_in: "a session of the console began",
+  sign_in_failed: "an attempt to sign in to the console failed; at most 60 a minute are recorded",
+  sign_out: "a session of the console was ended by its holder",
 } as const;
 export type LedgerAction = keyof typeof LEDGER_ACTIONS;
 

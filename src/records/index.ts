@@ -5,14 +5,16 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { InterceptorEvent } from "../events/event.ts";
 import type {
-  AdminHeaders,
+  AdmittedParts,
   PrincipalSpend,
   RecordsService,
   RefusalParts,
 } from "../events/records-service.ts";
+import type { AdminHeaders } from "../shared/admin-headers.ts";
 import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
+import type { Scope } from "../shared/scopes.ts";
 import { uuidV7 } from "../shared/uuid.ts";
 import { deadLetterQueueOf, readConfig, type Config } from "./config/config.ts";
 import { BudgetObject } from "./objects/budget-object.ts";
@@ -67,9 +69,9 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
     return this.#records().spendOf(source, id, from);
   }
 
-  async authorize(headers: AdminHeaders): Promise<RefusalParts | null> {
+  async authorize(headers: AdminHeaders, scope?: Scope): Promise<RefusalParts | AdmittedParts | null> {
     const records = recordsFor(this.env);
-    if (!("issues" in records)) return records.authorize(headers);
+    if (!("issues" in records)) return records.authorize(headers, scope);
     logIssues(records);
     return { code: MISCONFIGURED.code, data: {} };
   }

@@ -6,14 +6,17 @@ import { createFallbackLog } from "../events/fallback-log.ts";
 import type { RecordsService } from "../events/records-service.ts";
 import { toEventLine } from "../events/log-line.ts";
 import { isReadWhole, readMessage, sortEntries, type MessageContent } from "../events/queue-message.ts";
+import { toBase64Url } from "../shared/base64.ts";
+import { CONSOLE_PATH, isConsolePath } from "../shared/console-pages.ts";
+import { routablePath } from "../shared/http/target.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { uuidV7 } from "../shared/uuid.ts";
-import { authorizeAdmin } from "./api/admin-auth.ts";
-import { createApi } from "./api/api.ts";
+import { createApi, type ApiDeps } from "./api/api.ts";
 import { createQueryLedger } from "./api/kit/query-ledger.ts";
 import { spendOf } from "./api/spend-of.ts";
 import type { Config } from "./config/config.ts";
+import { createConsoleParts } from "./console/parts.ts";
 import type { LedgerDeps } from "./ledger/ledger.ts";
 import { withoutErased } from "./ledger/erase/erasures.ts";
 import { runMaintenance } from "./ledger/maintain/cron.ts";
@@ -64,27 +67,40 @@ function ledgerDeps({ database, archive, retention, eventMac, budgetObjects }: C
   };
 }
 
+const onRefusal: ApiDeps["onRefusal"] = (id, request, { code, status, data }) => {
+  const facts = { ...NOT_DECIDED, code, status, detail: data.detail ?? null, method: request.method };
+  print(toEventLine(refusalEvent(id, facts, now())));
+};
+const newId = (): string => newIdAt(now());
+
 export function createRecords(config: Config): Records {
-  const { database, adminTokenSha256, deadLetterQueue, seals } = config;
+  const { database, deadLetterQueue, seals } = config;
   const ledger = ledgerDeps(config);
   const sealJob = sealJobOf(config);
   /** By request, until its response is returned. */
   const reads = new WeakMap<Request, LedgerRead>();
+  const onRead = (request: Request, read: LedgerRead): void => void reads.set(request, read);
+  const { admit, serveConsole } = createConsoleParts(config, {
+    fetch: (...args) => fetch(...args),
+    now,
+    newId,
+    newSecret: () => toBase64Url(crypto.getRandomValues(new Uint8Array(32))),
+    onRefusal,
+    onEvent: (request, { id, action, by, way }) =>
+      onRead(request, { id, action, by, target: CONSOLE_PATH, parameters: { way }, rows: 0, at: now() }),
+  });
   const api = createApi({
-    onRead: (request, read) => void reads.set(request, read),
+    onRead,
     database,
     seals: { isOn: seals !== null, proveEvent, proveCheckpoint },
-    adminTokenSha256,
+    admit,
     now,
-    newId: () => newIdAt(now()),
-    onRefusal: (id, request, { code, status, data }) => {
-      const facts = { ...NOT_DECIDED, code, status, detail: data.detail ?? null, method: request.method };
-      print(toEventLine(refusalEvent(id, facts, now())));
-    },
+    newId,
+    onRefusal,
   });
   return {
     fetch: async (request: Request, waitUntil?: (promise: Promise<unknown>) => void) => {
-      const response = await api.fetch(request);
+      const response = await (isConsolePath(routablePath(request)) ? serveConsole : api.fetch)(request);
       const read = reads.get(request);
       if (read) {
         const recorded = recordRead(ledger, read);
@@ -103,12 +119,10 @@ export function createRecords(config: Config): Records {
       if (!contents.every(isReadWhole)) throw unreadEvents(contents);
     },
     spendOf: (source, id, from) => spendOf(createQueryLedger(database), { source, id }, { from, now: now() }),
-    authorize: async ({ authorization, coderSessionToken }) => {
-      const headers = new Headers();
-      if (authorization !== null) headers.set("authorization", authorization);
-      if (coderSessionToken !== null) headers.set("coder-session-token", coderSessionToken);
-      const refusal = await authorizeAdmin(headers, adminTokenSha256);
-      return refusal instanceof Refusal ? { code: refusal.code, data: refusal.data } : null;
+    authorize: async (headers, scope) => {
+      const reader = await admit(headers, scope ?? "admin");
+      if (reader instanceof Refusal) return { code: reader.code, data: reader.data };
+      return scope === undefined ? null : { by: reader.by };
     },
     consume: (batch) =>
       isDeadLetterQueue(batch.queue, deadLetterQueue)

@@ -1,5 +1,7 @@
 /** The paths of the records API and of the gateway's own routes: no provider may have one of these names. */
+import { CONSOLE_PATH } from "./console-pages.ts";
 import { ROUTE_PREFIXES } from "./http/target.ts";
+import type { Scope } from "./scopes.ts";
 
 /** The first path segments of the records API, below each of `ROUTE_PREFIXES`. */
 export const API_ROUTES = [
@@ -29,6 +31,13 @@ export const BUDGET_CHANGES_ROUTE = "budgets/changes";
 export const OWN_ROUTES = [EXPLAIN_ROUTE, "budgets", BUDGET_CHANGES_ROUTE, OWN_SPEND_ROUTE] as const;
 export type OwnRoute = (typeof OWN_ROUTES)[number];
 
+/** The scopes that they need. The caller's own spend is for its own credential. */
+export const OWN_ROUTE_SCOPES = {
+  explain: "read",
+  budgets: "read",
+  "budgets/changes": "admin",
+} as const satisfies Readonly<Partial<Record<OwnRoute, Scope>>>;
+
 /** The first path segments that belong to Coder's own API below `ROUTE_PREFIXES`, here or not. */
 export const CODER_API_NAMES: ReadonlySet<string> = new Set([
   ...API_ROUTES,
@@ -43,7 +52,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "v1",
   "api",
   "healthz",
-  "console",
+  CONSOLE_PATH.slice(1),
   "metrics",
 ]);
 

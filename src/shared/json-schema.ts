@@ -15,7 +15,9 @@ export const METADATA: Schema = { type: "object", additionalProperties: true };
 
 export const withDescription = (schema: Schema, description: string): Schema => ({ ...schema, description });
 
-export const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema["type"], "null"] });
+/** The same where it may be null already. */
+export const orNull = (schema: Schema): Schema =>
+  Array.isArray(schema["type"]) ? schema : { ...schema, type: [schema["type"], "null"] };
 
 export const list = (items: Schema): Schema => ({ type: "array", items });
 

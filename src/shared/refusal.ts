@@ -147,6 +147,18 @@ const CODES = {
     401,
     "The admin token is missing or not valid. Send it in Authorization (Bearer) or Coder-Session-Token.",
   ],
+  scope_missing: [
+    403,
+    "This token or role may not do that: it lacks the scope. The gateway's administrator can give it.",
+  ],
+  csrf_rejected: [
+    403,
+    "The request did not come from the console's own page, or not from its present session. Reload the page.",
+  ],
+  console_not_here: [
+    404,
+    "The console is not served on this host. It is on the hosts that CONSOLE.origins of the records Worker lists.",
+  ],
   filter_invalid: [400, "A query parameter is not valid. Correct its value."],
   filter_unknown: [400, "A query parameter is not known. Remove it."],
   event_not_found: [404, "The ledger has no event of this id."],

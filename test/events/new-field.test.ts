@@ -53,9 +53,9 @@ async function insert(sql: string, event: object): Promise<void> {
 /** The record that the API makes of the only row. */
 async function apiRecord(): Promise<Record<string, unknown>> {
   const { interception } = apiFieldsOf(WITH_FIELD);
-  const columns = selected("i", interception);
+  const columns = selected("i", interception, true);
   const row = await database.prepare(`SELECT ${columns.text} FROM interceptions i`).first<Row>();
-  return toRecord((row ?? {}) as Parameters<typeof toRecord>[0], interception);
+  return toRecord((row ?? {}) as Parameters<typeof toRecord>[0], interception, true);
 }
 
 async function clear(): Promise<void> {

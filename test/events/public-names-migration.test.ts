@@ -106,7 +106,7 @@ describe(`the migration ${MIGRATION}`, () => {
         for (const { observation } of read.slice(0, 2))
           expect(OBSERVATIONS).toHaveProperty(String(observation));
         // Every column that the API selects exists.
-        const { text } = selected("i", INTERCEPTION);
+        const { text } = selected("i", INTERCEPTION, true);
         expect(rows(storage, `SELECT ${text} FROM interceptions i`)).toHaveLength(3);
       },
     );

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { readConfig, type Config } from "../../src/records/config/config.ts";
 import { between, forSeeds, seededRandom } from "../support/rechunk.ts";
+import { consoleOff } from "../support/console-settings.ts";
 
 type Vars = Record<string, unknown>;
 
@@ -97,7 +98,7 @@ describe("the records Worker's config", () => {
         },
         maxBytes: 8_000_000_000,
       },
-      adminTokenSha256: null,
+      ...consoleOff(),
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
       seals: null,
@@ -231,7 +232,7 @@ describe("the records Worker's config", () => {
     expect(config).toMatchObject({
       archive: null,
       retention: { days: { interceptions: 30 } },
-      adminTokenSha256: null,
+      console: { origins: [], tokens: [] },
     });
     expect((config as Config).database).not.toBeNull();
   });
@@ -280,12 +281,15 @@ describe("RETENTION_DAYS", () => {
   });
 });
 
+const digestsOf = (ADMIN_TOKEN: string | undefined): string[] =>
+  read({ ADMIN_TOKEN }).console.tokens.map(({ sha256 }) => sha256);
+
 describe("ADMIN_TOKEN", () => {
   it("is the token's SHA-256, with or without a line break after it", () => {
-    expect(read({ ADMIN_TOKEN: SHA }).adminTokenSha256).toBe(SHA);
-    expect(read({ ADMIN_TOKEN: `${SHA}\n` }).adminTokenSha256).toBe(SHA);
-    expect(read({ ADMIN_TOKEN: `${SHA} ${SHA}` }).adminTokenSha256).toBe(`${SHA} ${SHA}`);
-    expect(read({ ADMIN_TOKEN: undefined }).adminTokenSha256).toBeNull();
+    expect(digestsOf(SHA)).toEqual([SHA]);
+    expect(digestsOf(`${SHA}\n`)).toEqual([SHA]);
+    expect(digestsOf(`${SHA} ${SHA}`)).toEqual([SHA, SHA]);
+    expect(digestsOf(undefined)).toEqual([]);
   });
 
   const NOT_A_DIGEST =
@@ -340,14 +344,14 @@ const HOSTILE: readonly unknown[] = [
 ];
 
 /** The rules of a valid config that this one breaks. */
-function faultsOf({ database, archive, retention, adminTokenSha256 }: Config): string[] {
+function faultsOf({ database, archive, retention, console: { tokens } }: Config): string[] {
   const faults: string[] = [];
   if (!database && !archive) faults.push("nothing stores the events");
   if (database && typeof database.prepare !== "function") faults.push("database");
   if (archive && typeof archive.createMultipartUpload !== "function") faults.push("archive");
   const counts = [...Object.values(retention.days), retention.maxBytes];
   if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) faults.push("retention");
-  if (!/^[0-9a-f]{64}$/.test(adminTokenSha256 ?? SHA)) faults.push("admin token");
+  if (!tokens.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))) faults.push("admin token");
   return faults;
 }
 

@@ -11,7 +11,8 @@ import { exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
 import { toMessages } from "../support/messages.ts";
-import type { AdminHeaders, RecordsService } from "../../src/events/records-service.ts";
+import type { AdminHeaders } from "../../src/shared/admin-headers.ts";
+import type { RecordsService } from "../../src/events/records-service.ts";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import type { Config } from "../../src/records/config/config.ts";
 import RecordsWorker from "../../src/records/index.ts";
@@ -25,6 +26,7 @@ import { allRows, emptyLedger, type Rows } from "../support/in-workerd/ledger-da
 import { emptySealedLedger } from "../support/in-workerd/sealed-ledger.ts";
 import { toMessageBatch } from "../support/in-workerd/message-batch.ts";
 import { memoryBucket } from "../support/in-workerd/ledger-deps.ts";
+import { consoleOff } from "../support/console-settings.ts";
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TOKEN = "aei_admin-CANARY-0123456789";
@@ -51,7 +53,7 @@ function configWith(over: Partial<Config> = {}): Config {
     archive: null,
     budgetObjects: null,
     retention: retain(60),
-    adminTokenSha256: null,
+    ...consoleOff(),
     deadLetterQueue: null,
     eventMac: { keys: [], acceptsMissing: false },
     seals: null,
@@ -252,7 +254,7 @@ describe("the RPC method authorize", () => {
     ["Coder-Session-Token", headersOf(null, TOKEN)],
     ["both headers", headersOf(`Bearer ${TOKEN}`, TOKEN)],
   ])("accepts the admin token in %s", async (_, headers) => {
-    const { authorize } = createRecords(configWith({ adminTokenSha256: await sha256Hex(TOKEN) }));
+    const { authorize } = createRecords(configWith(consoleOff(await sha256Hex(TOKEN))));
     expect(await authorize(headers)).toBeNull();
   });
 
@@ -268,7 +270,7 @@ describe("the RPC method authorize", () => {
     ["the token's digest", headersOf("Bearer DIGEST", null)],
   ])("rejects %s, and quotes no token", async (_, headers) => {
     const digest = await sha256Hex(TOKEN);
-    const { authorize } = createRecords(configWith({ adminTokenSha256: digest }));
+    const { authorize } = createRecords(configWith(consoleOff(digest)));
     const sent = { ...headers, authorization: headers.authorization?.replace("DIGEST", digest) ?? null };
     const refusal = await authorize(sent);
     expect(refusal).toMatchObject({ code: "admin_only" });
@@ -315,21 +317,27 @@ describe("the API", () => {
 
   it("serves the holder of the configured token, from the configured database", async () => {
     const { logged, errors } = consoleSpies();
-    const { fetch: serve, store } = createRecords(configWith({ adminTokenSha256: await sha256Hex(TOKEN) }));
+    const { fetch: serve, store } = createRecords(configWith(consoleOff(await sha256Hex(TOKEN))));
     await store(sentEvents);
     const response = await serve(get("/api/v2/ai-gateway/interceptions", TOKEN));
     expect(response.status).toBe(200);
     expect(await response.text()).toContain(START.interception_id);
     // Without a context of a request, nothing waits for the event of the read to be stored; it is logged at once.
     expect([logged(), errors()]).toEqual([
-      [expect.objectContaining({ record_type: "ledger_access", action: "read", target: "/interceptions" })],
+      [
+        expect.objectContaining({
+          record_type: "ledger_access",
+          action: "read_content",
+          target: "/interceptions",
+        }),
+      ],
       "",
     ]);
   });
 
   it("reports a missing ledger to the holder of the token only", async () => {
     consoleSpies();
-    const config = configWith({ database: null, adminTokenSha256: await sha256Hex(TOKEN) });
+    const config = configWith({ database: null, ...consoleOff(await sha256Hex(TOKEN)) });
     const { fetch: serve } = createRecords(config);
     const errorOf = async (token: string): Promise<string | null> =>
       (await serve(get("/api/v2/ai-gateway/sessions", token))).headers.get("x-interceptor-error");
@@ -346,7 +354,7 @@ describe("the API", () => {
     "prints the refusal of %s as a line of the interception log",
     async (path, method, token, status, reason, detail) => {
       const { logged, errors } = consoleSpies();
-      const { fetch: serve } = createRecords(configWith({ adminTokenSha256: await sha256Hex(TOKEN) }));
+      const { fetch: serve } = createRecords(configWith(consoleOff(await sha256Hex(TOKEN))));
       const before = Date.now();
       const request = new Request(get(path, token), { method });
       const response = await serve(request);

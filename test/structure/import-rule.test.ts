@@ -92,7 +92,7 @@ describe("the import rule's own checks", () => {
       "gateway/app/x.ts",
       'import { a } from "../policy/policy.ts";\nimport { b } from "../sinks/recorder.ts";\nimport { Hono } from "hono/tiny";',
     ],
-    ["identity to use jose", "gateway/identity/x.ts", 'import { jwtVerify } from "jose";'],
+    ["shared to use jose", "shared/tokens/x.ts", 'import { jwtVerify } from "jose";'],
     [
       "wiring to name a dialect and a sink",
       "gateway/wiring.ts",
@@ -172,7 +172,7 @@ describe("the import rule's own checks", () => {
     ["a re-export of everything", "gateway/policy/x.ts", 'export * from "./policy.ts";'],
     ["Hono in a layer", "gateway/upstream/x.ts", 'import type { Context } from "hono";'],
     ["jose in another layer", "gateway/initiator/x.ts", 'import { jwtVerify } from "jose";'],
-    ["a part of jose", "gateway/identity/x.ts", 'import { jwtVerify } from "jose/jwt/verify";'],
+    ["a part of jose", "shared/tokens/x.ts", 'import { jwtVerify } from "jose/jwt/verify";'],
     ["another package", "gateway/app/x.ts", 'import { z } from "zod";'],
     ["a module of Node's", "shared/x.ts", 'import { createHash } from "node:crypto";'],
     ["env in a layer", "gateway/client/x.ts", "const a = (env: Env) => env;"],

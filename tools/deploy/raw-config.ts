@@ -8,6 +8,7 @@ export type RawConfig = {
   readonly name?: string;
   readonly main?: string;
   readonly vars?: Readonly<Record<string, unknown>>;
+  readonly assets?: { readonly [key: string]: unknown; readonly directory?: string };
   readonly services?: readonly object[];
   readonly queues?: { readonly [key: string]: unknown; readonly consumers?: readonly object[] };
   readonly d1_databases?: readonly { readonly [key: string]: unknown; readonly migrations_dir?: string }[];

@@ -72,7 +72,15 @@ export const readDevVarsFiles = (folder = ROOT): WorkerVars => ({
 });
 
 /** Read by the records Worker since there are two Workers. */
-const RECORDS_KEYS = ["ADMIN_TOKEN", "RETENTION_DAYS", "RETENTION", "EVENT_MAC", "SEALS", "SEAL_KEY"];
+const RECORDS_KEYS = [
+  "ADMIN_TOKEN",
+  "RETENTION_DAYS",
+  "RETENTION",
+  "EVENT_MAC",
+  "SEALS",
+  "SEAL_KEY",
+  "CONSOLE",
+];
 
 /**
  * Throws a sentence where `.dev.vars`, perhaps from before the split, sets a variable of the records Worker, or where a

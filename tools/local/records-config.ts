@@ -24,6 +24,7 @@ export function writeRecordsConfig(
   const config = {
     ...raw,
     main: join(ROOT, raw.main ?? ""),
+    ...(raw.assets && { assets: { ...raw.assets, directory: join(ROOT, raw.assets.directory ?? "") } }),
     vars: { ...raw.vars, ...vars },
     d1_databases: raw.d1_databases?.map((database) => ({
       ...database,

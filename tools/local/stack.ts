@@ -12,7 +12,7 @@ import {
   type WorkerVars,
 } from "./dev-vars.ts";
 import { writeEnvFile } from "./env-file.ts";
-import { writeLocalConfigs } from "./local-configs.ts";
+import { LOOPBACK_HOSTS, writeLocalConfigs } from "./local-configs.ts";
 import { startProvider } from "./provider.ts";
 import { StartFailure } from "./start-failure.ts";
 import { stateFolder } from "./state.ts";
@@ -83,7 +83,11 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
     const { onEvent, onNotice, port, isolated, allowedHosts = [] } = options;
     const { folder } = envFile;
     const persistTo = isolated ? join(folder, "state") : (options.persistTo ?? stateFolder(setup.mode));
-    const recordsVars: Vars = { ...setup.vars.records, ...(isolated ? {} : readDevVarsFiles().records) };
+    const recordsVars: Vars = {
+      CONSOLE: consoleOn(port),
+      ...setup.vars.records,
+      ...(isolated ? {} : readDevVarsFiles().records),
+    };
     const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts, shippedOnly: isolated });
     await migrateLedger({ persistTo, config: configs[1] }, onNotice);
     signal.throwIfAborted();
@@ -98,6 +102,10 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
     throw error;
   }
 }
+
+/** On this machine the console shares the gateway's host; only names of this machine are served over http. */
+const consoleOn = (port: number): string =>
+  JSON.stringify({ origins: LOOPBACK_HOSTS.map((host) => `http://${host}:${port}`) });
 
 async function healthyUnlessBroken(url: string, broken: Promise<string>, signal: AbortSignal): Promise<void> {
   const over = new AbortController();

@@ -31,6 +31,7 @@ export function whatToTry(url: string, setup: Setup): string {
     !shown && anthropic && titled("Messages, streamed", messagesCurl(anthropic)),
     titled("Clients", clients.filter(Boolean).join("\n")),
     titled("The records", records(url, setup)),
+    titled("The console", consoleText(url, setup)),
     styleText("dim", "Every event is printed below. Ctrl-C stops everything."),
   ];
   return `\n${sections.filter(Boolean).join("\n\n")}\n`;
@@ -78,6 +79,11 @@ function records(url: string, { adminToken }: Setup): string {
   // The report knows the local token.
   const token = adminToken === LOCAL_ADMIN_TOKEN ? "" : `INTERCEPTOR_ADMIN_TOKEN=${adminToken} `;
   return `${token}npm run report -- --url ${url}\n${curl}`;
+}
+
+function consoleText(url: string, { adminToken }: Setup): string {
+  const token = adminToken ?? "the admin token whose SHA-256 is in .dev.vars.records";
+  return `${url}/console in a browser; sign in with ${token}`;
 }
 
 function chatCurl({ base, key }: Endpoint): string {

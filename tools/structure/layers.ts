@@ -20,7 +20,10 @@ const layer = (name: string, does: string): Layer => ({
 });
 
 export const LAYERS: readonly Layer[] = [
-  layer("shared", "refusals, UUIDs, hex, text, JSON, deadlines, bounded reads, HTTP paths: no product logic"),
+  layer(
+    "shared",
+    "refusals, UUIDs, hex, text, JSON, deadlines, bounded reads, HTTP paths, signed tokens: no product logic",
+  ),
   layer(
     "events",
     "the event field table, composition, redaction, the queue's message format: what both Workers speak",
@@ -52,6 +55,7 @@ export const LAYERS: readonly Layer[] = [
   ),
   layer("records/objects", "budget objects: the accounts of a subject, in a database of its own"),
   layer("records/ledger", "queue consumer, database, archive; cron: orphans, anomalies, retention, seals"),
+  layer("records/console", "admin tokens and their scopes; the console's sign-in, sessions and files"),
   layer("records/api", "the API over the ledger, one file per endpoint"),
   layer("records/config", "the records Worker's environment, validated once"),
   layer("records/wiring", "the records Worker's composition root"),
@@ -79,7 +83,7 @@ export const COMPOSES: Readonly<Record<string, (layer: string) => boolean>> = {
 
 /** The packages that a layer may import. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "gateway/identity": ["jose", "jose/errors"],
+  shared: ["jose", "jose/errors"],
   "gateway/app": ["hono", "hono/tiny", "node:zlib"],
   "gateway/index": ["hono/tiny"],
   "records/ledger": ["@noble/hashes/sha2.js"],

@@ -536,6 +536,37 @@ const SEALS = keysOf("records", "SEALS.", [
   ],
 ]);
 
+const CONSOLE = keysOf("records", "CONSOLE.", [
+  [
+    "origins",
+    "`[]`",
+    "The exact origins that serve the console, such as `https://ai-console.your-company.com`; `http` only on this machine. Without one the console is off. Never the origin of a gateway in production, which carries providers' responses.",
+  ],
+  ["token_sign_in", "`true`", "Whether an admin token can be exchanged for a session of the console."],
+  [
+    "tokens",
+    "none",
+    'Further admin tokens of the API, by name: `{ auditors = { sha256 = "…", scopes = ["read"] } }`. `sha256` is printed by `npm run keys -- admin`; to rotate, two with a space between. Scopes: `read`, `content`, `admin`. `ADMIN_TOKEN` has all, under the name `admin`.',
+  ],
+  [
+    "roles",
+    "required with `access` or `oidc`",
+    'A value of the role claim → scopes: `{ "ai-auditors" = ["read", "content"] }`. `"*"` is every person who signs in. A person without a role is refused.',
+  ],
+  ["idle_minutes", "`30`", "Minutes without a request after which a session ends."],
+  ["max_hours", "`8`", "Hours after which a session ends in any case."],
+  [
+    "access",
+    "none",
+    "Sign-in by Cloudflare Access: `team_domain` and `audience` as for the identity source `access`, `name_claim` (default `email`) and `role_claim` (default `email`; `custom.groups` for a nested one).",
+  ],
+  [
+    "oidc",
+    "none",
+    "Sign-in by OpenID Connect: `issuer`, `client_id`, `secret` (the name of a secret; none with `public_client = true`), `authorization_url`, `token_url`, `jwks_url`, `scope` (default `openid email profile`), `algorithms` (default `RS256`, `ES256`), `name_claim` (default `email`) and `role_claim` (default `groups`).",
+  ],
+]);
+
 const RECORDS = keysOf("records", "", [
   EVENT_MAC_KEY,
   [
@@ -553,6 +584,7 @@ const RECORDS = keysOf("records", "", [
     "none",
     "R2 bucket: the queue's batches as gzipped NDJSON, for long-term storage. Without `RECORDING.all_events` it gets the events that `LEDGER` has a table for.",
   ],
+  ["ASSETS", "none", "Static assets: the files of the console, which `npm run console` builds."],
   [
     "BUDGET_OBJECTS",
     "none",
@@ -616,5 +648,6 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   ...CORS,
   ...GATEWAY,
   ...SEALS,
+  ...CONSOLE,
   ...RECORDS,
 ];

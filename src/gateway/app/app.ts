@@ -1,7 +1,8 @@
-/** The gateway's own routes (health, the records API) and the one handler behind them, for requests to providers. */
+/** The gateway's own routes (health, the records API, the console) and the one handler behind them, for requests to providers. */
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { API_ROUTES } from "../../shared/api-routes.ts";
+import { CONSOLE_PATH } from "../../shared/console-pages.ts";
 import { GATEWAY_NAMES, routablePath } from "../../shared/http/target.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import { allowOrigin } from "./cors.ts";
@@ -30,6 +31,7 @@ export function createApp(deps: Deps): Hono {
     req.path === "/healthz" ? ownResponse(uuidV7(deps.now(), deps.randomUuid()), "ok\n") : next(),
   );
   app.all(API_PATTERN, run(serveApi));
+  app.all(`${CONSOLE_PATH}/*`, run(serveApi));
   const { cors } = deps.config;
   const forward = run(serve);
   if (cors === null) app.all("*", forward);

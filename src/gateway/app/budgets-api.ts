@@ -15,7 +15,7 @@ import {
 } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** The caller is the admin. */
+/** The caller may read. */
 export async function serveBudgets(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
   const { request, deps } = exchange;
   if (request.method !== "GET") return new Refusal("method_not_allowed");
@@ -87,7 +87,8 @@ async function subjectsOf(
     limit: String(limit),
     offset: String(offset),
   });
-  const url = `https://records.invalid${ROUTE_PREFIXES[0]}/spend?${query}`;
+  // On the request's own host, because a session of the console counts there only.
+  const url = new URL(`${ROUTE_PREFIXES[0]}/spend?${query}`, request.url);
   const response = await deps.records.fetch(new Request(url, { headers: adminHeaders(request) }));
   const body = asObject(parseJson(await response.text()));
   const results = body?.["results"];
@@ -103,7 +104,7 @@ async function subjectsOf(
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 function adminHeaders({ headers }: Request): Headers {
-  const names = ["authorization", "coder-session-token"];
+  const names = ["authorization", "coder-session-token", "host", "cookie", "cf-access-jwt-assertion"];
   return new Headers(
     names.flatMap((name) => [[name, headers.get(name) ?? ""]] as const).filter(([, value]) => value),
   );

@@ -1,5 +1,6 @@
 /** Where a request goes, out of fixed tables: a provider's route, the records API, the gateway itself, or nowhere. */
 import { apiRouteOf } from "../../shared/api-routes.ts";
+import { isConsolePath } from "../../shared/console-pages.ts";
 import { readSentTarget, type Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Dialect } from "../provider/provider.ts";
@@ -14,6 +15,7 @@ export type RequestHead = Pick<Request, "method" | "url" | "headers">;
 
 export type Destination =
   | { readonly kind: "provider"; readonly target: Target; readonly route: Route }
+  /** The records API or the console. */
   | { readonly kind: "api"; readonly target: Target }
   /** A base URL or a client's probe: the gateway responds itself. */
   | { readonly kind: "base"; readonly target: Target }
@@ -37,7 +39,8 @@ export function findDestination(
     errorBody,
   });
   const target = readSentTarget(head);
-  const isApi = !(target instanceof Refusal) && apiRouteOf(target.path) !== null;
+  const isApi =
+    !(target instanceof Refusal) && (apiRouteOf(target.path) !== null || isConsolePath(target.path));
   if (hasLooped(head.headers)) return notFound(new Refusal("loop"), isApi ? API_DIALECT : fallbackDialect);
   if (target instanceof Refusal) return notFound(target);
   if (isApi) return { kind: "api", target };

@@ -1,6 +1,11 @@
-/** The routes of the records API on the gateway's host: forwarded to the records Worker, except those that only the gateway can serve. */
-import { OWN_ROUTES, OWN_SPEND_ROUTE, type OwnRoute } from "../../shared/api-routes.ts";
-import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
+/**
+ * The routes of the records API and of the console on the gateway's host: forwarded to the records Worker, except those that
+ * only the gateway can serve. The records Worker decides on which hosts the console and its session count.
+ */
+import { readAdminHeaders } from "../../shared/admin-headers.ts";
+import { OWN_ROUTES, OWN_ROUTE_SCOPES, OWN_SPEND_ROUTE, type OwnRoute } from "../../shared/api-routes.ts";
+import { keyIdOf, sha256Hex } from "../../shared/digest.ts";
+import { ROUTE_PREFIXES, type Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { API_DIALECT } from "./api-dialect.ts";
 import { serveBudgetChange } from "./budget-change.ts";
@@ -25,13 +30,12 @@ export async function serveApi(exchange: Exchange): Promise<Response> {
     const response = await serveOwnSpend(exchange, target);
     return response instanceof Refusal ? refuse(exchange, response, allow) : response;
   }
-  const { headers } = request;
-  const denied = await deps.records.authorize({
-    authorization: headers.get("authorization"),
-    coderSessionToken: headers.get("coder-session-token"),
-  });
-  if (denied) return refuse(exchange, new Refusal(denied.code, denied.data));
-  const response = await HANDLERS[route](exchange, target);
+  const admitted = await deps.records.authorize(readAdminHeaders(request), OWN_ROUTE_SCOPES[route]);
+  if (admitted !== null && "code" in admitted)
+    return refuse(exchange, new Refusal(admitted.code, admitted.data));
+  // A records Worker from before the console returns no name.
+  const by = admitted?.by ?? (await tokenIn(request));
+  const response = await HANDLERS[route](exchange, target, by);
   return response instanceof Refusal ? refuse(exchange, response, allow) : response;
 }
 
@@ -42,12 +46,21 @@ const METHODS: Readonly<Record<OwnRoute, "GET" | "POST">> = {
   "me/spend": "GET",
 };
 
-/** For the admin. */
-const HANDLERS = {
+type Handler = (exchange: Exchange, target: Target, by: string) => Promise<Response | Refusal>;
+
+/** For those who have the route's scope. `by` is as events name them. */
+const HANDLERS: Readonly<Record<keyof typeof OWN_ROUTE_SCOPES, Handler>> = {
   explain,
   budgets: serveBudgets,
   "budgets/changes": serveBudgetChange,
-} as const;
+};
+
+/** As the records Worker names the admin in its own events. */
+async function tokenIn({ headers }: Request): Promise<string> {
+  const token =
+    headers.get("coder-session-token") ?? (headers.get("authorization") ?? "").replace(/^bearer\s+/i, "");
+  return `token:${keyIdOf(await sha256Hex(token))}`;
+}
 
 /** The route that the gateway serves itself. Not a path below it, which the API refuses. */
 const ownRouteOf = (path: string): OwnRoute | null =>

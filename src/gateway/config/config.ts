@@ -365,7 +365,7 @@ export type BudgetOptions = {
 };
 
 /** Bindings that belong to the records Worker since there are two: here nothing would read them. */
-const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE"];
+const RECORDS_BINDINGS = ["LEDGER", "ARCHIVE", "ASSETS"];
 
 function checkRecords({ recording, queue, records }: Checked, { has, report }: Environment): void {
   if (recording.logMac && !has(EVENT_MAC_KEY))

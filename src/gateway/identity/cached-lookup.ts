@@ -9,7 +9,7 @@ import { TIMED_OUT } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { createTtlCache } from "../../shared/ttl-cache.ts";
 import type { Actor } from "./identity.ts";
-import { createSingleFlight } from "./single-flight.ts";
+import { createSingleFlight } from "../../shared/single-flight.ts";
 
 export type CachedLookupOptions = {
   /** TTL of an actor: a revoked credential is rejected within this time. */

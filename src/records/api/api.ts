@@ -1,13 +1,15 @@
 /**
  * The HTTP API over the ledger: a Hono app that serves every endpoint under both of Coder's prefixes. Authorization
- * precedes every other check, so that only the holder of the admin token learns which paths and parameters exist.
+ * precedes every other check, so that only those who may read learn which paths and parameters exist. Each endpoint declares
+ * the scope that it needs.
  */
 import { Hono, type Context } from "hono";
+import { readAdminHeaders } from "../../shared/admin-headers.ts";
 import { databaseFailure } from "../../shared/database-error.ts";
 import { readTarget, routablePath, ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import type { Admit, Reader } from "../console/reader.ts";
 import type { LedgerRead } from "../ledger/write/record-read.ts";
-import { authorizeAdmin } from "./admin-auth.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { errorBody } from "./error-body.ts";
 import { methodsOf, type Endpoint, type EndpointRequest, type EndpointResponse } from "./kit/endpoint.ts";
@@ -17,8 +19,8 @@ import type { SealReader } from "./kit/seal-reader.ts";
 export type ApiDeps = {
   /** The ledger; null where the Worker has none. */
   readonly database: D1Database | null;
-  /** The admin token's SHA-256, 64 hex digits; null where no token is configured and every request is refused. */
-  readonly adminTokenSha256: string | null;
+  /** Decides who reads. */
+  readonly admit: Admit;
   /** Proofs from the log of seals. */
   readonly seals: SealReader;
   /** Milliseconds since 1970. */
@@ -34,7 +36,16 @@ export type ApiDeps = {
 /** A database that was reset is back within seconds; one that is overloaded needs a pause. */
 const RETRY_AFTER_S = "10";
 
-type ApiEnv = { readonly Variables: { interceptionId: string; tokenId: string } };
+/** On the console's host, a response that is opened as a page must run nothing, and no other page may embed it. */
+const HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+type ApiEnv = { readonly Variables: { interceptionId: string; reader: Reader } };
 
 /** The app is called by `fetch`. It cannot be mounted in another Hono app, which would replace its `getPath`. */
 export type ApiApp = Hono<ApiEnv>;
@@ -47,10 +58,8 @@ export function createApi(deps: ApiDeps): ApiApp {
     const id = deps.newId();
     context.set("interceptionId", id);
     await next();
-    const { headers } = context.res;
-    headers.set("x-interception-id", id);
-    headers.set("cache-control", "no-store");
-    headers.set("x-content-type-options", "nosniff");
+    for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
+    context.res.headers.set("x-interception-id", id);
   });
   app.notFound((context) => {
     const target = readTarget(context.req.raw);
@@ -64,9 +73,9 @@ export function createApi(deps: ApiDeps): ApiApp {
   for (const prefix of ROUTE_PREFIXES) {
     const routes = app.basePath(prefix);
     routes.use(async (context, next) => {
-      const token = await authorizeAdmin(context.req.raw.headers, deps.adminTokenSha256);
-      if (token instanceof Refusal) return refuse(context, deps, token);
-      context.set("tokenId", token);
+      const reader = await deps.admit(readAdminHeaders(context.req.raw), "read");
+      if (reader instanceof Refusal) return refuse(context, deps, reader);
+      context.set("reader", reader);
       return next();
     });
     for (const endpoint of ENDPOINTS) {
@@ -75,11 +84,19 @@ export function createApi(deps: ApiDeps): ApiApp {
       // Hono dispatches HEAD as GET and drops the body.
       routes.on([...methods], path, async (context) => {
         const at = deps.now();
-        const found = await respond(endpoint, context.req.raw, { query, seals: deps.seals, now: at });
+        const { interceptionId: id, reader } = context.var;
+        if (!reader.scopes.includes(endpoint.scope))
+          return refuse(context, deps, new Refusal("scope_missing", { detail: endpoint.scope }));
+        const readsContent = reader.scopes.includes("content");
+        const found = await respond(endpoint, context.req.raw, {
+          query,
+          seals: deps.seals,
+          now: at,
+          readsContent,
+        });
         if (found instanceof Refusal) return refuse(context, deps, found);
         const { response, read, target } = found;
-        const { interceptionId: id, tokenId } = context.var;
-        if (read) deps.onRead(context.req.raw, { id, tokenId, target, ...read, at });
+        if (read) deps.onRead(context.req.raw, toRead(read, { id, by: reader.by, target, at }));
         return response;
       });
       routes.all(path, (context) => {
@@ -91,6 +108,11 @@ export function createApi(deps: ApiDeps): ApiApp {
   }
   return app;
 }
+
+const toRead = (
+  { content, ...read }: NonNullable<EndpointResponse["read"]>,
+  who: Pick<LedgerRead, "id" | "by" | "target" | "at">,
+): LedgerRead => ({ ...who, ...read, action: content ? "read_content" : "read" });
 
 /** The response in Coder's error form. Reports the refusal to the caller of `createApi`. */
 function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refusal): Response {
@@ -107,7 +129,7 @@ function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refus
 async function respond(
   endpoint: Endpoint,
   request: Request,
-  deps: Pick<EndpointRequest, "query" | "seals" | "now">,
+  deps: Pick<EndpointRequest, "query" | "seals" | "now" | "readsContent">,
 ): Promise<(EndpointResponse & { readonly target: string }) | Refusal> {
   const target = readTarget(request);
   if (target instanceof Refusal) return target;

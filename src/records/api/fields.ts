@@ -32,9 +32,12 @@ const sentence = (about: string): string => `${about.charAt(0).toUpperCase()}${a
 
 function toField(field: EventField, mayBeAbsent: boolean): row.Field {
   const about = sentence(aboutOf(field));
-  if (field.nullable && field.kind === "object") return row.withDescription(row.OBJECT_OR_NULL, about);
-  const base = (field.nullable || mayBeAbsent ? NULLABLE : REQUIRED)[field.kind];
-  return row.withDescription(base, about);
+  const isObject = field.nullable && field.kind === "object";
+  const base = isObject
+    ? row.OBJECT_OR_NULL
+    : (field.nullable || mayBeAbsent ? NULLABLE : REQUIRED)[field.kind];
+  const described = row.withDescription(base, about);
+  return field.content || field.contentDigest ? row.asContent(described) : described;
 }
 
 /** The columns of these records' rows. A column that not every record type fills may be null. */

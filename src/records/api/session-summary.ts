@@ -60,7 +60,7 @@ export const SESSION = schema.object(
     threads: schema.COUNT,
     token_usage_summary: schema.object(TOKEN_FIELDS),
     last_prompt: schema.withDescription(
-      schema.TEXT,
+      schema.orNull(schema.TEXT),
       `Truncated at ${MAX_LAST_PROMPT} characters; absent where no prompt was recorded.`,
     ),
     last_active_at: schema.withDescription(schema.TIME, "When its last interception started."),
@@ -71,8 +71,13 @@ export const SESSION = schema.object(
 /**
  * The summaries of sessions, newest first. `heads` selects id, session_id and link_key, one row per session. CROSS
  * JOIN keeps SQLite from reading all interceptions first, as it would once its statistics say that sessions are long.
+ * `readsPrompts`: whether each has its last prompt.
  */
-export function summaries(heads: Sql): Sql {
+export function summaries(heads: Sql, readsPrompts: boolean): Sql {
+  const lastPrompt = sql`(SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT + 1}) FROM interceptions l
+        JOIN user_prompts p ON p.interception_id = l.id
+        WHERE ${ofHead("l")}
+        ORDER BY l.id DESC LIMIT 1)`;
   return sql`WITH head AS (${heads})
     SELECT h.id AS cursor, h.session_id, h.link_key, ${evidenceSql("i")}, MIN(i.id) AS first_interception_id,
       COUNT(*) AS interceptions, COUNT(DISTINCT COALESCE(i.thread_root_id, i.id)) AS threads,
@@ -83,10 +88,7 @@ export function summaries(heads: Sql): Sql {
       MAX(i.initiator_name) AS initiator_name, ${first("client")} AS client, ${first("metadata")} AS metadata,
       ${distinct("provider")} AS providers, ${distinct("model")} AS models,
       ${distinct("actor_id")} AS actor_ids, ${distinct("attribution")} AS attributions,
-      (SELECT SUBSTR(p.prompt, 1, ${MAX_LAST_PROMPT + 1}) FROM interceptions l
-        JOIN user_prompts p ON p.interception_id = l.id
-        WHERE ${ofHead("l")}
-        ORDER BY l.id DESC LIMIT 1) AS last_prompt
+      ${readsPrompts ? lastPrompt : sql`NULL`} AS last_prompt
     FROM head h
     CROSS JOIN interceptions i ON ${ofHead("i")}
     GROUP BY h.id ORDER BY h.id DESC`;
@@ -154,7 +156,7 @@ export function toSessionFields(
   };
 }
 
-export function toSession(row: Row): Record<string, unknown> {
+export function toSession(row: Row, readsContent: boolean): Record<string, unknown> {
   const recorded = textOrNull(row["last_prompt"]);
   const lastPrompt = recorded === null ? null : firstCharacters(recorded, MAX_LAST_PROMPT);
   const { truncated_fields, ...fields } = toSessionFields(row);
@@ -164,7 +166,7 @@ export function toSession(row: Row): Record<string, unknown> {
     cursor: text(row["cursor"]),
     threads: number(row["threads"]),
     token_usage_summary: toCounts(row),
-    ...(lastPrompt === null ? {} : { last_prompt: lastPrompt }),
+    ...(readsContent && lastPrompt === null ? {} : { last_prompt: lastPrompt }),
     last_active_at: text(row["last_active_at"]),
   };
 }

@@ -2,23 +2,37 @@
  * Threads in Coder's form. A thread is an interception, the interceptions that return results of the tools it called, the
  * interceptions that return results of theirs, and so on. This file maps rows only; it runs no queries.
  */
-import { flag, json, text, textOrNull } from "./kit/row-mapper.ts";
+import {
+  asContent,
+  FLAG,
+  ID,
+  JSON_OBJECT,
+  schemasOf,
+  TEXT,
+  text,
+  textOrNull,
+  TIME,
+  toRecord,
+  withDescription,
+  type Fields,
+} from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
 import { EVIDENCE_FIELDS, evidenceOf } from "./evidence.ts";
 import { sumUsages, TOKEN_USAGE } from "./tokens.ts";
 
-const TOOL_CALL = schema.object({
-  id: schema.UUID,
-  interception_id: schema.UUID,
-  provider_response_id: schema.TEXT,
-  server_url: schema.TEXT,
-  tool: schema.TEXT,
-  injected: schema.FLAG,
-  input: schema.withDescription(schema.TEXT, "Empty where inputs are not recorded."),
-  metadata: schema.METADATA,
-  created_at: schema.TIME,
-});
+/** In Coder's form: the columns, and how each is read. */
+export const TOOL_CALL: Fields = {
+  id: ID,
+  interception_id: ID,
+  provider_response_id: TEXT,
+  server_url: TEXT,
+  tool: TEXT,
+  injected: FLAG,
+  input: asContent(withDescription(TEXT, "Empty where inputs are not recorded.")),
+  metadata: JSON_OBJECT,
+  created_at: TIME,
+};
 
 const AGENTIC_ACTION = schema.object({
   interception_id: schema.UUID,
@@ -27,14 +41,14 @@ const AGENTIC_ACTION = schema.object({
   attribution: schema.withDescription(schema.TEXT, "The attribution of this interception."),
   model: schema.TEXT,
   token_usage: TOKEN_USAGE,
-  thinking: schema.list(schema.object({ text: schema.TEXT })),
-  tool_calls: schema.list(TOOL_CALL),
+  thinking: schema.list(schema.object({ text: schema.orNull(schema.TEXT) })),
+  tool_calls: schema.list(schema.object(schemasOf(TOOL_CALL))),
 });
 
 export const THREAD = schema.object(
   {
     id: schema.withDescription(schema.UUID, "The id of the first interception."),
-    prompt: schema.withDescription(schema.TEXT, "Absent where no prompt was recorded."),
+    prompt: schema.withDescription(schema.orNull(schema.TEXT), "Absent where no prompt was recorded."),
     model: schema.TEXT,
     provider: schema.TEXT,
     credential_kind: schema.TEXT,
@@ -74,27 +88,33 @@ export type ThreadRows = {
 
 type Group = ReadonlyMap<string, readonly Row[]>;
 
-/** Ordered by the threads' ids. */
-export function toThreads(parts: ThreadRows): Record<string, unknown>[] {
+/** Ordered by the threads' ids. `readsContent`: whether the rows have content. */
+export function toThreads(parts: ThreadRows, readsContent: boolean): Record<string, unknown>[] {
   const groups = {
     usages: grouped(parts.usages, "interception_id"),
     prompts: grouped(parts.prompts, "interception_id"),
     tools: grouped(parts.tools, "interception_id"),
     thoughts: grouped(parts.thoughts, "interception_id"),
   };
-  return [...grouped(parts.interceptions, "thread")].map(([id, members]) => toThread(id, members, groups));
+  return [...grouped(parts.interceptions, "thread")].map(([id, members]) =>
+    toThread(id, members, { ...groups, readsContent }),
+  );
 }
+
+type Groups = Readonly<Record<"usages" | "prompts" | "tools" | "thoughts", Group>> & {
+  readonly readsContent: boolean;
+};
 
 function toThread(
   id: string,
   members: readonly Row[],
-  { usages, prompts, tools, thoughts }: Readonly<Record<"usages" | "prompts" | "tools" | "thoughts", Group>>,
+  { usages, prompts, tools, thoughts, readsContent }: Groups,
 ): Record<string, unknown> {
   const [first, last] = [members[0], members.at(-1)];
   const prompt = textOrNull(of(prompts, first)[0]?.["prompt"]);
   return {
     id,
-    ...(prompt === null ? {} : { prompt }),
+    ...(readsContent && prompt === null ? {} : { prompt }),
     model: text(first?.["model"]),
     provider: text(first?.["provider"]),
     credential_kind: text(first?.["credential_kind"]),
@@ -117,23 +137,9 @@ function toThread(
         attribution: text(member["attribution"]),
         model: text(member["model"]),
         token_usage: sumUsages(of(usages, member)),
-        thinking: of(thoughts, member).map(({ content }) => ({ text: text(content) })),
-        tool_calls: of(tools, member).map(toToolCall),
+        thinking: of(thoughts, member).map(({ content }) => ({ text: readsContent ? text(content) : null })),
+        tool_calls: of(tools, member).map((row) => toRecord(row, TOOL_CALL, readsContent)),
       })),
-  };
-}
-
-function toToolCall(row: Row): Record<string, unknown> {
-  return {
-    id: text(row["id"]),
-    interception_id: text(row["interception_id"]),
-    provider_response_id: text(row["provider_response_id"]),
-    server_url: text(row["server_url"]),
-    tool: text(row["tool"]),
-    injected: flag(row["injected"]),
-    input: text(row["input"]),
-    metadata: json(row["metadata"]),
-    created_at: text(row["created_at"]),
   };
 }
 

@@ -21,10 +21,10 @@ const UNRECORDED = schema.object({
 
 export const UNRECORDED_PROMPTS = {
   unrecorded_prompts: schema.withDescription(
-    schema.list(UNRECORDED),
+    schema.orNull(schema.list(UNRECORDED)),
     `Earlier user texts in this session's requests that were not sent as a prompt before, in it or in the initiator's ${MAX_OLDER} interceptions before it; at most ${MAX_SHOWN}. Empty where prompts are not recorded.`,
   ),
-  unrecorded_prompts_are_capped: schema.FLAG,
+  unrecorded_prompts_are_capped: schema.orNull(schema.FLAG),
 };
 
 /** A JSON list, as one value. A text that is sent as a prompt only later was not recorded when it was claimed. */

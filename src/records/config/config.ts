@@ -8,7 +8,10 @@ import {
 import { EVENT_MAC_KEY, readEventMacKeys } from "../../shared/config/event-mac-keys.ts";
 import { oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { Retention } from "../ledger/maintain/retention.ts";
+import type { Assets } from "../console/pages.ts";
+import type { ConsoleSettings } from "../console/settings.ts";
 import type { BudgetObjects } from "../objects/deliver-charges.ts";
+import { readConsole } from "./console.ts";
 import { readRetention } from "./retention.ts";
 import { rejectMisspelt } from "../../shared/config/unread-names.ts";
 import { readSeals, type SealsConfig } from "./seals.ts";
@@ -19,8 +22,10 @@ export type Config = {
   /** The budget objects; null where no budgets are used. */
   readonly budgetObjects: BudgetObjects | null;
   readonly retention: Retention;
-  /** SHA-256 of the admin token, 64 hex digits; null: the API is closed. */
-  readonly adminTokenSha256: string | null;
+  /** The admin tokens and the console. Without a token and without a way to sign in, the API is closed. */
+  readonly console: ConsoleSettings;
+  /** The console's files; null where they are not bound. */
+  readonly assets: Assets | null;
   readonly eventMac: EventMac;
   /** The name of the dead-letter queue; null: the word `dead` or `dlq` in a queue's name tells. */
   readonly deadLetterQueue: string | null;
@@ -52,7 +57,8 @@ export function inspectConfig(env: Env): {
     archive: environment.binding("ARCHIVE", "createMultipartUpload", "an R2 bucket"),
     budgetObjects: environment.binding("BUDGET_OBJECTS", "idFromName", "a Durable Object namespace"),
     retention: readRetention(environment),
-    adminTokenSha256: readAdminToken(environment),
+    console: readConsole(environment, readAdminToken(environment)),
+    assets: environment.binding<Fetcher>("ASSETS", "fetch", "static assets"),
     eventMac: readEventMac(environment),
     deadLetterQueue: readDeadLetterQueue(environment),
     seals: readSeals(environment),

@@ -26,6 +26,7 @@ export const RECORDS_SETTINGS: readonly string[] = [
   "DEAD_LETTER_QUEUE",
   "EVENT_MAC",
   "SEALS",
+  "CONSOLE",
 ];
 
 /** A secret without which nothing fails: under a misspelt name it would have no effect, unnoticed. */
@@ -44,6 +45,7 @@ export const BINDINGS: readonly string[] = [
   "BUDGET_OBJECTS",
   "LEDGER",
   "ARCHIVE",
+  "ASSETS",
   "CF_VERSION_METADATA",
 ];
 

@@ -1,5 +1,5 @@
 /**
- * A bounded GET to an API that the configuration names: no redirect is followed, no more is read than `maxBytes`, and it
+ * A bounded request to an API that the configuration names: no redirect is followed, no more is read than `maxBytes`, and it
  * ends at its deadline.
  */
 import { errorName } from "../operator-log.ts";
@@ -9,6 +9,8 @@ import { abortAfter } from "../deadline.ts";
 export type TextRequest = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The fields of a form that is posted; absent for a GET. */
+  readonly form?: Readonly<Record<string, string>>;
   /** Until the response's last byte. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
@@ -22,12 +24,13 @@ export type TextResponse =
 
 /** Never rejects. */
 export async function fetchText(fetcher: typeof fetch, request: TextRequest): Promise<TextResponse> {
-  const { url, headers, timeoutMs, maxBytes } = request;
+  const { url, headers, form, timeoutMs, maxBytes } = request;
   const abort = new AbortController();
   const deadline = abortAfter(timeoutMs, abort);
   try {
     // The caller's identity stands in a header: a cache on the way could serve one caller's response to another.
-    const init = { headers, redirect: "manual", cache: "no-store", signal: abort.signal } as const;
+    const sent = form && { method: "POST", body: new URLSearchParams(form) };
+    const init = { ...sent, headers, redirect: "manual", cache: "no-store", signal: abort.signal } as const;
     const { status, body } = await fetcher(url, init);
     if (status === 200 || status === 404) return await readText(status, body, maxBytes);
     body?.cancel().catch(() => undefined);

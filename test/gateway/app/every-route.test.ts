@@ -26,6 +26,7 @@ import {
   type Setup,
 } from "../../support/in-workerd/gateway-harness.ts";
 import { actor, OWNER } from "../../support/in-workerd/values.ts";
+import { consoleOff } from "../../support/console-settings.ts";
 
 /** One spelling of one route, with one method. */
 type Variant = {
@@ -111,11 +112,12 @@ describe("D12 every registered route", () => {
     expect(registry.dialects).toEqual(DIALECTS);
   });
 
-  it("is Hono's route for health, for the records API under both prefixes, or for everything else", async () => {
+  it("is Hono's route for health, for the records API under both prefixes, for the console, or for everything else", async () => {
     const app = createApp(createDeps(await configOf({ PROVIDERS })));
     expect(app.routes.map(({ method, path }) => [method, path])).toEqual([
       ["GET", "/healthz"],
       ["ALL", `/api/v2/:gateway{ai-gateway|aibridge}/:route{${API_ROUTES.join("|").replace(".", "\\.")}}/*`],
+      ["ALL", "/console/*"],
       ["ALL", "/*"],
     ]);
   });
@@ -245,13 +247,12 @@ describe("D12 every route of the records API", () => {
     vi.spyOn(console, "log").mockImplementation((line: string) => void printed.push(line));
     // The harness recognizes the id of a response by these digits (E10).
     vi.spyOn(crypto, "randomUUID").mockReturnValue("01234567-89ab-4abc-8def-0123456789ab");
-    const adminTokenSha256 = await sha256Hex(ADMIN_TOKEN);
     const records = createRecords({
       database: null,
       archive: null,
       budgetObjects: null,
       retention: retain(60),
-      adminTokenSha256,
+      ...consoleOff(await sha256Hex(ADMIN_TOKEN)),
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
       seals: null,

@@ -21,6 +21,7 @@ import { BODY, CENTRAL_CHAT, CHAT, chatResponse } from "../../support/in-workerd
 import { part } from "../../support/in-workerd/api-client.ts";
 import { EMPTY_REPLAY_CACHE, signed, SIGNING_KEY } from "../../support/in-workerd/signing.ts";
 import { CODER_AGENTS_UA, OWNER } from "../../support/in-workerd/values.ts";
+import { consoleOff } from "../../support/console-settings.ts";
 
 const TOKEN = "CANARY-admin-token-0123456789";
 const EXPLAIN = "/api/v2/ai-gateway/explain";
@@ -63,7 +64,7 @@ const records = createRecords({
   deadLetterQueue: null,
   eventMac: { keys: [], acceptsMissing: false },
   seals: null,
-  adminTokenSha256: await sha256Hex(TOKEN),
+  ...consoleOff(await sha256Hex(TOKEN)),
 });
 
 const openFor = (vars: Record<string, unknown> = {}, setup: Setup = {}): Promise<Gateway> =>

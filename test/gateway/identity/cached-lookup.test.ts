@@ -4,7 +4,7 @@ import {
   type CachedLookup,
   type LookupResult,
 } from "../../../src/gateway/identity/cached-lookup.ts";
-import { createSingleFlight } from "../../../src/gateway/identity/single-flight.ts";
+import { createSingleFlight } from "../../../src/shared/single-flight.ts";
 import { TIMED_OUT } from "../../../src/shared/deadline.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { MAX_ENTRIES } from "../../../src/shared/ttl-cache.ts";

@@ -9,6 +9,7 @@ import { fetchApi, fetchOk, part } from "../../support/in-workerd/api-client.ts"
 import { database, insert, interception, T0, wrapLedger } from "../../support/in-workerd/api-rows.ts";
 import { D1_FAILURES } from "../../support/in-workerd/d1-failures.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { admitTokens } from "../../support/in-workerd/api-client.ts";
 
 beforeEach(async () => {
   await emptyLedger();
@@ -94,7 +95,7 @@ describe("routes of the API", () => {
     const reads: string[] = [];
     const app = createApi({
       database,
-      adminTokenSha256: await sha256Hex("t"),
+      admit: admitTokens(await sha256Hex("t")),
       seals: { isOn: false, proveEvent, proveCheckpoint },
       now: () => T0,
       newId: () => "id",

@@ -2,7 +2,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { createApi } from "../../../src/records/api/api.ts";
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
-import { sha256Hex } from "../../../src/shared/digest.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 
 const TOKEN = "admin-token-0123456789";
@@ -20,7 +19,7 @@ export async function ledgerUsage(
 ): Promise<readonly UsageGroup[]> {
   const api = createApi({
     database,
-    adminTokenSha256: await sha256Hex(TOKEN),
+    admit: () => Promise.resolve({ by: "test", scopes: ["read"] }),
     seals: { isOn: true, proveEvent, proveCheckpoint },
     now: () => now,
     newId: () => uuidV7(now, crypto.randomUUID()),

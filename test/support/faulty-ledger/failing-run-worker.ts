@@ -5,6 +5,7 @@
 import { retain } from "../in-workerd/retain.ts";
 import RecordsWorker, { BudgetObject } from "../../../src/records/index.ts";
 import { createRecords } from "../../../src/records/wiring.ts";
+import { consoleOff } from "../console-settings.ts";
 
 export { BudgetObject };
 
@@ -29,7 +30,7 @@ export default class extends RecordsWorker {
       archive: null,
       budgetObjects: null,
       retention: retain(0),
-      adminTokenSha256: null,
+      ...consoleOff(),
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
       seals: null,

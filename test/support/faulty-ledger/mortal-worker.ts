@@ -7,6 +7,7 @@ import * as runtime from "cloudflare:workers";
 import { createRecords } from "../../../src/records/wiring.ts";
 import { toMessageBatch } from "../in-workerd/message-batch.ts";
 import type { QueuedBatch } from "../queue-broker.ts";
+import { consoleOff } from "../console-settings.ts";
 
 /** Ends workerd's process at once, without any cleanup. The package of types does not have it yet. */
 const { abortIsolate } = runtime as unknown as { readonly abortIsolate: (reason: string) => void };
@@ -31,7 +32,7 @@ export default {
       archive: null,
       budgetObjects: null,
       retention: retain(0),
-      adminTokenSha256: null,
+      ...consoleOff(),
       deadLetterQueue: null,
       eventMac: { keys: [], acceptsMissing: false },
       seals: null,

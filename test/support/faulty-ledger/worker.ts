@@ -2,6 +2,7 @@
 import { retain } from "../in-workerd/retain.ts";
 import RecordsWorker, { BudgetObject } from "../../../src/records/index.ts";
 import { createRecords } from "../../../src/records/wiring.ts";
+import { consoleOff } from "../console-settings.ts";
 
 let batches = 0;
 
@@ -16,7 +17,7 @@ export default class extends RecordsWorker {
       archive: null,
       budgetObjects: null,
       retention: retain(0),
-      adminTokenSha256: null,
+      ...consoleOff(),
       deadLetterQueue: null,
       eventMac: { keys: [String(this.env["EVENT_MAC_KEY"])], acceptsMissing: false },
       seals: null,

@@ -5,6 +5,9 @@ import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/pr
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import type { Refusal } from "../../../src/shared/refusal.ts";
 import { database, T0 } from "./api-rows.ts";
+import { createAdmit, type Admit } from "../../../src/records/console/reader.ts";
+import { adminTokens } from "../../../src/records/config/console.ts";
+import { authorizeToken } from "../../../src/records/console/token-auth.ts";
 
 export const TOKEN = "admin-token-0123456789";
 export const BASE = "/api/v2/ai-gateway";
@@ -28,6 +31,7 @@ export type FetchOptions = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly database?: D1Database | null;
   readonly adminTokenSha256?: string | null;
+  readonly admit?: Admit;
   readonly prefix?: string;
   readonly body?: BodyInit;
   readonly now?: () => number;
@@ -37,14 +41,23 @@ export type FetchOptions = {
   readonly onRefusal?: (id: string, request: Request, refusal: Refusal) => void;
 };
 
+/** Admits the holder of the admin token, as without a console. */
+export const admitTokens = (adminTokenSha256: string | null): Admit =>
+  createAdmit({
+    authorizeToken: (headers) => authorizeToken(headers, adminTokens(adminTokenSha256)),
+    authenticateSession: () => Promise.resolve(null),
+  });
+
 /** Requests a path below the prefix. */
 export async function fetchApi(path: string, options: FetchOptions = {}): Promise<ApiResponse> {
   const { method = "GET", headers = { authorization: `Bearer ${TOKEN}` }, body = null } = options;
+  const { adminTokenSha256 } = options;
   let refusal: Refusal | null = null;
   const app = createApi({
     database: options.database === undefined ? database : options.database,
-    adminTokenSha256:
-      options.adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : options.adminTokenSha256,
+    admit:
+      options.admit ??
+      admitTokens(adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : adminTokenSha256),
     seals: { isOn: options.isSealing ?? true, proveEvent, proveCheckpoint },
     now: options.now ?? (() => NOW),
     newId: options.newId ?? (() => "00000000-0000-7000-8000-000000000000"),

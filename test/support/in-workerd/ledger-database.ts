@@ -53,6 +53,8 @@ export async function emptyLedger(): Promise<D1Database> {
     ...Object.keys(ANOMALY_TABLE_KEYS),
     ...DERIVED_TABLES,
     UNAUTHENTICATED_TABLE,
+    "console_sessions",
+    "console_attempts",
   ];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   await dropStatistics(database);

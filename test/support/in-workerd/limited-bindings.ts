@@ -5,6 +5,7 @@ import { createRecords, type Records } from "../../../src/records/wiring.ts";
 import { TOKEN } from "./api-client.ts";
 import { database } from "./api-rows.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
+import { consoleOff } from "../console-settings.ts";
 
 /** How a backend responds: as it does, or never. */
 export type Backend = "responds" | "hangs";
@@ -41,7 +42,7 @@ export async function limitedRecords(limit: ConnectionLimit, backend: Backend): 
     deadLetterQueue: null,
     eventMac: { keys: [], acceptsMissing: false },
     seals: null,
-    adminTokenSha256: await sha256Hex(TOKEN),
+    ...consoleOff(await sha256Hex(TOKEN)),
   });
 }
 

@@ -6,10 +6,11 @@
  * header is present and no governance token is, this source decides. If its token is invalid, no other source is tried.
  */
 import { Refusal } from "../../../shared/refusal.ts";
+import { accessTokenOptions } from "../../../shared/tokens/access-token.ts";
+import { createTokenVerifier } from "../../../shared/tokens/signed-token.ts";
 import { readActorId, readName } from "../../../shared/actor-id.ts";
 import type { Actor, IdentitySource } from "../identity.ts";
 import type { Claims } from "../../../shared/claims.ts";
-import { createTokenVerifier } from "../signed-token.ts";
 
 export const access: IdentitySource = {
   source: "access",
@@ -21,7 +22,7 @@ export const access: IdentitySource = {
     const services = options.texts("services");
     const ownKeys = options.oneOf("own_keys", ["ignore", "forward"], "ignore");
     const tokens = createTokenVerifier(
-      { ...FIXED_OPTIONS, issuer: team, jwksUrl: `${team}/cdn-cgi/access/certs`, audience },
+      accessTokenOptions(team, audience),
       (claims, keyId) => toActor(claims, keyId, services),
       deps,
     );
@@ -37,17 +38,6 @@ export const access: IdentitySource = {
     };
   },
 };
-
-/** Access signs with RS256 only. */
-const FIXED_OPTIONS = {
-  algorithms: ["RS256"],
-  maxAgeS: null,
-  // Access bounds the session: at most a month.
-  maxRemainingS: null,
-  toleranceS: 30,
-  cooldownMs: 30_000,
-  timeoutMs: 5000,
-} as const;
 
 const FROM_PAGE = new Refusal("cross_origin");
 const OTHER_ISSUER = new Refusal("invalid_credential", { detail: "access: the token is not from this team" });

@@ -11,7 +11,7 @@ import { ownClaim, type Claims } from "../../../shared/claims.ts";
 import { readActingParties, readTokenId } from "../acting-party.ts";
 import { missingClaim, readRequiredClaims } from "../required-claims.ts";
 import type { Actor, IdentitySource, SourceOptions } from "../identity.ts";
-import { ALGORITHMS, createTokenVerifier, type TokenOptions } from "../signed-token.ts";
+import { ALGORITHMS, createTokenVerifier, type TokenOptions } from "../../../shared/tokens/signed-token.ts";
 
 export const jwt: IdentitySource = {
   source: "jwt",

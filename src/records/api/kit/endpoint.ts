@@ -7,6 +7,7 @@ import type { SealReader } from "./seal-reader.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
 import { readTexts, readValues, type Parameters, type Values } from "./query.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
+import type { Scope } from "../../../shared/scopes.ts";
 import { allOf, type Condition } from "./sql.ts";
 
 /** An authorized request, reduced to what an endpoint reads. */
@@ -20,6 +21,8 @@ export type EndpointRequest = {
   readonly seals: SealReader;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** Whether the reader has the scope `content`. */
+  readonly readsContent: boolean;
 };
 
 export type EndpointResult = {
@@ -56,6 +59,10 @@ export type Definition<P extends Parameters> = {
   /** An endpoint with a body accepts POST only. */
   readonly body?: Body;
   readonly response: Schema;
+  /** The scope that it needs; `read` by default. */
+  readonly scope?: Scope;
+  /** Whether its records have recorded content, which is null without the scope `content`. */
+  readonly content?: boolean;
   /** false: it returns no records, so that reading it is not recorded. */
   readonly records?: false;
   /** Absent where the gateway serves the endpoint, which is then only documented here. */
@@ -72,13 +79,20 @@ export type Endpoint = {
   readonly response: Schema;
   /** Served by the gateway, and only documented here. */
   readonly isOfGateway: boolean;
+  readonly scope: Scope;
+  readonly hasContent: boolean;
   readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;
 };
 
 export type EndpointResponse = {
   readonly response: Response;
   /** The records in it; null where the response has no record of the ledger. */
-  readonly read: { readonly rows: number; readonly parameters: Readonly<Record<string, string>> } | null;
+  readonly read: {
+    readonly rows: number;
+    readonly parameters: Readonly<Record<string, string>>;
+    /** Whether recorded content is among them. */
+    readonly content: boolean;
+  } | null;
 };
 
 const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
@@ -88,13 +102,17 @@ const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
 );
 
 export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
-  const { path, summary, description, filters, csv = false, body = null, response, handle } = definition;
+  const { path, summary, description, filters, csv = false, body = null, handle } = definition;
+  const { scope = "read", content: hasContent = false } = definition;
   const formatParameter = csv ? { format: FORMAT } : {};
   const parameters: Parameters = { ...filters, ...definition.parameters, ...formatParameter };
   const respond: Endpoint["respond"] = async (request) => {
     if (!handle) return new Refusal("not_found", { detail: `the gateway serves ${path}` });
     const texts = readTexts(request.search, parameters);
     if (texts instanceof Refusal) return texts;
+    // Its matches would tell what the content is.
+    const isOracle = [...texts.keys()].some((name) => parameters[name]?.content);
+    if (isOracle && !request.readsContent) return new Refusal("scope_missing", { detail: "content" });
     const conditions = readValues(texts, filters);
     if (conditions instanceof Refusal) return conditions;
     const values = readValues(texts, definition.parameters);
@@ -105,15 +123,50 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const result = await handle(values, matches, { ...request, sent: texts });
     if (result instanceof Refusal) return result;
     const kind = format.format ?? (prefersCsv(request.accept) ? "csv" : "json");
+    const shown = hasContent && !request.readsContent ? withHidden(result) : result;
+    const read = {
+      rows: rowsOf(result),
+      parameters: Object.fromEntries(texts),
+      content: hasContent && request.readsContent,
+    };
     return {
-      response: toResponse(result, kind, request.search),
-      read:
-        definition.records === false ? null : { rows: rowsOf(result), parameters: Object.fromEntries(texts) },
+      response: toResponse(shown, kind, request.search),
+      read: definition.records === false ? null : read,
     };
   };
-  const isOfGateway = handle === undefined;
-  return { path, summary, description, parameters, csv, body, response, isOfGateway, respond };
+  return {
+    path,
+    summary,
+    description,
+    parameters,
+    csv,
+    body,
+    response: hasContent ? withHiddenField(definition.response) : definition.response,
+    isOfGateway: handle === undefined,
+    scope,
+    hasContent,
+    respond,
+  };
 }
+
+const withHidden = ({ body, ...rest }: EndpointResult): EndpointResult => ({
+  ...rest,
+  body: { ...body, content_hidden: true },
+});
+
+/** The schema of a response that may lack its content. */
+const withHiddenField = (response: Schema): Schema => ({
+  ...response,
+  properties: {
+    ...(response["properties"] as Readonly<Record<string, Schema>>),
+    content_hidden: {
+      type: "boolean",
+      const: true,
+      description:
+        "Only where the reader lacks the scope `content`: recorded content and digests of it are null in this response.",
+    },
+  },
+});
 
 /** The entries of the body's first list; one where it has none. */
 function rowsOf({ body }: EndpointResult): number {
@@ -124,13 +177,15 @@ function rowsOf({ body }: EndpointResult): number {
 /** The methods that an endpoint allows. */
 export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
 
+/** A browser saves a table, and never shows it as a page. */
+const CSV_HEADERS = {
+  "content-type": "text/csv; charset=utf-8; header=present",
+  "content-disposition": 'attachment; filename="records.csv"',
+};
+
 function toResponse({ body, table, page }: EndpointResult, format: "json" | "csv", search: string): Response {
   const response =
-    table && format === "csv"
-      ? new Response(toCsv(table), {
-          headers: { "content-type": "text/csv; charset=utf-8; header=present" },
-        })
-      : Response.json(body);
+    table && format === "csv" ? new Response(toCsv(table), { headers: CSV_HEADERS }) : Response.json(body);
   if (table) response.headers.set("vary", "accept");
   if (page) setPageHeaders(response.headers, page, search);
   return response;

@@ -15,7 +15,7 @@ import {
 } from "./page.ts";
 import type { Parameters } from "./query.ts";
 import type { Row } from "./query-ledger.ts";
-import { schemasOf, selected, text, toRecord, type Fields } from "./row-mapper.ts";
+import { haveContent, schemasOf, selected, text, toRecord, type Fields } from "./row-mapper.ts";
 import { column, sql, type Sql } from "./sql.ts";
 
 const COUNT_CAP = 10_000;
@@ -54,25 +54,26 @@ export function listEndpoint({
     where: sql`1`,
     order: sql`${id} DESC`,
   };
-  const columns = extra?.columns
-    ? sql`${selected(alias, fields)}, ${extra.columns}`
-    : selected(alias, fields);
-  const toResult = (row: Row): object => ({ ...toRecord(row, fields), ...extra?.read(row) });
+  const columnsFor = (readsContent: boolean): Sql =>
+    extra?.columns
+      ? sql`${selected(alias, fields, readsContent)}, ${extra.columns}`
+      : selected(alias, fields, readsContent);
   return endpoint({
     ...described,
+    content: haveContent(fields),
     parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
     response: schema.object({
       ...COUNT_FIELDS,
       results: schema.list(schema.object({ ...schemasOf(fields), ...extra?.schemas })),
     }),
-    handle: async ({ limit, offset, after_id }, matches, { query, sent }) => {
+    handle: async ({ limit, offset, after_id }, matches, { query, sent, readsContent }) => {
       const refusal = checkCursors({ after_id, offset });
       if (refusal) return refusal;
       const before = after_id ?? AFTER_EVERY_ID;
       const page = source?.(sent, before) ?? whole;
       const all = source?.(sent, AFTER_EVERY_ID) ?? whole;
       const result = await query([
-        sql`SELECT ${columns} FROM ${page.from} WHERE ${id} < ${before} AND ${page.where} AND ${matches(alias)}
+        sql`SELECT ${columnsFor(readsContent)} FROM ${page.from} WHERE ${id} < ${before} AND ${page.where} AND ${matches(alias)}
           ORDER BY ${page.order} LIMIT ${limit + 1} OFFSET ${offset}`,
         countSql(
           COUNT_CAP,
@@ -82,6 +83,10 @@ export function listEndpoint({
       if (result instanceof Refusal) return result;
       const count = countFields(COUNT_CAP, result[1]);
       const cut = cutPage(result[0], limit, count, (last) => ({ after_id: text(last["id"]) }));
+      const toResult = (row: Row): object => ({
+        ...toRecord(row, fields, readsContent),
+        ...extra?.read(row),
+      });
       return { body: { ...count, results: cut.rows.map(toResult) }, page: cut.page };
     },
   });

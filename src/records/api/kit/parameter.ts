@@ -14,6 +14,8 @@ export type Parameter<T> = {
   readonly rule: string;
   /** The value of a parameter that is not sent. */
   readonly absent: T;
+  /** It selects by recorded content: only for those who may read content. */
+  readonly content?: true;
   /** Parses the text. Returns undefined where it is not valid. */
   readonly read: (text: string) => T | undefined;
 };

@@ -8,7 +8,12 @@ import * as schema from "../../../shared/json-schema.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
 import { column, joined, type Sql, type Value } from "./sql.ts";
 
-export type Field = { readonly schema: Schema; readonly read: (value: Value | undefined) => unknown };
+export type Field = {
+  readonly schema: Schema;
+  readonly read: (value: Value | undefined) => unknown;
+  /** Recorded content, or a digest of it: null for those who may not read content. */
+  readonly content?: true;
+};
 export type Fields = Readonly<Record<string, Field>>;
 
 export const textOrNull = (value: Value | undefined): string | null => (value == null ? null : String(value));
@@ -50,21 +55,40 @@ export const FLAG_OR_NULL: Field = {
   read: (value) => (value == null ? null : flag(value)),
 };
 
+/** The field, marked as recorded content. */
+export const asContent = (field: Field): Field => ({
+  ...field,
+  schema: schema.orNull(field.schema),
+  content: true,
+});
+
+/** Whether one of the fields is recorded content. */
+export const haveContent = (fields: Fields): boolean => Object.values(fields).some(({ content }) => content);
+
 export const withDescription = (field: Field, description: string): Field => ({
   ...field,
   schema: schema.withDescription(field.schema, description),
 });
 
-/** The list of columns for SELECT. */
-export function selected(alias: string, fields: Fields): Sql {
+/** The list of columns for SELECT. Content that is not shown is not read either. */
+export function selected(alias: string, fields: Fields, readsContent: boolean): Sql {
   return joined(
-    Object.keys(fields).map((name) => column(alias, name)),
+    Object.entries(fields).map(([name, { content }]) =>
+      content && !readsContent
+        ? { text: `NULL AS ${column(alias, name).text.slice(alias.length + 1)}`, values: [] }
+        : column(alias, name),
+    ),
     ", ",
   );
 }
 
-export function toRecord(row: Row, fields: Fields): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([name, { read }]) => [name, read(row[name])]));
+export function toRecord(row: Row, fields: Fields, readsContent: boolean): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, { read, content }]) => [
+      name,
+      content && !readsContent ? null : read(row[name]),
+    ]),
+  );
 }
 
 export function schemasOf(fields: Fields): Record<string, Schema> {

@@ -2,6 +2,7 @@
  * GET /budgets, POST /budgets/changes and GET /me/spend: documented here with the rest of the API, and served by the gateway, which
  * has the rules.
  */
+import { OWN_ROUTE_SCOPES } from "../../../shared/api-routes.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { anyText } from "../kit/parameter.ts";
@@ -35,6 +36,7 @@ const RULES = {
 
 export const budgets = endpoint({
   path: "/budgets",
+  scope: OWN_ROUTE_SCOPES.budgets,
   summary: "What budgets have left",
   description:
     "The accounts of every rule, as they are now. Of an initiator, an actor or a client, those with calls in the period, the dearest first; of a workspace, only the one that `subject_id` names. Served by the gateway only.",
@@ -61,6 +63,7 @@ const AMOUNT = "a number that is not negative: dollars with up to six places, or
 
 export const budgetChanges = endpoint({
   path: "/budgets/changes",
+  scope: OWN_ROUTE_SCOPES["budgets/changes"],
   summary: "Changes the limit of one account",
   description:
     "`set_limit` is the account's own limit until it is changed again, and null removes it. `top_up` is added to the limit for the current period. Each change is an event `budget_change`. Responds with the account. Served by the gateway only.",

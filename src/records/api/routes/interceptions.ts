@@ -17,7 +17,7 @@ import {
   OFFSET,
   AFTER_EVERY_ID,
 } from "../kit/page.ts";
-import { anyText, filter } from "../kit/parameter.ts";
+import { anyText, filter, type Filter } from "../kit/parameter.ts";
 import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, textOrNull, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
@@ -35,11 +35,16 @@ const OWNED = {
 };
 
 /** No index has it, as for `KEY_FILTER`. */
-const BODY = filter(
-  anyText("SHA-256 of the request's body, 64 lower-case hex digits; also of a form or a batch."),
-  (alias, value) =>
-    sql`(${column(alias, "request_sha256")} = ${value} OR ${column(alias, "upload_sha256")} = ${value})`,
-);
+const BODY: Filter = {
+  ...filter(
+    anyText(
+      "SHA-256 of the request's body, 64 lower-case hex digits; also of a form or a batch. Needs the scope `content`.",
+    ),
+    (alias, value) =>
+      sql`(${column(alias, "request_sha256")} = ${value} OR ${column(alias, "upload_sha256")} = ${value})`,
+  ),
+  content: true,
+};
 
 const listOf = (fields: Fields): schema.Schema => schema.list(schema.object(schemasOf(fields)));
 
@@ -48,6 +53,7 @@ export const interceptions = endpoint({
   summary: "Interceptions, newest first",
   description:
     "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded.",
+  content: true,
   filters: { ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {
     q: SEARCH,
@@ -68,7 +74,7 @@ export const interceptions = endpoint({
       }),
     ),
   }),
-  handle: async ({ limit, offset, after_id }, matches, { query, sent }) => {
+  handle: async ({ limit, offset, after_id }, matches, { query, sent, readsContent }) => {
     const refusal = checkCursors({ after_id, offset });
     if (refusal) return refusal;
     const before = after_id ?? AFTER_EVERY_ID;
@@ -78,7 +84,7 @@ export const interceptions = endpoint({
       sql`SELECT ${columns} FROM ${from} WHERE i.id < ${before} AND ${where} AND ${matches("i")}
         ORDER BY ${order} LIMIT ${rows} OFFSET ${offset}`;
     const result = await query([
-      pageSql(selected("i", INTERCEPTION), limit + 1),
+      pageSql(selected("i", INTERCEPTION, readsContent), limit + 1),
       sizeSql(pageSql(sql`i.id`, limit)),
       countSql(
         COUNT_CAP,
@@ -86,26 +92,32 @@ export const interceptions = endpoint({
       ),
     ]);
     if (result instanceof Refusal) return result;
-    const tooLarge = checkSize(result[1]);
+    const tooLarge = readsContent ? checkSize(result[1]) : null;
     if (tooLarge) return tooLarge;
     const count = countFields(COUNT_CAP, result[2]);
     const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));
     const ids = JSON.stringify(rows.map(({ id }) => id));
     const owned = await query([
       sql`${usageRowsSql(sql`SELECT value FROM json_each(${ids})`)} ORDER BY id`,
-      sql`SELECT ${selected("p", USER_PROMPT)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
-      sql`SELECT ${selected("u", TOOL_USAGE)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
-      sql`SELECT ${selected("m", MODEL_THOUGHT)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
+      sql`SELECT ${selected("p", USER_PROMPT, readsContent)} FROM user_prompts p WHERE ${among(ids)} ORDER BY p.id`,
+      sql`SELECT ${selected("u", TOOL_USAGE, readsContent)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
+      sql`SELECT ${selected("m", MODEL_THOUGHT, readsContent)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
     ]);
     if (owned instanceof Refusal) return owned;
     const [tokenUsages, userPrompts, toolUsages, modelThoughts] = owned;
+    const group = (found: readonly Row[], fields: Fields): Owned =>
+      byInterception(found, fields, readsContent);
     const byId = {
-      token_usages: byInterception(tokenUsages, TOKEN_USAGE),
-      user_prompts: byInterception(userPrompts, USER_PROMPT),
-      tool_usages: byInterception(toolUsages, TOOL_USAGE),
-      model_thoughts: byInterception(modelThoughts, MODEL_THOUGHT),
+      token_usages: group(tokenUsages, TOKEN_USAGE),
+      user_prompts: group(userPrompts, USER_PROMPT),
+      tool_usages: group(toolUsages, TOOL_USAGE),
+      model_thoughts: group(modelThoughts, MODEL_THOUGHT),
     };
-    return { body: { ...count, results: rows.map((row) => toInterception(row, byId)) }, page };
+    const results = rows.map((row) => ({
+      ...toRecord(row, INTERCEPTION, readsContent),
+      ...ownedBy(row, byId),
+    }));
+    return { body: { ...count, results }, page };
   },
 });
 
@@ -114,19 +126,18 @@ const among = (ids: string): Sql => sql`interception_id IN (SELECT value FROM js
 
 type Owned = ReadonlyMap<string, readonly Record<string, unknown>[]>;
 
-function byInterception(rows: readonly Row[], fields: Fields): Owned {
+function byInterception(rows: readonly Row[], fields: Fields, readsContent: boolean): Owned {
   const groups = Map.groupBy(rows, (row) => text(row["interception_id"]));
-  return new Map([...groups].map(([id, group]) => [id, group.map((row) => toRecord(row, fields))]));
+  return new Map(
+    [...groups].map(([id, group]) => [id, group.map((row) => toRecord(row, fields, readsContent))]),
+  );
 }
 
-function toInterception(
-  row: Row,
-  owned: Readonly<Record<keyof typeof OWNED, Owned>>,
-): Record<string, unknown> {
+/** The initiator in Coder's form, and the records of the interception. */
+function ownedBy(row: Row, owned: Readonly<Record<keyof typeof OWNED, Owned>>): Record<string, unknown> {
   const id = text(row["id"]);
   const initiator = text(row["initiator_id"]);
   return {
-    ...toRecord(row, INTERCEPTION),
     initiator: toUserDto({
       id: initiator,
       ownerName: textOrNull(row["initiator_name"]),

@@ -5,13 +5,13 @@ import { endpoint } from "../kit/endpoint.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
 import { integer } from "../kit/parameter.ts";
-import { number, text } from "../kit/row-mapper.ts";
+import { number, selected, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { findKey, inSession, SESSION_PARAMETERS, type SessionKey } from "../session-key.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
 import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from "../unrecorded-prompts.ts";
-import { sql, type Sql } from "../kit/sql.ts";
-import { THREAD, toThreads } from "../threads.ts";
+import { column, sql, type Sql } from "../kit/sql.ts";
+import { THREAD, TOOL_CALL, toThreads } from "../threads.ts";
 import { toCounts, TOKEN_USAGE } from "../tokens.ts";
 import { usageRowsSql } from "../usage-rows.ts";
 
@@ -22,6 +22,7 @@ export const session = endpoint({
   summary: "A session with its threads",
   description:
     "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. A session is one initiator's, from one actor and with one attribution. The parameters by which sessions with one id differ are required.",
+  content: true,
   filters: {},
   parameters: {
     ...SESSION_PARAMETERS,
@@ -44,7 +45,7 @@ export const session = endpoint({
     },
     ["ended_at", "page_started_at", "page_ended_at"],
   ),
-  handle: async ({ limit, after_id, before_id, ...choice }, _, { id, query }) => {
+  handle: async ({ limit, after_id, before_id, ...choice }, _, { id, query, readsContent }) => {
     const page: Cursor = { limit, after_id, before_id };
     const refusal = checkCursors({ after_id, before_id });
     if (refusal) return refusal;
@@ -52,16 +53,16 @@ export const session = endpoint({
     if (key instanceof Refusal) return key;
     const members = membersOf(key, page);
     const summary = await query([
-      summaries(wholeSession(key)),
+      summaries(wholeSession(key), false),
       extras(key),
       sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
     if (!row) return new Refusal("not_found");
-    const tooLarge = checkSize(size);
+    const tooLarge = readsContent ? checkSize(size) : null;
     if (tooLarge) return tooLarge;
-    const parts = await query(partsOf(members));
+    const parts = await query(partsOf(members, readsContent));
     if (parts instanceof Refusal) return parts;
     const [interceptions, usages, prompts, tools, thoughts] = parts;
     const metadata = Object.fromEntries(extraRows.map(({ name, total }) => [text(name), number(total)]));
@@ -72,8 +73,10 @@ export const session = endpoint({
         ...spanOf(interceptions),
         token_usage_summary: { ...toCounts(row), metadata },
         thread_count: total,
-        threads: toThreads({ interceptions, usages, prompts, tools, thoughts }),
-        ...toUnrecordedPrompts(size[0]?.["unrecorded"]),
+        threads: toThreads({ interceptions, usages, prompts, tools, thoughts }, readsContent),
+        ...(readsContent
+          ? toUnrecordedPrompts(size[0]?.["unrecorded"])
+          : { unrecorded_prompts: null, unrecorded_prompts_are_capped: null }),
       },
       page: { total, ...neighbors(interceptions, page, number(size[0]?.["remaining"]) > page.limit) },
     };
@@ -127,16 +130,20 @@ function neighbors(
     : { next: null, prev: { before_id: text(first) } };
 }
 
-function partsOf(members: Sql): readonly [Sql, Sql, Sql, Sql, Sql] {
+/** Content that is not shown is not read either. */
+function partsOf(members: Sql, readsContent: boolean): readonly [Sql, Sql, Sql, Sql, Sql] {
   const ids = sql`SELECT id FROM (${members})`;
+  const content = (name: "prompt" | "content"): Sql =>
+    readsContent ? column("c", name) : sql`NULL AS ${{ text: name, values: [] }}`;
   return [
     sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.identity_source,
         i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage_state AS usage
       FROM (${members}) m JOIN interceptions i ON i.id = m.id ORDER BY m.thread, i.id`,
     sql`${usageRowsSql(ids)} ORDER BY id`,
-    sql`SELECT interception_id, prompt FROM user_prompts WHERE interception_id IN (${ids}) ORDER BY id`,
-    sql`SELECT * FROM tool_usages WHERE interception_id IN (${ids}) ORDER BY interception_id, position`,
-    sql`SELECT interception_id, content FROM model_thoughts WHERE interception_id IN (${ids})
+    sql`SELECT interception_id, ${content("prompt")} FROM user_prompts c WHERE interception_id IN (${ids}) ORDER BY id`,
+    sql`SELECT ${selected("u", TOOL_CALL, readsContent)} FROM tool_usages u WHERE interception_id IN (${ids})
+      ORDER BY interception_id, position`,
+    sql`SELECT interception_id, ${content("content")} FROM model_thoughts c WHERE interception_id IN (${ids})
       ORDER BY interception_id, position`,
   ];
 }

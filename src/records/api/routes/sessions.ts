@@ -30,6 +30,7 @@ export const sessions = endpoint({
   summary: "Sessions, newest first",
   description:
     "Filters apply to interceptions. A session is listed if any of its interceptions matches and the provider did not reject its own key (`own_key_rejected`); its summary covers the whole session, and its position is that of the first match. A session is one initiator's, from one actor and with one attribution: the same session id under two of any is two sessions.",
+  content: true,
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,
@@ -44,7 +45,7 @@ export const sessions = endpoint({
     after_id: { ...AFTER_ID, description: "Cursor: the `cursor` of the last session on the previous page." },
   },
   response: schema.object({ ...COUNT_FIELDS, sessions: schema.list(SESSION) }),
-  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query, sent }) => {
+  handle: async ({ limit, offset, after_session_id, after_id }, matches, { query, sent, readsContent }) => {
     const refusal = checkCursors({ after_id, after_session_id, offset });
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, query);
@@ -52,11 +53,11 @@ export const sessions = endpoint({
     const source = interceptionsFor({ sent, alias: "found", ...idBounds(sent, AFTER_EVERY_ID) });
     const pageHeads = sql`${heads(source, after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
     const all = heads(source, AFTER_EVERY_ID, matches);
-    const result = await query([summaries(pageHeads), countSql(COUNT_CAP, all)]);
+    const result = await query([summaries(pageHeads, readsContent), countSql(COUNT_CAP, all)]);
     if (result instanceof Refusal) return result;
     const count = countFields(COUNT_CAP, result[1]);
     const { rows, page } = cutPage(result[0], limit, count, ({ cursor }) => ({ after_id: text(cursor) }));
-    return { body: { ...count, sessions: rows.map(toSession) }, page };
+    return { body: { ...count, sessions: rows.map((row) => toSession(row, readsContent)) }, page };
   },
 });
 

@@ -14,9 +14,11 @@ const FIELDS: row.Fields = {
   event_id: row.withDescription(row.ID, "The event's id, as in the archive."),
   record_type: row.TEXT,
   interception_id: row.ID,
-  event: row.withDescription(
-    row.JSON_OBJECT,
-    "The event as it was sent, its content truncated. Of one that is too large, `omitted` is true and only its type and id are here.",
+  event: row.asContent(
+    row.withDescription(
+      row.JSON_OBJECT,
+      "The event as it was sent, its content truncated. Of one that is too large, `omitted` is true and only its type and id are here.",
+    ),
   ),
   reason: row.withDescription(
     row.TEXT,

@@ -10,7 +10,7 @@ import { codeInId } from "../../../events/event-id.ts";
 import { columnName, type Field } from "../../../events/field.ts";
 import { RECORDS, type RecordDefinition, type RecordType } from "../../../events/fields.ts";
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** A field that the ledger stores, other than the row's key. */
 export type StoredField = { readonly name: string; readonly column: string; readonly field: Field };

@@ -1,5 +1,6 @@
-/** The event of a read through the API: which token read what, and how many rows it got. */
+/** The event of an access through the API or the console: who read what, or signed in, and how many rows it got. */
 import type { LedgerAccess } from "../../../events/event.ts";
+import type { LedgerAction } from "../../../events/vocabulary.ts";
 import { toEventLine } from "../../../events/log-line.ts";
 import { eraseIn, openErasures } from "../erase/erasures.ts";
 import { errorText } from "../error-text.ts";
@@ -7,13 +8,13 @@ import type { LedgerDeps } from "../ledger.ts";
 import { queryOf } from "../seal/seal-state.ts";
 import { storeEvents } from "./store.ts";
 
-/** A response of the API with records of the ledger. */
+/** A response of the API with records of the ledger, or a sign-in. */
 export type LedgerRead = {
   /** The `x-interception-id` of the response. */
   readonly id: string;
-  /** The id of the admin token. */
-  readonly tokenId: string;
-  /** The endpoint's path, with the id that the request names. */
+  readonly action: Extract<LedgerAction, "read" | "read_content" | `sign_${string}`>;
+  readonly by: string;
+  /** The endpoint's path, with the id that the request names; of a sign-in `/console`. */
   readonly target: string;
   readonly parameters: Readonly<Record<string, string>>;
   readonly rows: number;
@@ -24,16 +25,12 @@ export type LedgerRead = {
 /** Never rejects: a failure is logged, and the log line has the event. While an erasure is open, the ledger has it without the person. */
 export async function recordRead(
   { database, print, logError }: Pick<LedgerDeps, "database" | "print" | "logError">,
-  { id, tokenId, target, parameters, rows, at }: LedgerRead,
+  { id, at, ...facts }: LedgerRead,
 ): Promise<void> {
   const read: LedgerAccess = {
     record_type: "ledger_access",
     interception_id: id,
-    action: "read",
-    by: `token:${tokenId}`,
-    target,
-    parameters,
-    rows,
+    ...facts,
     before: null,
     cause: null,
     created_at: new Date(at).toISOString(),

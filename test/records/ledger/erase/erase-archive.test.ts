@@ -107,7 +107,8 @@ describe("an open erasure", () => {
     const parameters = { initiator: ALICE };
     await recordRead(deps, {
       id: idOf(5),
-      tokenId: "t",
+      action: "read",
+      by: "token:t",
       target: "/interceptions",
       parameters,
       rows: 1,

@@ -1,10 +1,20 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { authorizeAdmin } from "../../../src/records/api/admin-auth.ts";
+import { adminTokens } from "../../../src/records/config/console.ts";
+import { authorizeToken } from "../../../src/records/console/token-auth.ts";
 import { ENDPOINTS } from "../../../src/records/api/endpoints.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { fetchApi, TOKEN } from "../../support/in-workerd/api-client.ts";
 import { insert, interception, T0 } from "../../support/in-workerd/api-rows.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+
+const authorizeHeaders = (headers: Headers, adminTokenSha256: string | null) =>
+  authorizeToken(
+    {
+      authorization: headers.get("authorization"),
+      coderSessionToken: headers.get("coder-session-token"),
+    },
+    adminTokens(adminTokenSha256),
+  );
 
 beforeEach(async () => {
   await emptyLedger();
@@ -26,17 +36,20 @@ describe("authorization of API requests", () => {
   ])("accepts the admin token: %s", async (_, headers) => {
     for (const path of PATHS) expect((await fetchApi(path, { headers })).status).toBe(200);
     const digest = await sha256Hex(TOKEN);
-    expect(await authorizeAdmin(new Headers(headers), digest)).toBe(digest.slice(0, 16));
+    expect(await authorizeHeaders(new Headers(headers), digest)).toEqual({
+      by: `token:${digest.slice(0, 16)}`,
+      scopes: ["read", "content", "admin"],
+    });
   });
 
   // A leaked token stays in use where its replacement breaks each reader that does not have the new one yet.
   it("Finding L7: accepts either token where two hashes are configured, and no other", async () => {
     const both = `${await sha256Hex("old-token-0123456789")} ${await sha256Hex(TOKEN)}`;
     const authorize = (token: string) =>
-      authorizeAdmin(new Headers({ authorization: `Bearer ${token}` }), both);
+      authorizeHeaders(new Headers({ authorization: `Bearer ${token}` }), both);
     // The id of the token that was sent, so that a read is recorded under it.
     for (const token of [TOKEN, "old-token-0123456789"])
-      expect(await authorize(token)).toBe((await sha256Hex(token)).slice(0, 16));
+      expect(await authorize(token)).toMatchObject({ by: `token:${(await sha256Hex(token)).slice(0, 16)}` });
     expect(await authorize("another-token-12345678")).toMatchObject({ code: "admin_only" });
     expect(await authorize("")).toMatchObject({ code: "admin_only" });
   });

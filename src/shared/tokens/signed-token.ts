@@ -1,19 +1,17 @@
 /**
- * Verifies tokens that an issuer signed (JWT, RFC 7519), for the sources `jwt` and `access`. The claims are used only
- * after the signature, issuer, audience and times are verified.
+ * Verifies tokens that an issuer signed (JWT, RFC 7519): for the gateway's sources `jwt` and `access`, and for signing in to
+ * the console. The claims are used only after the signature, issuer, audience and times are verified.
  *
  * A verified token is cached for up to a minute, and never beyond its own expiry.
  */
-import type { Claims } from "../../shared/claims.ts";
-import { keyIdOf } from "../../shared/digest.ts";
-import { errorName } from "../../shared/operator-log.ts";
+import type { Claims } from "../claims.ts";
+import { keyIdOf } from "../digest.ts";
+import { errorName } from "../operator-log.ts";
 import { decodeJwt, decodeProtectedHeader, jwtVerify, type JWTPayload } from "jose";
 import { JOSEError, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
-import { Refusal } from "../../shared/refusal.ts";
-import { createTtlCache } from "../../shared/ttl-cache.ts";
-import type { Secret } from "./credential.ts";
-import type { Actor, SourceDeps } from "./identity.ts";
-import { createKeyFinder, type FindKey, type JwksOptions, type KeyHint } from "./jwks.ts";
+import { Refusal } from "../refusal.ts";
+import { createTtlCache } from "../ttl-cache.ts";
+import { createKeyFinder, type FindKey, type JwksOptions, type KeyHint, type TokenDeps } from "./jwks.ts";
 
 export type TokenOptions = JwksOptions & {
   /** Compared with `iss` exactly. */
@@ -31,26 +29,33 @@ export type TokenOptions = JwksOptions & {
 /** The asymmetric algorithms: to verify them, the gateway needs no secret. */
 export const ALGORITHMS = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
 
-export type TokenVerifier = {
+/** A token as it was sent. */
+export type SentToken = {
+  readonly value: string;
+  /** SHA-256 of the value, 64 hex digits. */
+  readonly sha256: string;
+};
+
+export type TokenVerifier<T> = {
   /** Whether the token's `iss` is this issuer. It is no proof: any caller can write that claim. */
-  readonly recognizes: (secret: Secret) => boolean;
+  readonly recognizes: (token: SentToken) => boolean;
   /** @returns null if the token is not recognized. */
-  readonly identify: (secret: Secret) => Promise<Actor | Refusal | null>;
+  readonly identify: (token: SentToken) => Promise<T | Refusal | null>;
 };
 
 const VERIFIED_MS = 60_000;
 /** An actor holds its token's claims, and a token of 8 KiB can list 150 groups: 10 KB in memory. */
 const MAX_VERIFIED = 1000;
 
-/** `toActor` maps verified claims to the actor, or to a `Refusal` if they name no actor. */
-export function createTokenVerifier(
+/** `toActor` maps verified claims to the one that they name, or to a `Refusal` if they name none. */
+export function createTokenVerifier<T>(
   options: TokenOptions,
-  toActor: (claims: Claims, keyId: string) => Actor | Refusal,
-  deps: SourceDeps,
-): TokenVerifier {
+  toActor: (claims: Claims, keyId: string) => T | Refusal,
+  deps: TokenDeps,
+): TokenVerifier<T> {
   const findKey = createKeyFinder(options, deps);
-  const verified = createTtlCache<Actor>(deps.now, MAX_VERIFIED);
-  const verify = async ({ value, sha256 }: Secret): Promise<Actor | Refusal> => {
+  const verified = createTtlCache<T>(deps.now, MAX_VERIFIED);
+  const verify = async ({ value, sha256 }: SentToken): Promise<T | Refusal> => {
     const claims = await verifyClaims(value, options, findKey, deps.now());
     if (claims instanceof Refusal) return claims;
     const actor = toActor(claims, keyIdOf(sha256));
@@ -59,7 +64,7 @@ export function createTokenVerifier(
     }
     return actor;
   };
-  const recognizes = ({ value, sha256 }: Secret): boolean =>
+  const recognizes = ({ value, sha256 }: SentToken): boolean =>
     verified.get(sha256) !== null || issuerOf(value) === options.issuer;
   return {
     recognizes,

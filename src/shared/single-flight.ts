@@ -11,7 +11,7 @@
  * nothing else, and closes its connection. So each caller has a timer of its own, and a call does not join an operation
  * that is older than the timeout.
  */
-import { withDeadline, type TIMED_OUT } from "../../shared/deadline.ts";
+import { withDeadline, type TIMED_OUT } from "./deadline.ts";
 
 /**
  * Joins the pending operation of this key, or starts one.

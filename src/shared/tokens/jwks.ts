@@ -6,13 +6,12 @@
  * `createRemoteJWKSet` is not used: in a Worker it shares no fetch between requests, does not bound the response, and
  * fetches again for each request while it has no keys.
  */
-import { errorName } from "../../shared/operator-log.ts";
+import { errorName } from "../operator-log.ts";
 import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type JWK, type LocalJWKSet } from "jose";
 import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
-import { fetchText } from "../../shared/http/fetch-text.ts";
-import { Refusal } from "../../shared/refusal.ts";
-import type { SourceDeps } from "./identity.ts";
-import { createSingleFlight } from "./single-flight.ts";
+import { fetchText } from "../http/fetch-text.ts";
+import { Refusal } from "../refusal.ts";
+import { createSingleFlight } from "../single-flight.ts";
 
 export type JwksOptions = {
   readonly jwksUrl: string;
@@ -20,6 +19,9 @@ export type JwksOptions = {
   readonly cooldownMs: number;
   readonly timeoutMs: number;
 };
+
+/** Everything outside of this folder that verifying a token uses. `now`: milliseconds since 1970. */
+export type TokenDeps = { readonly fetch: typeof fetch; readonly now: () => number };
 
 /** The key that a token's header names. */
 export type KeyHint = { readonly alg: string; readonly kid?: string };
@@ -39,7 +41,7 @@ type KeySet = { readonly keys: LocalJWKSet; readonly since: number };
 
 export function createKeyFinder(
   { jwksUrl, cooldownMs, timeoutMs }: JwksOptions,
-  { fetch: fetcher, now }: SourceDeps,
+  { fetch: fetcher, now }: TokenDeps,
 ): FindKey {
   let keySet: KeySet | null = null;
   let lastFetchAt = Number.NEGATIVE_INFINITY;

@@ -1,0 +1,21 @@
+-- Sessions of the console, and how often each address tried to sign in. Neither is part of the ledger: nothing here is sealed,
+-- and the rows are deleted as soon as they mean nothing (src/records/console).
+CREATE TABLE console_sessions (
+  -- SHA-256 of the cookie's value, which is stored nowhere.
+  id_sha256 TEXT NOT NULL PRIMARY KEY,
+  way TEXT NOT NULL,
+  name TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  roles TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  -- Milliseconds since 1970.
+  created_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE console_attempts (
+  minute INTEGER NOT NULL,
+  address TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  PRIMARY KEY (minute, address)
+) WITHOUT ROWID;
