@@ -1,8 +1,17 @@
 /**
  * `npm run size`, after `npm run build`: prints the size of the gateway's bundle by layer and by package, and what each issue
- * added. Exit code 1 if it exceeds its budget or contains code of a package that is not listed.
+ * added, and the size of the web console. Exit code 1 if one exceeds its budget, or the gateway has code of a package that is
+ * not listed.
  */
-import { ADDITIONS, BUDGET, DEPLOYED, TARGET_GZIP_BYTES, type Addition } from "./supply/budget.ts";
+import { buildConsole } from "./console/build.ts";
+import {
+  ADDITIONS,
+  BUDGET,
+  CONSOLE_GZIP_BYTES,
+  DEPLOYED,
+  TARGET_GZIP_BYTES,
+  type Addition,
+} from "./supply/budget.ts";
 import { packageOf, partsOf, readBuilt, type Built } from "./supply/bundle.ts";
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -16,6 +25,11 @@ export function sizeProblems(built: Built): string[] {
   const unlisted = [...packages].filter((name) => !DEPLOYED.includes(name));
   return [...exceeded, ...unlisted.map((name) => `${name} is in the bundle, but not in DEPLOYED`)];
 }
+
+export const consoleProblems = (gzipBytes: number): string[] =>
+  gzipBytes > CONSOLE_GZIP_BYTES
+    ? [`console: ${gzipBytes} bytes exceed the budget of ${CONSOLE_GZIP_BYTES}`]
+    : [];
 
 /** The gzipped bytes that each issue added, and the difference between their sum and the bundle, one line each. */
 export function additionLines(gzipBytes: number, additions: readonly Addition[] = ADDITIONS): string[] {
@@ -47,7 +61,9 @@ export async function main(): Promise<number> {
   }
   console.log("gzipped bytes that each issue added:");
   for (const line of additionLines(built.gzipBytes)) console.log(line);
-  const problems = sizeProblems(built);
+  const consoleBytes = (await buildConsole()).reduce((sum, file) => sum + file.gzipBytes, 0);
+  console.log(`console: gzip ${consoleBytes} bytes (${kib(consoleBytes)}) of ${CONSOLE_GZIP_BYTES}`);
+  const problems = [...sizeProblems(built), ...consoleProblems(consoleBytes)];
   for (const problem of problems) console.error(problem);
   return problems.length === 0 ? 0 : 1;
 }

@@ -38,9 +38,10 @@ export type Responses = {
         readonly cache_read_input_tokens: number;
         readonly cache_write_input_tokens: number;
       };
-      readonly last_prompt?: string;
+      readonly last_prompt?: string | null;
       readonly last_active_at: string;
     }[];
+    readonly content_hidden?: boolean;
   };
   "/sessions/{session_id}": {
     readonly id: string;
@@ -80,7 +81,7 @@ export type Responses = {
     readonly thread_count: number;
     readonly threads: readonly {
       readonly id: string;
-      readonly prompt?: string;
+      readonly prompt?: string | null;
       readonly model: string;
       readonly provider: string;
       readonly credential_kind: string;
@@ -114,7 +115,7 @@ export type Responses = {
           readonly cache_write_input_tokens: number;
           readonly metadata: Readonly<Record<string, unknown>>;
         };
-        readonly thinking: readonly { readonly text: string }[];
+        readonly thinking: readonly { readonly text: string | null }[];
         readonly tool_calls: readonly {
           readonly id: string;
           readonly interception_id: string;
@@ -122,14 +123,16 @@ export type Responses = {
           readonly server_url: string;
           readonly tool: string;
           readonly injected: boolean;
-          readonly input: string;
+          readonly input: string | null;
           readonly metadata: Readonly<Record<string, unknown>>;
           readonly created_at: string;
         }[];
       }[];
     }[];
-    readonly unrecorded_prompts: readonly { readonly sha256: string; readonly interception_id: string }[];
-    readonly unrecorded_prompts_are_capped: boolean;
+    readonly unrecorded_prompts:
+      readonly { readonly sha256: string; readonly interception_id: string }[] | null;
+    readonly unrecorded_prompts_are_capped: boolean | null;
+    readonly content_hidden?: boolean;
   };
   "/sessions/{session_id}/agents": {
     readonly count: number;
@@ -195,8 +198,8 @@ export type Responses = {
       readonly correlating_tool_call_id: string | null;
       readonly prompt_count: number | null;
       readonly earlier_prompt_count: number | null;
-      readonly prompt_hashes: readonly string[];
-      readonly earlier_prompt_hashes: readonly string[];
+      readonly prompt_hashes: readonly string[] | null;
+      readonly earlier_prompt_hashes: readonly string[] | null;
       readonly agent_id: string | null;
       readonly parent_agent_id: string | null;
       readonly client_prompt_id: string | null;
@@ -271,7 +274,7 @@ export type Responses = {
         readonly id: string;
         readonly interception_id: string;
         readonly provider_response_id: string | null;
-        readonly prompt: string;
+        readonly prompt: string | null;
         readonly truncated: boolean;
         readonly created_at: string;
         readonly metadata: Readonly<Record<string, unknown>>;
@@ -295,13 +298,14 @@ export type Responses = {
         readonly id: string;
         readonly interception_id: string;
         readonly provider_response_id: string | null;
-        readonly content: string;
+        readonly content: string | null;
         readonly truncated: boolean;
         readonly position: number;
         readonly created_at: string;
         readonly metadata: Readonly<Record<string, unknown>>;
       }[];
     }[];
+    readonly content_hidden?: boolean;
   };
   "/overrides": {
     readonly count: number;
@@ -538,12 +542,13 @@ export type Responses = {
       readonly event_id: string;
       readonly record_type: string;
       readonly interception_id: string;
-      readonly event: Readonly<Record<string, unknown>>;
+      readonly event: Readonly<Record<string, unknown>> | null;
       readonly reason: string;
       readonly mac_key_id: string | null;
       readonly via: string;
       readonly stored_at: string;
     }[];
+    readonly content_hidden?: boolean;
   };
   "/proof/{event_id}": {
     readonly event_id: string;
@@ -1053,6 +1058,9 @@ export const PARAMETERS = {
       "upstream_timeout",
       "recording_unavailable",
       "admin_only",
+      "scope_missing",
+      "csrf_rejected",
+      "console_not_here",
       "filter_invalid",
       "filter_unknown",
       "event_not_found",
@@ -1129,6 +1137,9 @@ export const PARAMETERS = {
       "upstream_timeout",
       "recording_unavailable",
       "admin_only",
+      "scope_missing",
+      "csrf_rejected",
+      "console_not_here",
       "filter_invalid",
       "filter_unknown",
       "event_not_found",
@@ -1151,7 +1162,18 @@ export const PARAMETERS = {
     format: ["json", "csv"],
   },
   "/accesses": {
-    action: ["read", "purge", "hold", "release", "erase", "export"],
+    action: [
+      "read",
+      "read_content",
+      "purge",
+      "hold",
+      "release",
+      "erase",
+      "export",
+      "sign_in",
+      "sign_in_failed",
+      "sign_out",
+    ],
     by: null,
     target: null,
     started_after: null,

@@ -2,7 +2,7 @@
  * Bundles the web console into `dist/console/console`: one script, one stylesheet, an icon and a page that names them. Names
  * have a hash of the content, so that a browser keeps them for ever; only the page itself is fetched again.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -47,9 +47,23 @@ export async function buildConsole(assets = ASSETS): Promise<readonly ConsoleFil
   const icon = names.find((name) => name.endsWith(".svg")) ?? "";
   writeFileSync(join(next, "index.html"), page(named(names, ".js"), named(names, ".css"), icon));
   const target = join(assets, "console");
-  rmSync(target, { recursive: true, force: true });
-  renameSync(next, target);
+  if (isSame(next, target)) rmSync(next, { recursive: true });
+  else replace(target, next);
   return sizesOf(target);
+}
+
+/** The names have digests of the contents, and the page names the files. */
+function isSame(next: string, target: string): boolean {
+  const page = (folder: string): string => readFileSync(join(folder, "index.html"), "utf8");
+  return existsSync(join(target, "index.html")) && page(next) === page(target);
+}
+
+/** Two commands can build at the same time. */
+function replace(target: string, next: string): void {
+  const old = `${next}-old`;
+  if (existsSync(target)) renameSync(target, old);
+  renameSync(next, target);
+  rmSync(old, { recursive: true, force: true });
 }
 
 const named = (names: readonly string[], ending: string): string =>

@@ -4,6 +4,9 @@
  */
 export const BUDGET = { bytes: 360 * 1024, gzipBytes: 130_000 } as const;
 
+/** All that a browser fetches to show the console, gzipped. */
+export const CONSOLE_GZIP_BYTES = 150 * 1024;
+
 /** The size to come back to. `npm run size` says by how much it is missed, and does not fail. */
 export const TARGET_GZIP_BYTES = 70_000;
 

@@ -1,6 +1,5 @@
 /** Both Workers with an emulated provider, and a ledger with traffic of every kind, for all files. */
 import type { TestProject } from "vitest/node";
-import { buildConsole } from "../../../tools/console/build.ts";
 import { startConsole } from "./console-stack.ts";
 import { sendTraffic } from "./traffic.ts";
 
@@ -12,7 +11,6 @@ declare module "vitest" {
 }
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  await buildConsole();
   const stack = await startConsole();
   try {
     await sendTraffic(stack.url);
