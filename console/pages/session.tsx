@@ -120,7 +120,7 @@ type PartialProps = { readonly session: SessionData; readonly costs: Costs; read
 /** What is missing from the session's figures and texts. */
 function Partial({ session, costs, isCostPartial }: PartialProps): VNode {
   const unpriced = [...costs.values()].filter((cost) => cost === null).length;
-  const { unrecorded_prompts: unrecorded } = session;
+  const unrecorded = session.unrecorded_prompts ?? [];
   return (
     <>
       {!session.usage_complete && (

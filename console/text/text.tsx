@@ -37,9 +37,16 @@ export function Text({ value, max = MAX_NAME }: { readonly value: string; readon
   );
 }
 
+type LongTextProps = {
+  /** null: the session may not read it, or it is not recorded. */
+  readonly value: string | null;
+  readonly label: string;
+};
+
 /** A text of several lines: a prompt, a tool's input, a thought. */
-export function LongText({ value, label }: { readonly value: string; readonly label: string }): VNode {
+export function LongText({ value, label }: LongTextProps): VNode {
   const [shown, setShown] = useState(FIRST_BLOCK);
+  if (value === null) return <p class="muted">Not recorded, or hidden.</p>;
   const rest = value.length - shown;
   return (
     <div class="long-text">

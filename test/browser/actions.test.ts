@@ -60,7 +60,7 @@ describe("seals", () => {
 
   it("verifies that the start of a request is in the log, from the request's own page", async () => {
     tab = await openTab();
-    const [, request] = await detailPages(tab.page, `chat_id=${CHAT}`);
+    const [, request] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
     await tab.open("/seals");
     await enterKey();
     await tab.open(request?.path ?? "");
@@ -78,7 +78,7 @@ describe("seals", () => {
   // The proof of one event in place of another's.
   it("reports a proof whose entry is not that of the leaf", async () => {
     tab = await openTab();
-    const [, request] = await detailPages(tab.page, `chat_id=${CHAT}`);
+    const [, request] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
     await tab.page.route("**/proof/*", async (route) => {
       const response = await route.fetch();
       const body = (await response.json()) as { entry: string };

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ROOT } from "../../tools/root.ts";
 import { DESKTOP, openTab, PHONE, settled, useBrowser, type Tab } from "./support/browser.ts";
 import { detailPages, PAGES, type Listed } from "./support/pages.ts";
-import { CHAT } from "./support/traffic.ts";
+import { ADA, CHAT } from "./support/traffic.ts";
 
 useBrowser();
 
@@ -22,7 +22,7 @@ let tab: Tab;
 
 const allPages = async (): Promise<readonly Listed[]> => [
   ...PAGES,
-  ...(await detailPages(tab.page, `chat_id=${CHAT}`)),
+  ...(await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`)),
 ];
 
 /** What axe reports, as one line for each rule and element. */

@@ -3,7 +3,7 @@ import { READER_TOKEN } from "./support/console-stack.ts";
 import { api, openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
 import { detailPages } from "./support/pages.ts";
 import { LOCAL_ADMIN_TOKEN } from "../../tools/local-keys.ts";
-import { ADAS_PROMPT, CHAT } from "./support/traffic.ts";
+import { ADA, ADAS_PROMPT, CHAT } from "./support/traffic.ts";
 
 useBrowser();
 
@@ -64,7 +64,7 @@ describe("signing in", () => {
 describe("a session without the scopes content and admin", () => {
   it("sees requests and figures, and neither prompts nor tool inputs", async () => {
     tab = await openTab({ token: READER_TOKEN });
-    const [session, request] = await detailPages(tab.page, `chat_id=${CHAT}`);
+    const [session, request] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
     for (const path of ["/sessions", session?.path ?? "", request?.path ?? ""]) {
       await tab.open(path);
       expect(await tab.page.getByText("does not have the scope").count(), path).toBe(1);
@@ -84,7 +84,7 @@ describe("a session without the scopes content and admin", () => {
 
   it("with the scope content sees the same prompt", async () => {
     tab = await openTab();
-    const [session] = await detailPages(tab.page, `chat_id=${CHAT}`);
+    const [session] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
     await tab.open(session?.path ?? "");
     expect(await tab.page.getByText(ADAS_PROMPT).count()).toBe(1);
   });

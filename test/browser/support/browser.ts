@@ -55,6 +55,8 @@ export async function openTab(options: TabOptions = {}): Promise<Tab> {
     acceptDownloads: true,
     ...contextOptions,
   });
+  // A busy machine takes long: no time limit decides what passes.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const problems: string[] = [];
   watch(page, problems, token === null ? [...expectedStatuses, 401] : expectedStatuses);

@@ -36,5 +36,5 @@ export async function startConsole(): Promise<Stack> {
       CONSOLE: JSON.stringify({ origins: [`http://127.0.0.1:${port}`], tokens }),
     },
   };
-  return startStack(options, { ...setup, vars }, AbortSignal.timeout(120_000));
+  return startStack(options, { ...setup, vars }, new AbortController().signal);
 }
