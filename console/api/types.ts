@@ -24,3 +24,4 @@ export type Access = Responses["/accesses"]["results"][number];
 export type Account = Responses["/budgets"]["results"][number];
 export type Proof = Responses["/proof/{event_id}"];
 export type Checkpoint = Responses["/checkpoint"];
+export type ProviderRow = Responses["/providers"]["results"][number];

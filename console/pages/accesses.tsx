@@ -48,7 +48,9 @@ const ACCESS_COLUMNS: readonly Column<Access>[] = [
     key: "action",
     head: "Action",
     cell: (row) => (
-      <span title={(LEDGER_ACTIONS as Readonly<Record<string, string>>)[row.action]}>{row.action}</span>
+      <span title={(LEDGER_ACTIONS as Readonly<Record<string, string>>)[row.action]}>
+        <Text value={row.action} />
+      </span>
     ),
   },
   { key: "by", head: "By", cell: (row) => <Text value={row.by} max={80} /> },
@@ -78,7 +80,7 @@ type UnauthenticatedEvent = Responses["/unauthenticated-events"]["results"][numb
 const EVENT_COLUMNS: readonly Column<UnauthenticatedEvent>[] = [
   { key: "time", head: "Received", isRowHeader: true, cell: (row) => <Time at={row.stored_at} /> },
   { key: "type", head: "Record type", cell: (row) => <Text value={row.record_type} /> },
-  { key: "reason", head: "MAC", cell: (row) => row.reason.replaceAll("_", " ") },
+  { key: "reason", head: "MAC", cell: (row) => <Text value={row.reason.replaceAll("_", " ")} /> },
   {
     key: "key",
     head: "Key",

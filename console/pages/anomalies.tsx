@@ -47,7 +47,10 @@ const COLUMNS: readonly Column<Anomaly>[] = [
     head: "Pattern",
     cell: (row) => (
       <span>
-        <code>{row.kind}</code> {anomalyTitle(row.kind)}
+        <code>
+          <Text value={row.kind} max={60} />
+        </code>{" "}
+        {anomalyTitle(row.kind)}
       </span>
     ),
   },

@@ -8,11 +8,13 @@ import type { Range } from "../app/range.tsx";
 import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
+import { visibleText } from "../text/visible.ts";
+import { formatAge } from "../text/time.tsx";
 
 type Item = { readonly key: string; readonly href: string; readonly isSevere: boolean; readonly text: VNode };
 
-/** A checkpoint is signed each minute where there are new events; the cron may be late. */
-const LATE_SEAL_MS = 10 * 60_000;
+/** The log gets an entry every hour, and a checkpoint with it: later than this, the sealer does not run. */
+const LATE_SEAL_MS = 2 * 3_600_000;
 const NEAR_LIMIT = 0.8;
 const MAX_LINES = 8;
 
@@ -28,14 +30,13 @@ export function Attention({ range }: { readonly range: Range }): VNode {
     started_before: range.started_before,
     limit: 1,
   });
-  const newest = useApi("/interceptions", { limit: 1 });
   const checkpoint = useApi("/checkpoint", {});
-  const loads = [anomalies, budgets, unauthenticated, newest, checkpoint];
+  const loads = [anomalies, budgets, unauthenticated, checkpoint];
   const items: readonly Item[] = [
     ...anomalyItems(anomalies.data?.results ?? []),
     ...budgetItems(budgets.data?.results ?? []),
     ...macItems(unauthenticated.data?.count ?? 0),
-    ...sealItems(checkpoint.data?.signed_at, newest.data?.results[0]?.started_at),
+    ...sealItems(checkpoint.data?.signed_at),
   ];
   const shown = items.toSorted((a, b) => Number(b.isSevere) - Number(a.isSevere));
   const isLoading = loads.some((load) => load.isLoading && load.data === null);
@@ -84,10 +85,11 @@ function anomalyItems(anomalies: readonly Anomaly[]): readonly Item[] {
 
 /** The meaning without its explanation of the columns. */
 export const anomalyTitle = (kind: string): string =>
-  (((ANOMALY_KINDS as Readonly<Record<string, string>>)[kind] ?? kind).split(" (")[0] ?? kind).replace(
-    /`/g,
-    "",
-  );
+  Object.hasOwn(ANOMALY_KINDS, kind)
+    ? (((ANOMALY_KINDS as Readonly<Record<string, string>>)[kind] ?? "")
+        .split(" (")[0]
+        ?.replaceAll("`", "") ?? "")
+    : visibleText(kind).slice(0, 120);
 
 function budgetItems(accounts: readonly Account[]): readonly Item[] {
   return accounts.flatMap((account) => {
@@ -122,15 +124,14 @@ const macItems = (count: number): readonly Item[] =>
         },
       ];
 
-function sealItems(signedAt: string | undefined, newest: string | undefined): readonly Item[] {
-  if (signedAt === undefined || newest === undefined) return [];
-  if (Date.parse(newest) - Date.parse(signedAt) < LATE_SEAL_MS) return [];
+function sealItems(signedAt: string | undefined): readonly Item[] {
+  if (signedAt === undefined || Date.now() - Date.parse(signedAt) < LATE_SEAL_MS) return [];
   return [
     {
       key: "seal",
       href: hrefOf("/seals"),
       isSevere: true,
-      text: <>Events since the last checkpoint are not sealed</>,
+      text: <>The last checkpoint was signed {formatAge(signedAt, Date.now())}: new events are not sealed</>,
     },
   ];
 }

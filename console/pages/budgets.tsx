@@ -9,6 +9,7 @@ import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useScope, useSession } from "../app/session.tsx";
 import { CsvButton } from "../parts/csv-link.tsx";
+import { Elsewhere, GATEWAY, isElsewhere } from "../parts/elsewhere.tsx";
 import { Filters, filtersIn } from "../parts/filters.tsx";
 import { FilterLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Meter } from "../parts/meter.tsx";
@@ -30,36 +31,49 @@ export function Budgets(): VNode {
   const selected = query.get("change");
   return (
     <Page title="Budgets" about="The accounts of each rule with calls in its period, as they are now.">
-      <Filters path="/budgets" />
-      <Loadable of={budgets} what="budgets" height={400}>
-        {({ results, results_are_capped }) => {
-          const account = results.find((one) => nameOf(one) === selected);
-          return results.length === 0 ? (
-            <Empty title="No account.">
-              <p>
-                A rule of <code>BUDGETS</code> has an account for each subject with calls in the period.
-                Without rules nothing is limited.
-              </p>
-            </Empty>
-          ) : (
-            <>
-              {account !== undefined && mayChange && <Change account={account} onChanged={budgets.reload} />}
-              <AccountsTable accounts={results} caption="Accounts, the dearest first" mayChange={mayChange} />
-              <p>
-                <CsvButton name="budgets" rows={() => rowsOf(results)} />
-              </p>
-              {results_are_capped && (
-                <Note>Only the first {formatCount(results.length)} accounts are shown. Add a filter.</Note>
-              )}
-              {!mayChange && (
-                <p class="muted">
-                  This session may not change budgets: it does not have the scope {CHANGE_SCOPE}.
+      {!isElsewhere(budgets.error) && <Filters path="/budgets" />}
+      {isElsewhere(budgets.error) ? (
+        <Elsewhere
+          what="knows the rules of budgets"
+          command={`npm run -s report -- budgets --url '${GATEWAY}'`}
+        />
+      ) : (
+        <Loadable of={budgets} what="budgets" height={400}>
+          {({ results, results_are_capped }) => {
+            const account = results.find((one) => nameOf(one) === selected);
+            return results.length === 0 ? (
+              <Empty title="No account.">
+                <p>
+                  A rule of <code>BUDGETS</code> has an account for each subject with calls in the period.
+                  Without rules nothing is limited.
                 </p>
-              )}
-            </>
-          );
-        }}
-      </Loadable>
+              </Empty>
+            ) : (
+              <>
+                {account !== undefined && mayChange && (
+                  <Change account={account} onChanged={budgets.reload} />
+                )}
+                <AccountsTable
+                  accounts={results}
+                  caption="Accounts, the dearest first"
+                  mayChange={mayChange}
+                />
+                <p>
+                  <CsvButton name="budgets" rows={() => rowsOf(results)} />
+                </p>
+                {results_are_capped && (
+                  <Note>Only the first {formatCount(results.length)} accounts are shown. Add a filter.</Note>
+                )}
+                {!mayChange && (
+                  <p class="muted">
+                    This session may not change budgets: it does not have the scope {CHANGE_SCOPE}.
+                  </p>
+                )}
+              </>
+            );
+          }}
+        </Loadable>
+      )}
     </Page>
   );
 }
@@ -145,7 +159,7 @@ export function AccountsTable({ accounts, caption, mayChange = false }: Accounts
     {
       key: "period",
       head: "Period",
-      cell: (one) => `${one.measure} per ${one.period}${one.hard ? "" : ", warns only"}`,
+      cell: (one) => <Text value={`${one.measure} per ${one.period}${one.hard ? "" : ", warns only"}`} />,
     },
     { key: "resets", head: "Resets", cell: (one) => <Time at={one.resets_at} /> },
   ];
@@ -177,7 +191,10 @@ function Subject({ account }: { readonly account: Account }): VNode {
   if (kind === "principal") return <Principal id={id} source={source} name={name} />;
   return (
     <span>
-      <Text value={id} /> <span class="muted">{kind}</span>
+      <Text value={id} />{" "}
+      <span class="muted">
+        <Text value={kind} />
+      </span>
     </span>
   );
 }
@@ -238,7 +255,7 @@ function Change({
       </fieldset>
       {kind !== "reset" && (
         <label>
-          Amount in {unit}
+          Amount in {visibleText(unit)}
           <input name="amount" type="number" min="0" step={unit === "dollars" ? "0.000001" : "1"} required />
         </label>
       )}

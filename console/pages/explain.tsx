@@ -6,7 +6,8 @@ import type { Posts } from "../api/schema.ts";
 import { Page } from "../app/page.tsx";
 import { useSession } from "../app/session.tsx";
 import { Command } from "../parts/command.tsx";
-import { Empty, Failure } from "../parts/states.tsx";
+import { Elsewhere, GATEWAY, isElsewhere } from "../parts/elsewhere.tsx";
+import { Failure } from "../parts/states.tsx";
 import { Explanation } from "./explanation.tsx";
 
 type Input = Posts["/explain"]["body"];
@@ -16,9 +17,6 @@ const EXAMPLE_PATH = "/team-openai/v1/chat/completions";
 const EXAMPLE_HEADERS = `User-Agent: coder-agents/v2.30.0
 X-Coder-Owner-Id: 5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5
 Authorization: Bearer <client key>`;
-
-/** Only the gateway can decide about a request: where the console is on the records Worker's own host, it is not there. */
-const NOT_HERE: ReadonlySet<number> = new Set([404, 405, 501]);
 
 export function Explain(): VNode {
   const { csrf_token: csrf } = useSession();
@@ -37,7 +35,8 @@ export function Explain(): VNode {
       setResult(error instanceof ApiError ? error : new ApiError(String(error), { status: 0 }));
     }
   };
-  const isElsewhere = result instanceof ApiError && NOT_HERE.has(result.status);
+  const failure = result instanceof ApiError ? result : null;
+  const isNotHere = isElsewhere(failure);
   return (
     <Page
       title="Explain"
@@ -50,22 +49,13 @@ export function Explain(): VNode {
         </button>
       </form>
       <div aria-live="polite">
-        {isElsewhere && (
-          <Empty title="The gateway is not on this host.">
-            <p>
-              Only the gateway can decide about a request. Run the command below against the gateway's host.
-            </p>
-          </Empty>
-        )}
-        {result instanceof ApiError && !isElsewhere && <Failure error={result} what="the explanation" />}
+        {isNotHere && <Elsewhere what="can decide about a request" />}
+        {failure !== null && !isNotHere && <Failure error={failure} what="the explanation" />}
         {result !== null && !(result instanceof ApiError) && <Explanation result={result} />}
         {input !== null && (
           <>
             <h2>The same as a command</h2>
-            <Command
-              text={commandOf(input, isElsewhere ? "https://<the gateway's host>" : location.origin)}
-              label="Command"
-            />
+            <Command text={commandOf(input, isNotHere ? GATEWAY : location.origin)} label="Command" />
           </>
         )}
       </div>

@@ -9,6 +9,7 @@ import { Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { Verdict } from "../parts/verdict.tsx";
 import { Text } from "../text/text.tsx";
+import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { formatAmount } from "./accounts.ts";
 
@@ -51,7 +52,7 @@ export function Explanation({ result }: { readonly result: Result }): VNode {
         ]}
       />
       {initiator !== null && <p class="muted">{meaningOf(initiator.attribution)}</p>}
-      {result.flags.length > 0 && <Note>Flags: {result.flags.join(", ")}</Note>}
+      {result.flags.length > 0 && <Note>Flags: {visibleText(result.flags.join(", "))}</Note>}
       {result.candidates.length > 0 && (
         <Table
           caption="Candidates for the initiator"
@@ -73,7 +74,7 @@ export function Explanation({ result }: { readonly result: Result }): VNode {
 }
 
 const CANDIDATES: readonly Column<Candidate>[] = [
-  { key: "who", head: "Who", isRowHeader: true, cell: ({ who }) => who },
+  { key: "who", head: "Who", isRowHeader: true, cell: ({ who }) => visibleText(who) },
   { key: "id", head: "Id", cell: ({ id }) => (id === null ? NOT_KNOWN : <Text value={id} />) },
   {
     key: "reason",
@@ -83,7 +84,9 @@ const CANDIDATES: readonly Column<Candidate>[] = [
         ? "chosen"
         : reason === "overridden"
           ? "not chosen: the owner is"
-          : `rejected, ${reason}: ${(OWNER_REJECTIONS as Readonly<Record<string, string>>)[reason] ?? reason}`,
+          : visibleText(
+              `rejected, ${reason}: ${(OWNER_REJECTIONS as Readonly<Record<string, string>>)[reason] ?? reason}`,
+            ),
   },
 ];
 

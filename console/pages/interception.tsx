@@ -12,6 +12,7 @@ import { FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts
 import { Outcome } from "../parts/outcome.tsx";
 import { ContentHidden, Empty, Loadable, Note } from "../parts/states.tsx";
 import { LongText, Text } from "../text/text.tsx";
+import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { eventIdOf, idAfter, isId } from "./ids.ts";
 
@@ -61,10 +62,12 @@ function View({ row }: { readonly row: Row }): VNode {
         ]}
       />
       {row.usage_state !== null && row.usage_state !== "final" && (
-        <Note>The token figures are {row.usage_state}: they are not the provider's closing figures.</Note>
+        <Note>
+          The token figures are {visibleText(row.usage_state)}: they are not the provider's closing figures.
+        </Note>
       )}
       {row.cost_source !== null && row.cost_source !== "computed" && (
-        <Note>The cost is {row.cost_source}.</Note>
+        <Note>The cost is {visibleText(row.cost_source)}.</Note>
       )}
       <Who row={row} />
       <What row={row} />
@@ -92,7 +95,7 @@ function Who({ row }: { readonly row: Row }): VNode {
         ]}
       />
       <p class="muted">{meaningOf(row.attribution)}</p>
-      {row.flags.length > 0 && <Note>Flags: {row.flags.join(", ")}</Note>}
+      {row.flags.length > 0 && <Note>Flags: {visibleText(row.flags.join(", "))}</Note>}
       {row.delegation_chain.length > 0 && (
         <p>
           Delegated through <Text value={row.delegation_chain.join(" → ")} />

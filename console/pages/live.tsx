@@ -17,7 +17,8 @@ import { Table, type Column } from "../parts/table.tsx";
 import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
 
-const POLL_MS = 3000;
+/** Each read of records is itself an event: no more of them than needed. */
+const POLL_MS = 5000;
 /** Recorded conversations are large, and the API refuses a page of more than 8 MiB: then fewer rows are fetched. */
 const LIMITS = [40, 10, 1] as const;
 

@@ -13,6 +13,7 @@ import { ListPage } from "../parts/list-page.tsx";
 import type { Column } from "../parts/table.tsx";
 import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
+import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 
 export function Overrides(): VNode {
@@ -36,7 +37,8 @@ export function Overrides(): VNode {
 }
 
 type Words = Readonly<Record<string, string>>;
-const meaning = (words: Words, word: string): string => (words[word] ?? word).replaceAll("`", "");
+const meaning = (words: Words, word: string): string =>
+  Object.hasOwn(words, word) ? (words[word] ?? "").replaceAll("`", "") : visibleText(word).slice(0, 120);
 
 const COLUMNS: readonly Column<Override>[] = [
   { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
@@ -83,8 +85,11 @@ function RejectedValue({ row }: { readonly row: Override }): VNode {
 function Evidence({ row }: { readonly row: Override }): VNode {
   if (row.reason !== null)
     return (
-      <span title={row.reason}>
-        <code>{row.reason}</code> {meaning(OWNER_REJECTIONS, row.reason)}
+      <span>
+        <code>
+          <Text value={row.reason} max={60} />
+        </code>{" "}
+        {meaning(OWNER_REJECTIONS, row.reason)}
       </span>
     );
   return (

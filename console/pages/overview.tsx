@@ -13,6 +13,7 @@ import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { formatCount, plural } from "../text/format.ts";
 import { Attention } from "./attention.tsx";
 import { AttributionChart, RefusalsChart, UsageCharts } from "./overview-charts.tsx";
+import { FailuresChart } from "./provider-charts.tsx";
 
 export function Overview(): VNode {
   const query = usePageQuery();
@@ -43,6 +44,7 @@ export function Overview(): VNode {
               <div class="charts">
                 <UsageCharts rows={results} days={range.days} query={selection} />
                 <AttributionCard range={range} query={selection} />
+                <ProviderErrors range={range} query={selection} />
                 <Refusals range={range} />
               </div>
               <AttributionWords />
@@ -112,6 +114,15 @@ function AttributionCard({ range, query }: PartProps): VNode {
           }
         />
       )}
+    </Loadable>
+  );
+}
+
+function ProviderErrors({ range, query }: PartProps): VNode {
+  const byDay = useApi("/providers", { ...query, group_by: "day", limit: 1000 });
+  return (
+    <Loadable of={byDay} what="errors of providers" height={240}>
+      {({ results }) => <FailuresChart rows={results} days={range.days} query={query} />}
     </Loadable>
   );
 }

@@ -8,6 +8,7 @@ import { useRange } from "../app/range.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { Cost, Count, Facts, inputOf } from "../parts/figures.tsx";
+import { isElsewhere } from "../parts/elsewhere.tsx";
 import { FilterLink, Id } from "../parts/links.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
@@ -95,6 +96,8 @@ function Total({ row }: { readonly row: UsageRow }): VNode {
 
 function Budgets({ id, source }: { readonly id: string; readonly source: string }): VNode {
   const budgets = useApi("/budgets", { limit: BUDGET_LIMIT });
+  if (isElsewhere(budgets.error))
+    return <p class="muted">Budgets are read from the gateway, which is not on this host.</p>;
   return (
     <Loadable of={budgets} what="budgets" height={60}>
       {({ results }) => {

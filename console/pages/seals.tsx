@@ -9,6 +9,7 @@ import { Facts } from "../parts/figures.tsx";
 import { Empty, Loadable } from "../parts/states.tsx";
 import { Verdict } from "../parts/verdict.tsx";
 import { formatCount } from "../text/format.ts";
+import { LongText } from "../text/text.tsx";
 import { formatAge, Time } from "../text/time.tsx";
 import { EventProof } from "./event-proof.tsx";
 import { checkLog, readStored, store, type LogCheck } from "./seal-check.ts";
@@ -88,9 +89,7 @@ function LastCheckpoint({ data, verifierKey }: LastProps): VNode {
           ["Entries in the log", formatCount(data.tree_size)],
         ]}
       />
-      <pre tabIndex={0} role="region" aria-label="Checkpoint">
-        {data.checkpoint}
-      </pre>
+      <LongText value={data.checkpoint} label="Checkpoint" />
       <p class="buttons">
         <button type="button" class="primary" onClick={verify} disabled={verifierKey === "" || isBusy}>
           Verify in this browser

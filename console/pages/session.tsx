@@ -13,6 +13,7 @@ import { Id, InterceptionLink, Principal } from "../parts/links.tsx";
 import { ContentHidden, Loadable, Note } from "../parts/states.tsx";
 import { formatCount, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
+import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { Agents } from "./agents.tsx";
 import { ThreadView } from "./thread.tsx";
@@ -138,7 +139,7 @@ function Partial({ session, costs, isCostPartial }: PartialProps): VNode {
         </Note>
       )}
       {session.truncated_fields.length > 0 && (
-        <Note>Lists that are cut: {session.truncated_fields.join(", ")}.</Note>
+        <Note>Lists that are cut: {visibleText(session.truncated_fields.join(", "))}.</Note>
       )}
       {unrecorded.length > 0 && (
         <Note>

@@ -1,5 +1,6 @@
 /** The evidence for an initiator, with its meaning in one line. */
 import type { VNode } from "preact";
+import { visibleText } from "../text/visible.ts";
 import { ATTRIBUTIONS } from "../../src/events/vocabulary.ts";
 
 /** Strongest first. */
@@ -16,9 +17,10 @@ type Props = {
 };
 
 export function Attribution({ word, isMixed = false }: Props): VNode {
+  const shown = visibleText(word).slice(0, 60);
   return (
-    <span class={`attribution ${word in ATTRIBUTIONS ? word : ""}`} title={meaningOf(word)}>
-      {isMixed ? `weakest: ${word}, mixed` : word}
+    <span class={`attribution ${Object.hasOwn(ATTRIBUTIONS, word) ? word : ""}`} title={meaningOf(word)}>
+      {isMixed ? `weakest: ${shown}, mixed` : shown}
     </span>
   );
 }

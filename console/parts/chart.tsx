@@ -3,6 +3,7 @@ import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { formatDay } from "../text/time.tsx";
+import { visibleText } from "../text/visible.ts";
 
 export type Series = {
   readonly label: string;
@@ -26,8 +27,11 @@ type ChartProps = {
 };
 
 const HEIGHT = 150;
+const MAX_LABEL = 60;
 
-export function Chart({ title, days, series, format, csv, max, note }: ChartProps): VNode {
+export function Chart({ title, days, series: given, format, csv, max, note }: ChartProps): VNode {
+  // A reason or a model names a series.
+  const series = given.map((one) => ({ ...one, label: visibleText(one.label).slice(0, MAX_LABEL) }));
   const [hovered, setHovered] = useState<number | null>(null);
   const total = (at: number): number => series.reduce((sum, { values }) => sum + (values[at] ?? 0), 0);
   return (

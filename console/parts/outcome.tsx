@@ -1,5 +1,6 @@
 /** How a request ended, with its meaning. */
 import type { VNode } from "preact";
+import { visibleText } from "../text/visible.ts";
 import { OUTCOMES } from "../../src/events/vocabulary.ts";
 
 const LEDGER_OUTCOMES: Readonly<Record<string, string>> = {
@@ -21,9 +22,9 @@ export function Outcome({ word, status = null, error = null }: Props): VNode {
       class={`outcome ${isGood ? "good" : word === "cancelled" ? "neutral" : "bad"}`}
       title={LEDGER_OUTCOMES[word]}
     >
-      {word.replaceAll("_", " ")}
+      {visibleText(word.replaceAll("_", " ")).slice(0, 60)}
       {!isGood && status !== null && ` ${status}`}
-      {error !== null && error !== "" && <span class="muted"> {error.slice(0, 60)}</span>}
+      {error !== null && error !== "" && <span class="muted"> {visibleText(error).slice(0, 60)}</span>}
     </span>
   );
 }

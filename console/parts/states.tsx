@@ -2,6 +2,7 @@
 import type { ComponentChildren, VNode } from "preact";
 import type { ApiError } from "../api/client.ts";
 import type { Loaded } from "../api/use-api.ts";
+import { visibleText } from "../text/visible.ts";
 import { Text } from "../text/text.tsx";
 
 type LoadableProps<T> = {
@@ -56,10 +57,13 @@ export function Failure({ error, what, retry }: FailureProps): VNode {
         {error.status > 0 && <>Status {error.status}</>}
         {error.reason !== null && (
           <>
-            , reason <code>{error.reason}</code>
+            , reason{" "}
+            <code>
+              <Text value={error.reason} max={60} />
+            </code>
           </>
         )}
-        {error.retryAfter !== null && <>. Retry after {error.retryAfter} s</>}
+        {error.retryAfter !== null && <>. Retry after {visibleText(error.retryAfter).slice(0, 40)} s</>}
       </p>
       {retry && (
         <button type="button" onClick={retry}>

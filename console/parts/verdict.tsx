@@ -1,5 +1,6 @@
 /** The result of one verification. */
 import type { VNode } from "preact";
+import { Text } from "../text/text.tsx";
 
 type Props = { readonly isGood: boolean | null; readonly text: string };
 
@@ -7,7 +8,7 @@ export function Verdict({ isGood, text }: Props): VNode {
   const word = isGood === null ? "Note" : isGood ? "Verified" : "Failed";
   return (
     <p class={`verdict ${isGood === null ? "open" : isGood ? "good" : "bad"}`}>
-      <strong>{word}:</strong> {text}
+      <strong>{word}:</strong> <Text value={text} max={600} />
     </p>
   );
 }

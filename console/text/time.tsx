@@ -30,7 +30,7 @@ export function Time({ at }: { readonly at: string | null | undefined }): VNode 
 /** Days are UTC in the ledger: `2026-11-30`. */
 export const formatDay = (value: string): string => {
   const date = new Date(`${value}T00:00:00Z`);
-  return Number.isNaN(date.getTime()) ? value : day.format(date);
+  return Number.isNaN(date.getTime()) ? UNKNOWN : day.format(date);
 };
 
 /** `3 minutes ago`, for a moment in the past. */

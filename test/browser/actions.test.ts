@@ -146,12 +146,24 @@ describe("explain", () => {
     await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
     await tab.page.getByText("The gateway is not on this host.").waitFor();
     expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
-      "<the gateway's host>",
+      "<host of the gateway>",
     );
   });
 });
 
 describe("budgets", () => {
+  it("says that they are the gateway's where the console's host has none, with the command", async () => {
+    tab = await openTab({ expectedStatuses: [404] });
+    await tab.page.route("**/api/v2/ai-gateway/budgets?*", (route) =>
+      route.fulfill({ status: 404, json: {} }),
+    );
+    await tab.open("/budgets");
+    await tab.page.getByText("The gateway is not on this host.").waitFor();
+    expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
+      "report -- budgets",
+    );
+  });
+
   it("adds to the limit of an account, sets one of its own, and removes it", async () => {
     tab = await openTab();
     await tab.open("/budgets?budget=codex-trial");

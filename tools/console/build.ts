@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { ROOT } from "../root.ts";
+import { packageOf } from "../supply/bundle.ts";
 
 /** The folder that the records Worker serves. Below it, `console` is the path of the page. */
 export const ASSETS = join(ROOT, "dist", "console");
@@ -14,14 +15,20 @@ export const ASSETS = join(ROOT, "dist", "console");
 const SOURCES = join(ROOT, "console");
 const BASE = "/console";
 
+export type ConsoleBuild = {
+  readonly files: readonly ConsoleFile[];
+  /** The packages whose code is in it. */
+  readonly packages: readonly string[];
+};
+
 export type ConsoleFile = { readonly name: string; readonly bytes: number; readonly gzipBytes: number };
 
 /**
  * Builds the console.
  * @param assets The folder that gets `console/`; it is replaced as a whole, so that a server never sees a part of it.
- * @returns the files with their sizes, gzipped at level 9.
+ * @returns the files with their sizes, gzipped at level 9, and the packages in them.
  */
-export async function buildConsole(assets = ASSETS): Promise<readonly ConsoleFile[]> {
+export async function buildConsole(assets = ASSETS): Promise<ConsoleBuild> {
   mkdirSync(assets, { recursive: true });
   const next = join(assets, `.next-${process.pid}`);
   rmSync(next, { recursive: true, force: true });
@@ -49,7 +56,8 @@ export async function buildConsole(assets = ASSETS): Promise<readonly ConsoleFil
   const target = join(assets, "console");
   if (isSame(next, target)) rmSync(next, { recursive: true });
   else replace(target, next);
-  return sizesOf(target);
+  const packages = Object.keys(metafile.inputs).flatMap((path) => packageOf(path) ?? []);
+  return { files: sizesOf(target), packages: [...new Set(packages)] };
 }
 
 /** The names have digests of the contents, and the page names the files. */

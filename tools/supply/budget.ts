@@ -4,6 +4,9 @@
  */
 export const BUDGET = { bytes: 360 * 1024, gzipBytes: 130_000 } as const;
 
+/** The only packages whose code is in the console. */
+export const CONSOLE_PACKAGES: readonly string[] = ["preact", "preact-iso", "uplot"];
+
 /** All that a browser fetches to show the console, gzipped. */
 export const CONSOLE_GZIP_BYTES = 150 * 1024;
 

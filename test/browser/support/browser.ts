@@ -1,8 +1,12 @@
 /** Chromium, and pages in which any violation of the Content Security Policy, error or foreign request is kept. */
+import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, inject } from "vitest";
 import { until } from "../../support/deadline.ts";
 import { LOCAL_ADMIN_TOKEN } from "../../../tools/local-keys.ts";
+
+/** Debian's package, or the browser of GitHub's runners. */
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync) ?? "/usr/bin/chromium";
 
 const ARGS = [
   "--no-sandbox",
@@ -32,7 +36,7 @@ let browser: Browser;
 /** Starts Chromium for the tests of a file. Each test's pages are closed after it. */
 export function useBrowser(): void {
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ARGS });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
   });
   afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
   afterAll(() => browser.close());
@@ -41,13 +45,15 @@ export function useBrowser(): void {
 type TabOptions = BrowserContextOptions & {
   /** null: not signed in. */
   readonly token?: string | null;
+  /** The address of another console than that of all files. */
+  readonly host?: string;
   /** Statuses of failed requests that the test itself causes. */
   readonly expectedStatuses?: readonly number[];
 };
 
 /** A page in a context of its own, signed in with the admin token. */
 export async function openTab(options: TabOptions = {}): Promise<Tab> {
-  const { token = LOCAL_ADMIN_TOKEN, expectedStatuses = [], ...contextOptions } = options;
+  const { token = LOCAL_ADMIN_TOKEN, host = url, expectedStatuses = [], ...contextOptions } = options;
   const context = await browser.newContext({
     viewport: DESKTOP,
     locale: "en-US",
@@ -59,14 +65,17 @@ export async function openTab(options: TabOptions = {}): Promise<Tab> {
   context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const problems: string[] = [];
-  watch(page, problems, token === null ? [...expectedStatuses, 401] : expectedStatuses);
+  watch(page, problems, {
+    host,
+    expectedStatuses: token === null ? [...expectedStatuses, 401] : expectedStatuses,
+  });
   const open = async (path: string): Promise<void> => {
-    await page.goto(`${url}/console${path}`);
+    await page.goto(`${host}/console${path}`);
     await settled(page);
   };
   if (token !== null) {
     // The console's own way in: the page exchanges the token for a cookie.
-    await page.goto(`${url}/console`);
+    await page.goto(`${host}/console`);
     await page.getByLabel("API token").fill(token);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("button", { name: "Sign out" }).waitFor();
@@ -75,7 +84,9 @@ export async function openTab(options: TabOptions = {}): Promise<Tab> {
   return { page, problems, open };
 }
 
-function watch(page: Page, problems: string[], expectedStatuses: readonly number[]): void {
+type Expected = { readonly host: string; readonly expectedStatuses: readonly number[] };
+
+function watch(page: Page, problems: string[], { host, expectedStatuses }: Expected): void {
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   // A violation of the policy is an error in the console too.
   page.on("console", (message) => {
@@ -84,7 +95,7 @@ function watch(page: Page, problems: string[], expectedStatuses: readonly number
     if (["error", "warning"].includes(message.type()) && !isExpected) problems.push(`console: ${text}`);
   });
   page.on("request", (request) => {
-    if (!request.url().startsWith(`${url}/`) && !request.url().startsWith(`blob:${url}/`))
+    if (!request.url().startsWith(`${host}/`) && !request.url().startsWith(`blob:${host}/`))
       problems.push(`foreign request: ${request.url()}`);
   });
   page.on("dialog", (dialog) => {

@@ -11,9 +11,9 @@ const MARKDOWN = `![x](${BEACON}) [click](${BEACON})`;
 /** Reordered, hidden, spelled in tag characters, and half of a pair. */
 const INVISIBLE = "a\u202Egnp.exe\u202C\u200B\u2066b\u2069\u{E0068}\u{E0069}\u0000\u001B[31m\uFEFF\uD800z";
 
-export const HOSTILE_NAME = `=cmd|'/c calc'!A1 ${MARKUP} a\u202Eb\u200B`.slice(0, 200);
+export const HOSTILE_NAME = `=cmd|'/c calc'!A1 a\u202Eb\u200B ${MARKUP}`.slice(0, 200);
 
-export const HOSTILE_TEXT = `${MARKUP}\n${MARKDOWN}\n${INVISIBLE}`;
+export const HOSTILE_TEXT = `${INVISIBLE}\n${MARKUP}\n${MARKDOWN}`;
 
 /** A name in a header, where only these characters are valid. */
 export const HOSTILE_TOKEN = `<img src=x onerror="window.pwned=true">`;
