@@ -10,6 +10,7 @@ export const API_ROUTES = [
   "overrides",
   "passthroughs",
   "usage",
+  "providers",
   "spend",
   "budgets",
   "me",
@@ -39,12 +40,7 @@ export const OWN_ROUTE_SCOPES = {
 } as const satisfies Readonly<Partial<Record<OwnRoute, Scope>>>;
 
 /** The first path segments that belong to Coder's own API below `ROUTE_PREFIXES`, here or not. */
-export const CODER_API_NAMES: ReadonlySet<string> = new Set([
-  ...API_ROUTES,
-  "clients",
-  "models",
-  "providers",
-]);
+export const CODER_API_NAMES: ReadonlySet<string> = new Set([...API_ROUTES, "clients", "models"]);
 
 /** Names that provider routes would hide: the API's, Coder's further ones under the same prefixes, and the gateway's. */
 export const RESERVED_NAMES: ReadonlySet<string> = new Set([

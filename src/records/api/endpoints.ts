@@ -10,6 +10,7 @@ import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
 import { passthroughs } from "./routes/passthroughs.ts";
 import { overrides } from "./routes/overrides.ts";
+import { providers } from "./routes/providers.ts";
 import { proof } from "./routes/proof.ts";
 import { refusalCounts } from "./routes/refusal-counts.ts";
 import { refusals } from "./routes/refusals.ts";
@@ -29,6 +30,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   passthroughs,
   usage,
   spend,
+  providers,
   attribution,
   anomalies,
   refusals,

@@ -1,9 +1,19 @@
 /** The keys by which totals are grouped. A principal is a source and an id: two sources may give one id to two people. */
 import type { DimensionColumn } from "../rollups/contribution-sql.ts";
+import type { Refusal } from "../../shared/refusal.ts";
+import { invalidFilter } from "./kit/invalid-filter.ts";
 import { sql, type Sql } from "./kit/sql.ts";
+import type { TimeRange } from "./kit/time-range.ts";
+import type { TimeUnit } from "./totals.ts";
 
-export const GROUP_WORDS = ["initiator", "actor", "client", "provider", "model", "day"] as const;
+export const GROUP_WORDS = ["initiator", "actor", "client", "provider", "model", "day", "hour"] as const;
 export type GroupBy = (typeof GROUP_WORDS)[number];
+
+/** One rule for every endpoint: an error names only the parameter. */
+export const GROUP_RULE = `must be one of ${GROUP_WORDS.join(", ")}, and only as openapi.json lists for this path; hour needs a range of at most 7 days; two keys must differ, with one unit of time at most`;
+
+/** Totals by hour have one row for each dimension, of which a company has thousands. */
+const MAX_HOURS_MS = 7 * 86_400_000;
 
 export type Group = {
   readonly key: Sql;
@@ -44,5 +54,16 @@ export const GROUPS: Readonly<Record<GroupBy, Group>> = {
   client: plain(sql`i.client`, ["client"]),
   provider: plain(sql`i.provider`, ["provider"]),
   model: plain(sql`i.model`, ["model"]),
-  day: plain(sql`i.day`, []),
+  day: plain(sql`i.time`, []),
+  hour: plain(sql`i.time || ':00:00Z'`, []),
 };
+
+/** The unit of time by which these groups need the totals; null where there is none. Hours refuse a longer range. */
+export function timeUnitOf(words: readonly GroupBy[], { from, to }: TimeRange): TimeUnit | null | Refusal {
+  const isByHour = words.includes("hour");
+  if (isByHour && words.includes("day")) return invalidFilter("then_by", "must not be a second unit of time");
+  if (isByHour && to - from > MAX_HOURS_MS)
+    return invalidFilter("group_by", "is by hour, for a range of at most 7 days");
+  if (isByHour) return "hour";
+  return words.includes("day") ? "day" : null;
+}

@@ -27,7 +27,6 @@ export async function spendOf(
     matches,
     sent,
     columns: ["initiator_id", "initiator_source"],
-    byDay: false,
   });
   const rows = await query([sql`SELECT ${sumsSql("i")} FROM (${totals}) i`]);
   if (rows instanceof Refusal) return null;

@@ -5,9 +5,10 @@
  * A dimension is everything that totals are grouped or filtered by. An interception belongs to the hour (UTC) in which it
  * started.
  */
+import { LATENCY_MEASURES, latencyContribution, type LatencyMeasure } from "./latency-sql.ts";
 
-/** The sums, in the order of a delta. */
-export const MEASURES = [
+/** The sums of most totals. */
+export const USE_MEASURES = [
   "requests",
   "unknown_usage",
   "input_tokens",
@@ -17,7 +18,11 @@ export const MEASURES = [
   "cost_micros",
   "unpriced",
 ] as const;
-export type Measure = (typeof MEASURES)[number];
+type UseMeasure = (typeof USE_MEASURES)[number];
+
+/** All sums, in the order of a delta. A delta's other two values included, a function of D1 takes 32. */
+export const MEASURES: readonly Measure[] = [...USE_MEASURES, ...LATENCY_MEASURES];
+export type Measure = UseMeasure | LatencyMeasure;
 
 /** The columns of a dimension that its key consists of. The first five are those of `link_key`, in its order. */
 export const DIMENSION_COLUMNS = [
@@ -66,8 +71,12 @@ export const totalOf = (name: string, alias: string): string =>
 const claimedOf = (name: string, alias: string): string =>
   `IIF(${alias}.outcome = 'queued' OR ${alias}.usage = 'unknown', ${alias}.claimed_${name}, NULL)`;
 
+const isLatency = (measure: Measure): measure is LatencyMeasure =>
+  (LATENCY_MEASURES as readonly Measure[]).includes(measure);
+
 /** The contribution of one interception to a measure. */
 export function contribution(measure: Measure, alias: string): string {
+  if (isLatency(measure)) return latencyContribution(measure, alias);
   if (measure === "requests") return "1";
   if (measure === "unpriced")
     return `(COALESCE(${alias}.cost_micros, ${claimedOf("cost_micros", alias)}) IS NULL)`;

@@ -320,6 +320,15 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     then_by: "day",
     format: "csv",
   },
+  "/providers": {
+    ...TRAITS,
+    own_key_rejected: "true",
+    ...SPAN,
+    limit: "1",
+    offset: "1",
+    group_by: "provider",
+    format: "csv",
+  },
   "/attribution": { ...TRAITS, own_key_rejected: "true", ...SPAN, format: "csv" },
   "/anomalies": {
     kind: "actor_multiple_owners",

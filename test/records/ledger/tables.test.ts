@@ -2,7 +2,7 @@ import { CLAIMED_MEASURES } from "../../../src/records/ledger/write/retrieved-sq
 import { UNAUTHENTICATED_TABLE } from "../../../src/records/ledger/write/unauthenticated.ts";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ANOMALY_TABLE_KEYS, TABLE_KEYS, TABLES, type Columns } from "../../../src/records/ledger/tables.ts";
-import { DERIVED_TABLES, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { CONSOLE_TABLES, DERIVED_TABLES, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 
 type Info = { readonly name: string; readonly type: string };
 
@@ -60,6 +60,7 @@ describe("the tables in the code", () => {
       ...Object.keys(TABLE_KEYS),
       ...Object.keys(ANOMALY_TABLE_KEYS),
       ...DERIVED_TABLES,
+      ...CONSOLE_TABLES,
       UNAUTHENTICATED_TABLE,
       "seal_state",
     ];

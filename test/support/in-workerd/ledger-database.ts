@@ -30,6 +30,9 @@ export const DERIVED_TABLES = [
   "erasures",
 ];
 
+/** Beside the ledger: nothing seals or exports them. */
+export const CONSOLE_TABLES = ["console_sessions", "console_attempts"];
+
 export const TABLE_NAMES: readonly string[] = Object.keys(TABLE_KEYS);
 
 declare module "vitest" {
@@ -53,8 +56,7 @@ export async function emptyLedger(): Promise<D1Database> {
     ...Object.keys(ANOMALY_TABLE_KEYS),
     ...DERIVED_TABLES,
     UNAUTHENTICATED_TABLE,
-    "console_sessions",
-    "console_attempts",
+    ...CONSOLE_TABLES,
   ];
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)));
   await dropStatistics(database);

@@ -16,7 +16,8 @@ const ERROR = schema.object(
 
 const FAILURES = {
   400: "A parameter is invalid, unknown, or sent twice",
-  401: "The admin token is missing or wrong",
+  401: "The admin token or the console's session is missing or not valid",
+  403: "The token or session lacks the scope",
   404: "The route, the session or the event does not exist",
   405: "The method is not GET or HEAD",
   503: "The ledger is not configured or could not be read",
@@ -41,6 +42,7 @@ const failuresOf = ({ path, body }: Endpoint): Readonly<Record<string, string>> 
 const BODY_FAILURES = {
   400: "The body is not JSON, or one of its fields is invalid or unknown",
   401: FAILURES[401],
+  403: "The token or session lacks the scope, or the console's own page did not send the request",
   405: "The method is not POST",
   413: "The body is too large",
   415: "The body is compressed",
@@ -81,10 +83,10 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
       title: "AI Edge Interceptor: records",
       version: "1",
       description:
-        "The recorded model calls: who called which model, on whose account, and with which usage. Every request needs the admin token.",
+        "The recorded model calls: who called which model, on whose account, and with which usage. Every request needs an admin token or a session of the console.",
     },
     servers: ROUTE_PREFIXES.map((url) => ({ url })),
-    security: [{ bearer: [] }, { session_token: [] }],
+    security: [{ bearer: [] }, { session_token: [] }, { console: [] }],
     paths: Object.fromEntries(
       endpoints.map((each) => [each.path, { [each.body ? "post" : "get"]: toOperation(each) }]),
     ),
@@ -97,6 +99,13 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
           name: "Coder-Session-Token",
           description: "The admin token, in the header that Coder's own clients use.",
         },
+        console: {
+          type: "apiKey",
+          in: "cookie",
+          name: "__Host-console",
+          description:
+            "A session of the console, on the console's host only. A POST needs its CSRF token in `x-csrf-token`, and `Origin` and `Sec-Fetch-Site` of the console's own page.",
+        },
       },
       schemas: { Error: ERROR },
     },
@@ -104,12 +113,12 @@ export function toDocument(endpoints: readonly Endpoint[]): object {
 }
 
 function toOperation(operation: Endpoint): object {
-  const { path, summary, description, parameters, csv, body, response } = operation;
+  const { path, summary, description, parameters, csv, body, response, scope } = operation;
   const variable = /\{(\w+)\}/.exec(path)?.[1];
   return {
     operationId: path.replace(/\W+/g, "_").replace(/^_|_$/g, ""),
     summary,
-    description,
+    description: scope === "read" ? description : `${description} Needs the scope \`${scope}\`.`,
     parameters: [
       ...(variable === undefined
         ? []

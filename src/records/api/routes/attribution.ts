@@ -57,8 +57,8 @@ export const attribution = endpoint({
   handle: async (values, matches, { query, now, sent }) => {
     const range = readTimeRange(values, now);
     const rows = await query([
-      sql`SELECT i.day, i.attribution, ${sumsSql("i")}
-        FROM (${totalsSql({ range, matches, sent, columns: [], byDay: true })}) i
+      sql`SELECT i.time AS day, i.attribution, ${sumsSql("i")}
+        FROM (${totalsSql({ range, matches, sent, columns: [], by: "day" })}) i
         GROUP BY 1, 2 HAVING TOTAL(i.requests) > 0 ORDER BY 1 DESC, 2`,
     ]);
     if (rows instanceof Refusal) return rows;

@@ -4,7 +4,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName } from "../evidence.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
 import { COST_FIELDS } from "../costs.ts";
-import { GROUP_WORDS, GROUPS, type Group, type GroupBy } from "../groups.ts";
+import { GROUP_RULE, GROUP_WORDS, GROUPS, timeUnitOf, type Group, type GroupBy } from "../groups.ts";
 import type { Table } from "../kit/csv.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
@@ -47,13 +47,13 @@ const RESULT = {
 
 export const spend = endpoint({
   path: "/spend",
-  summary: "What calls cost, by one or two of initiator, actor, client, provider, model and day",
+  summary: "What calls cost, by one or two of initiator, actor, client, provider, model, day and hour",
   description:
-    "Dearest groups first. Days are in UTC. `columns=focus` with CSV has the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), a charge for each group of a day: it requires `then_by=day`.",
+    "Dearest groups first. Days and hours are in UTC; hours need a range of at most 7 days. `columns=focus` with CSV has the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), a charge for each group of a day: it requires `then_by=day`.",
   filters: TOTAL_FILTERS,
   parameters: {
-    group_by: oneOf(GROUP_WORDS, "initiator", "The first key."),
-    then_by: oneOf(GROUP_WORDS, null, "The second key."),
+    group_by: { ...oneOf(GROUP_WORDS, "initiator", "The first key."), rule: GROUP_RULE },
+    then_by: { ...oneOf(GROUP_WORDS, null, "The second key."), rule: GROUP_RULE },
     columns: oneOf(["own", "focus"], "own", "The columns of CSV."),
     limit: LIMIT,
     offset: OFFSET,
@@ -74,8 +74,9 @@ export const spend = endpoint({
     const range = readTimeRange(times, now);
     const [first, second] = [GROUPS[group_by], then_by === null ? NOT_GROUPED : GROUPS[then_by]];
     const dimensions = [...new Set([...first.columns, ...second.columns])];
-    const byDay = group_by === "day" || then_by === "day";
-    const totals = totalsSql({ range, matches, sent, columns: dimensions, byDay });
+    const by = timeUnitOf([group_by, ...(then_by === null ? [] : [then_by])], range);
+    if (by instanceof Refusal) return by;
+    const totals = totalsSql({ range, matches, sent, columns: dimensions, by });
     const rows = await query([pageSql(groupSql(first, second, totals), limit, offset)]);
     if (rows instanceof Refusal) return rows;
     const found = rows[0].filter((row) => row["requests"] !== null);

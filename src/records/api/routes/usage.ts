@@ -14,7 +14,7 @@ import { sql, type Sql } from "../kit/sql.ts";
 import { toCounts, TOKEN_COLUMNS, TOKEN_FIELDS } from "../tokens.ts";
 import { sumsSql, totalsSql } from "../totals.ts";
 import { COST_FIELDS } from "../costs.ts";
-import { GROUP_WORDS, GROUPS, type GroupBy } from "../groups.ts";
+import { GROUP_RULE, GROUP_WORDS, GROUPS, timeUnitOf, type GroupBy } from "../groups.ts";
 import { EVIDENCE_FIELDS, evidenceSql, strongestName, toEvidence } from "../evidence.ts";
 
 const AFTER_KEY: Parameter<string | null> = {
@@ -56,12 +56,12 @@ const RESULT = {
 
 export const usage = endpoint({
   path: "/usage",
-  summary: "Requests, tokens and cost, by initiator, actor, client, provider, model or day",
+  summary: "Requests, tokens and cost, by initiator, actor, client, provider, model, day or hour",
   description:
-    "Most requests first, or by key. Days are in UTC. Initiators and actors are principals: one group per source and id. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
+    "Most requests first, or by key. Days and hours are in UTC; hours need a range of at most 7 days. Initiators and actors are principals: one group per source and id. To read every group exactly once, use `order=key` and follow the `Link` header: its time range stays the same.",
   filters: TOTAL_FILTERS,
   parameters: {
-    group_by: oneOf(GROUP_WORDS, "initiator", "The key to group by."),
+    group_by: { ...oneOf(GROUP_WORDS, "initiator", "The key to group by."), rule: GROUP_RULE },
     order: oneOf(["requests", "key"], "requests", "The order of the groups."),
     limit: LIMIT,
     offset: OFFSET,
@@ -84,7 +84,9 @@ export const usage = endpoint({
     if (refusal) return refusal;
     const range = readTimeRange(times, now);
     const { key, source, name, columns } = GROUPS[group_by];
-    const totals = { range, matches, sent, columns, byDay: group_by === "day" };
+    const by = timeUnitOf([group_by], range);
+    if (by instanceof Refusal) return by;
+    const totals = { range, matches, sent, columns, by };
     // By attribution first: one whose requests have all been moved elsewhere is no evidence.
     const groups = sql`SELECT key, source, ${sumsSql("i")}, ${evidenceSql("i")},
         ${strongestName("i", sql`i.name`)} AS name
