@@ -447,6 +447,37 @@ export type Responses = {
     }[];
     readonly results_are_capped: boolean;
   };
+  "/providers": {
+    readonly group_by: string;
+    readonly started_after: string;
+    readonly started_before: string;
+    readonly count: number;
+    readonly results: readonly {
+      readonly provider_name: string | null;
+      readonly key: string | null;
+      readonly requests: number;
+      readonly failures: {
+        readonly client_error: number;
+        readonly rate_limited: number;
+        readonly server_error: number;
+        readonly broken: number;
+        readonly cancelled: number;
+      };
+      readonly first_byte_ms: {
+        readonly calls: number;
+        readonly p50: number | null;
+        readonly p95: number | null;
+        readonly p99: number | null;
+      };
+      readonly duration_ms: {
+        readonly calls: number;
+        readonly p50: number | null;
+        readonly p95: number | null;
+        readonly p99: number | null;
+      };
+    }[];
+    readonly results_are_capped: boolean;
+  };
   "/attribution": {
     readonly started_after: string;
     readonly started_before: string;
@@ -909,7 +940,7 @@ export const PARAMETERS = {
     chat_id: null,
     workspace_id: null,
     own_key_rejected: ["true", "false"],
-    group_by: ["initiator", "actor", "client", "provider", "model", "day"],
+    group_by: ["initiator", "actor", "client", "provider", "model", "day", "hour"],
     order: ["requests", "key"],
     limit: null,
     offset: null,
@@ -945,9 +976,50 @@ export const PARAMETERS = {
     chat_id: null,
     workspace_id: null,
     own_key_rejected: ["true", "false"],
-    group_by: ["initiator", "actor", "client", "provider", "model", "day"],
-    then_by: ["initiator", "actor", "client", "provider", "model", "day"],
+    group_by: ["initiator", "actor", "client", "provider", "model", "day", "hour"],
+    then_by: ["initiator", "actor", "client", "provider", "model", "day", "hour"],
     columns: ["own", "focus"],
+    limit: null,
+    offset: null,
+    started_after: null,
+    started_before: null,
+    format: ["json", "csv"],
+  },
+  "/providers": {
+    initiator: null,
+    initiator_source: null,
+    actor: null,
+    identity_source: null,
+    client: null,
+    provider: null,
+    provider_name: null,
+    provider_type: null,
+    model: null,
+    attribution: ["authenticated", "signed", "asserted", "unverified", "claimed"],
+    outcome: [
+      "completed",
+      "cancelled",
+      "truncated",
+      "stalled",
+      "upstream_error",
+      "refused",
+      "queued",
+      "orphaned",
+      "open",
+    ],
+    session_id: null,
+    chat_id: null,
+    workspace_id: null,
+    own_key_rejected: ["true", "false"],
+    group_by: [
+      "provider",
+      "provider_model",
+      "provider_client",
+      "provider_day",
+      "provider_hour",
+      "day",
+      "hour",
+    ],
     limit: null,
     offset: null,
     started_after: null,

@@ -112,7 +112,7 @@ type AccountsTableProps = {
   readonly mayChange?: boolean;
 };
 
-const amount =
+const amountOf =
   (of: (account: Account) => number | null) =>
   (account: Account): VNode | string => {
     const value = of(account);
@@ -133,17 +133,17 @@ export function AccountsTable({ accounts, caption, mayChange = false }: Accounts
       key: "limit",
       head: "Limit",
       isNumber: true,
-      cell: amount((one) => one.limit),
+      cell: amountOf((one) => one.limit),
       sort: (one) => one.limit,
     },
     {
       key: "spent",
       head: "Spent",
       isNumber: true,
-      cell: amount((one) => one.spent),
+      cell: amountOf((one) => one.spent),
       sort: (one) => one.spent ?? 0,
     },
-    { key: "reserved", head: "Reserved", isNumber: true, cell: amount((one) => one.reserved) },
+    { key: "reserved", head: "Reserved", isNumber: true, cell: amountOf((one) => one.reserved) },
     {
       key: "used",
       head: "Used",

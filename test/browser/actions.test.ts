@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { LOCAL_KEYS, LOCAL_SEAL_KEY } from "../../tools/local-keys.ts";
 import { createSigner } from "../../src/records/ledger/seal/note-keys.ts";
 import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
-import { detailPages } from "./support/pages.ts";
+import { requestPath } from "./support/pages.ts";
 import { ADA, CHAT, send, untilRecorded } from "./support/traffic.ts";
 
 useBrowser();
@@ -60,10 +60,10 @@ describe("seals", () => {
 
   it("verifies that the start of a request is in the log, from the request's own page", async () => {
     tab = await openTab();
-    const [, request] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
+    const path = await requestPath(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
     await tab.open("/seals");
     await enterKey();
-    await tab.open(request?.path ?? "");
+    await tab.open(path);
     await tab.page.getByRole("link", { name: "Verify the seal of its start" }).click();
     const proof = tab.page.getByRole("region", { name: "Proof of an event" });
     await proof.getByRole("button", { name: "Verify in this browser" }).click();
@@ -78,7 +78,7 @@ describe("seals", () => {
   // The proof of one event in place of another's.
   it("reports a proof whose entry is not that of the leaf", async () => {
     tab = await openTab();
-    const [, request] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
+    const path = await requestPath(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
     await tab.page.route("**/proof/*", async (route) => {
       const response = await route.fetch();
       const body = (await response.json()) as { entry: string };
@@ -89,7 +89,7 @@ describe("seals", () => {
     });
     await tab.open("/seals");
     await enterKey();
-    await tab.open(request?.path ?? "");
+    await tab.open(path);
     await tab.page.getByRole("link", { name: "Verify the seal of its start" }).click();
     const proof = tab.page.getByRole("region", { name: "Proof of an event" });
     await proof.getByRole("button", { name: "Verify in this browser" }).click();
@@ -134,7 +134,7 @@ describe("explain", () => {
     await tab.open("/explain");
     await tab.page.getByLabel("Headers, one per line").fill("Authorization: Bearer x\nwrong");
     await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
-    await tab.page.getByText("Line 2 of the headers").waitFor();
+    await expect.poll(() => tab.page.getByText("Line 2 of the headers").count()).toBe(1);
   });
 
   it("gives the command where the console's host has no gateway", async () => {

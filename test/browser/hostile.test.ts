@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { api, openTab, useBrowser, type Tab } from "./support/browser.ts";
 import { BEACON, HOSTILE_TEXT } from "./support/hostile.ts";
-import { detailPages, PAGES } from "./support/pages.ts";
+import { pathOf, PAGES, requestPath, sessionPath } from "./support/pages.ts";
 
-useBrowser();
+useBrowser("kept");
 
 let tab: Tab;
 
@@ -23,37 +23,52 @@ function poisoned(value: Json): Json {
 /** Elements that only markup in a text could have made. */
 const FOREIGN_ELEMENTS = `document.querySelectorAll('#console script, #console iframe, #console a[href^="javascript:"], #console [onerror], #console img:not([src^="/console/"]), a[href*="attacker"]').length`;
 
-async function expectHarmless(path: string): Promise<void> {
-  expect(await tab.page.evaluate(FOREIGN_ELEMENTS), path).toBe(0);
-  expect(await tab.page.evaluate("window.pwned"), path).toBeUndefined();
+/** Code points that have no form, or give other characters another place: bidirectional, zero-width, tags, controls. */
+const isHidden = (character: string): boolean => {
+  const code = character.codePointAt(0) ?? 0;
+  const isBidirectional = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+  const isTag = code >= 0xe0000 && code <= 0xe007f;
+  return isBidirectional || isTag || [0, 0x1b, 0x200b, 0xfeff].includes(code) || !character.isWellFormed();
+};
+
+/** What an attack would change on the page; all of it empty on a harmless one. */
+async function harm(): Promise<object> {
   const text = (await tab.page.evaluate("document.body.textContent")) as string;
-  // Tags and bidirectional overrides would be invisible, and half a pair or a NUL has no form at all.
-  expect(text, path).not.toMatch(/[\u202A-\u202E\u2066-\u2069\u200B\uFEFF\u0000\u001B\u{E0000}-\u{E007F}]/u);
-  expect(text.isWellFormed(), path).toBe(true);
-  expect(tab.problems, path).toEqual([]);
+  return {
+    foreignElements: await tab.page.evaluate(FOREIGN_ELEMENTS),
+    pwned: await tab.page.evaluate("String(window.pwned)"),
+    hidden: [...text].filter(isHidden),
+    problems: tab.problems,
+  };
 }
 
-describe("texts of an attacker", () => {
-  it("are shown as text on every page, with hidden characters marked, where every field of a response has them", async () => {
+const NONE = { foreignElements: 0, pwned: "undefined", hidden: [], problems: [] };
+
+describe("a response with the attack in every field", () => {
+  beforeAll(async () => {
     tab = await openTab();
-    const details = await detailPages(tab.page, "client=Coder+Agents");
     await tab.page.route("**/api/v2/ai-gateway/**", async (route) => {
       const response = await route.fetch();
-      const body = (await response.json()) as Json;
-      await route.fulfill({ response, json: poisoned(body) });
+      await route.fulfill({ response, json: poisoned((await response.json()) as Json) });
     });
-    for (const { path } of [...PAGES, ...details]) {
-      await tab.open(path);
-      await expectHarmless(path);
-    }
   });
 
+  it.each(PAGES)("is shown as text, with hidden characters marked, on $path", async ({ path }) => {
+    await tab.open(await pathOf(tab.page, path, "client=Coder+Agents"));
+    expect(await harm()).toEqual(NONE);
+  });
+});
+
+describe("texts of an attacker", () => {
   it("are shown as text where a client sent them: in a prompt, as a model, and as the name of a client key", async () => {
     tab = await openTab();
-    const [session, request] = await detailPages(tab.page, "actor=mallory");
-    for (const path of ["", "/people", "/sessions", "/live", session?.path ?? "", request?.path ?? ""]) {
+    const details = [
+      await sessionPath(tab.page, "actor=mallory"),
+      await requestPath(tab.page, "actor=mallory"),
+    ];
+    for (const path of ["", "/people", "/sessions", "/live", ...details]) {
       await tab.open(path);
-      await expectHarmless(path);
+      expect(await harm()).toEqual(NONE);
     }
     await tab.open("/sessions?actor=mallory");
     const text = await tab.page.locator("tbody").innerText();
@@ -82,14 +97,14 @@ describe("texts of an attacker", () => {
       await route.fulfill({ response, json: body });
     });
     await tab.open(`/interceptions/${longest?.id}`);
-    await expectHarmless("a megabyte");
+    expect(await harm()).toEqual(NONE);
     const shown = await tab.page.locator(".long-text pre").first().innerText();
     expect(shown.length).toBeLessThan(100_000);
     await tab.page.getByRole("button", { name: /^Show 50,000 more of 1,000,\d+ characters/ }).click();
     await expect
       .poll(async () => (await tab.page.locator(".long-text pre").first().innerText()).length)
       .toBeGreaterThan(shown.length);
-    await expectHarmless("a megabyte, continued");
+    expect(await harm()).toEqual(NONE);
   });
 
   it("in the address are values of a filter, and nothing else", async () => {
@@ -97,7 +112,7 @@ describe("texts of an attacker", () => {
     await tab.open(
       `/live?client=${encodeURIComponent(`<img src="${BEACON}" onerror="window.pwned=true">\u202Eabc`)}`,
     );
-    await expectHarmless("/live");
+    expect(await harm()).toEqual(NONE);
     expect(await tab.page.getByText("<img src=").count()).toBeGreaterThan(0);
   });
 });

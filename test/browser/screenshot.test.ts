@@ -17,12 +17,16 @@ beforeAll(async () => {
 });
 afterAll(() => month.stop());
 
+/** Nothing was sealed, so that there is no checkpoint. */
+const expectedStatuses = [404];
+
 describe("the screenshot of the README", () => {
   it("is the overview of a month, of at most 150 KiB (CONSOLE_SCREENSHOT=write writes docs/console.png)", async () => {
     const { page, open, problems } = await openTab({
       viewport: DESKTOP,
       colorScheme: "light",
       host: month.url,
+      expectedStatuses,
     });
     await open(`?${MONTH}`);
     await page.locator("figure.chart canvas").last().waitFor();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { READER_TOKEN } from "./support/console-stack.ts";
 import { api, openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
-import { detailPages } from "./support/pages.ts";
+import { requestPath, sessionPath } from "./support/pages.ts";
 import { LOCAL_ADMIN_TOKEN } from "../../tools/local-keys.ts";
 import { ADA, ADAS_PROMPT, CHAT } from "./support/traffic.ts";
 
@@ -64,11 +64,12 @@ describe("signing in", () => {
 describe("a session without the scopes content and admin", () => {
   it("sees requests and figures, and neither prompts nor tool inputs", async () => {
     tab = await openTab({ token: READER_TOKEN });
-    const [session, request] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
-    for (const path of ["/sessions", session?.path ?? "", request?.path ?? ""]) {
+    const filter = `initiator=${ADA}&chat_id=${CHAT}`;
+    const details = [await sessionPath(tab.page, filter), await requestPath(tab.page, filter)];
+    for (const path of ["/sessions", ...details]) {
       await tab.open(path);
-      expect(await tab.page.getByText("does not have the scope").count(), path).toBe(1);
-      expect(await tab.page.content(), path).not.toContain(ADAS_PROMPT);
+      expect(await tab.page.getByText("does not have the scope").count()).toBe(1);
+      expect(await tab.page.content()).not.toContain(ADAS_PROMPT);
     }
     // Nor does the response have them, whatever the page shows.
     expect(JSON.stringify(await api(tab.page, `/sessions?chat_id=${CHAT}`))).not.toContain(ADAS_PROMPT);
@@ -84,8 +85,7 @@ describe("a session without the scopes content and admin", () => {
 
   it("with the scope content sees the same prompt", async () => {
     tab = await openTab();
-    const [session] = await detailPages(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
-    await tab.open(session?.path ?? "");
+    await tab.open(await sessionPath(tab.page, `initiator=${ADA}&chat_id=${CHAT}`));
     expect(await tab.page.getByText(ADAS_PROMPT).count()).toBe(1);
   });
 });

@@ -5,7 +5,6 @@ import { piecesOf, visibleText } from "../../console/text/visible.ts";
 import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
 import {
   consistencyRanges,
-  foldNodes,
   inclusionRanges,
   leafHash as leafOf,
   nodeHash,
@@ -25,18 +24,21 @@ function root(from: number, to: number): Hash {
 
 describe("proofs in the browser", () => {
   it("accept each leaf of each tree with the proof that the Worker makes, and none in another place or tree", async () => {
-    for (let size = 1; size <= LEAVES.length; size++) {
+    for (let size = 2; size <= LEAVES.length; size++) {
       for (let index = 0; index < size; index++) {
         const proof = inclusionRanges(index, { from: 0, to: size }).map(({ from, to }) => root(from, to));
         const place = { leaf: LEAVES[index] ?? new Uint8Array(), index, size, root: root(0, size) };
-        expect(await isIncluded(place, proof), `${index} of ${size}`).toBe(true);
-        if (size > 1) {
-          expect(await isIncluded({ ...place, index: (index + 1) % size }, proof)).toBe(false);
-          expect(await isIncluded(place, proof.slice(1))).toBe(false);
-          expect(await isIncluded({ ...place, root: root(0, size - 1) }, proof)).toBe(false);
-        }
+        const results = [
+          await isIncluded(place, proof),
+          await isIncluded({ ...place, index: (index + 1) % size }, proof),
+          await isIncluded(place, proof.slice(1)),
+          await isIncluded({ ...place, root: root(0, size - 1) }, proof),
+        ];
+        expect({ index, size, results }).toEqual({ index, size, results: [true, false, false, false] });
       }
     }
+    const only = { leaf: LEAVES[0] ?? new Uint8Array(), index: 0, size: 1, root: root(0, 1) };
+    expect(await isIncluded(only, [])).toBe(true);
   });
 
   it("accept each tree as the continuation of each earlier one, and of no other", async () => {
@@ -48,9 +50,12 @@ describe("proofs in the browser", () => {
           { size: earlier, root: root(0, earlier) },
           { size, root: root(0, size) },
         ];
-        expect(await isContinued(first, second, proof), `${earlier} to ${size}`).toBe(true);
-        expect(await isContinued({ ...first, root: foldNodes([root(1, 2)]) }, second, proof)).toBe(false);
-        expect(await isContinued(first, { ...second, root: root(1, 2) }, proof)).toBe(false);
+        const results = [
+          await isContinued(first, second, proof),
+          await isContinued({ ...first, root: root(1, 2) }, second, proof),
+          await isContinued(first, { ...second, root: root(1, 2) }, proof),
+        ];
+        expect({ earlier, size, results }).toEqual({ earlier, size, results: [true, false, false] });
       }
     }
   });

@@ -7,6 +7,8 @@ import { additionLines, consoleProblems, sizeProblems } from "../../tools/size.t
 import { BUDGET, CONSOLE_GZIP_BYTES } from "../../tools/supply/budget.ts";
 import { layerOf, packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bundle.ts";
 
+const file = (gzipBytes: number) => ({ name: "main.js", bytes: 1, gzipBytes });
+
 const built = (changes: Partial<Built> = {}): Built => ({
   bytes: 100,
   gzipBytes: 50,
@@ -45,7 +47,6 @@ describe("the bundle's size", () => {
   });
 
   it("accepts a console of exactly the budget, and rejects one byte more and a package that is not listed", () => {
-    const file = (gzipBytes: number) => ({ name: "main.js", bytes: 1, gzipBytes });
     expect(consoleProblems({ files: [file(1), file(CONSOLE_GZIP_BYTES - 1)], packages: ["preact"] })).toEqual(
       [],
     );

@@ -60,11 +60,11 @@ export async function buildConsole(assets = ASSETS): Promise<ConsoleBuild> {
   return { files: sizesOf(target), packages: [...new Set(packages)] };
 }
 
+const indexOf = (folder: string): string => readFileSync(join(folder, "index.html"), "utf8");
+
 /** The names have digests of the contents, and the page names the files. */
-function isSame(next: string, target: string): boolean {
-  const page = (folder: string): string => readFileSync(join(folder, "index.html"), "utf8");
-  return existsSync(join(target, "index.html")) && page(next) === page(target);
-}
+const isSame = (next: string, target: string): boolean =>
+  existsSync(join(target, "index.html")) && indexOf(next) === indexOf(target);
 
 /** Two commands can build at the same time. */
 function replace(target: string, next: string): void {

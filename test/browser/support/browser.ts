@@ -33,12 +33,17 @@ export type Tab = {
 
 let browser: Browser;
 
-/** Starts Chromium for the tests of a file. Each test's pages are closed after it. */
-export function useBrowser(): void {
+/**
+ * Starts Chromium for the tests of a file.
+ * @param pages Whether each test's pages are closed after it, or all tests of a group use the same one.
+ */
+export function useBrowser(pages: "closed" | "kept" = "closed"): void {
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
   });
-  afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+  afterEach(() =>
+    pages === "kept" ? [] : Promise.all(browser.contexts().map((context) => context.close())),
+  );
   afterAll(() => browser.close());
 }
 
@@ -91,8 +96,13 @@ function watch(page: Page, problems: string[], { host, expectedStatuses }: Expec
   // A violation of the policy is an error in the console too.
   page.on("console", (message) => {
     const text = message.text();
-    const isExpected = expectedStatuses.some((status) => text.includes(`status of ${status} `));
-    if (["error", "warning"].includes(message.type()) && !isExpected) problems.push(`console: ${text}`);
+    // The response below says which one.
+    if (text.startsWith("Failed to load resource: the server responded")) return;
+    if (["error", "warning"].includes(message.type())) problems.push(`console: ${text}`);
+  });
+  page.on("response", (response) => {
+    if (response.status() >= 400 && !expectedStatuses.includes(response.status()))
+      problems.push(`${response.status()} ${response.url()}`);
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(`${host}/`) && !request.url().startsWith(`blob:${host}/`))

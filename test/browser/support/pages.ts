@@ -5,6 +5,9 @@ import { ADA } from "./traffic.ts";
 
 export type Listed = { readonly path: string; readonly heading: string };
 
+const SESSION = "/sessions/:one";
+const REQUEST = "/interceptions/:one";
+
 export const PAGES: readonly Listed[] = [
   { path: "", heading: "Overview" },
   { path: "/people", heading: "People and services" },
@@ -22,18 +25,20 @@ export const PAGES: readonly Listed[] = [
   { path: "/passthroughs", heading: "Passthroughs" },
   { path: "/accesses", heading: "Access to records" },
   { path: "/unauthenticated-events", heading: "Events without a valid MAC" },
+  { path: SESSION, heading: "Session" },
+  { path: REQUEST, heading: "Request" },
 ];
 
 type Sessions = {
   readonly sessions: readonly { readonly first_interception_id: string; readonly last_prompt?: string }[];
 };
 
-/** The pages of one session and of its first request. */
-export async function detailPages(page: Page, filter: string): Promise<readonly Listed[]> {
+/** The path, with the first session that the filter finds, or its first request. */
+export async function pathOf(page: Page, path: string, filter: string): Promise<string> {
+  if (path !== SESSION && path !== REQUEST) return path;
   const { sessions } = await api<Sessions>(page, `/sessions?${filter}&limit=1`);
-  const id = sessions[0]?.first_interception_id ?? "";
-  return [
-    { path: `/sessions/${id}`, heading: "Session" },
-    { path: `/interceptions/${id}`, heading: "Request" },
-  ];
+  return path.replace(":one", sessions[0]?.first_interception_id ?? "");
 }
+
+export const sessionPath = (page: Page, filter: string): Promise<string> => pathOf(page, SESSION, filter);
+export const requestPath = (page: Page, filter: string): Promise<string> => pathOf(page, REQUEST, filter);
