@@ -42,7 +42,7 @@ export function rangeOf(query: Pick<PageQuery, "get">, now: number): Range {
     return {
       started_after: new Date(first).toISOString(),
       started_before: new Date(last + DAY_MS).toISOString(),
-      words: `${from} to ${to} (UTC)`,
+      words: `the days ${from} to ${to} (UTC)`,
       days: daysBetween(first, last),
     };
   }

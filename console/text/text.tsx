@@ -50,8 +50,8 @@ export function LongText({ value, label }: LongTextProps): VNode {
   const rest = value.length - shown;
   return (
     <div class="long-text">
-      {/* A region that scrolls must be reachable by keyboard. */}
-      <pre dir="auto" tabIndex={0} role="region" aria-label={visibleText(label)}>
+      {/* What scrolls must be reachable by keyboard. No landmark: a session has many of them. */}
+      <pre dir="auto" tabIndex={0} role="group" aria-label={visibleText(label)}>
         <Pieces value={value.slice(0, shown)} lines />
       </pre>
       {rest > 0 && (

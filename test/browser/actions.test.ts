@@ -41,7 +41,7 @@ describe("seals", () => {
     expect(tab.problems).toEqual([]);
   });
 
-  // An operator with access to the database, or a server that lies, changes the tree's size under the old signature.
+  // An operator with access to the database, or a compromised server, changes the tree's size under the old signature.
   it("reports a checkpoint that was changed after it was signed", async () => {
     tab = await openTab();
     await tab.page.route("**/checkpoint", async (route) => {
@@ -215,7 +215,7 @@ describe("states", () => {
 
   it("says what to do next where nothing matches", async () => {
     tab = await openTab();
-    await tab.open("/sessions?client=Nobody");
+    await tab.open("/sessions?client=No+such+client");
     expect(await tab.page.getByText("No sessions in the last 30 days match.").count()).toBe(1);
     expect(await tab.page.getByRole("region", { name: "A first request" }).innerText()).toContain(
       `curl ${url}`,

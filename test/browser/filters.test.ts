@@ -25,7 +25,7 @@ describe("filters are the address", () => {
     expect(new URL(tab.page.url()).search).toBe("");
   });
 
-  it("shows the same rows to whoever opens the link, and offers the words of a closed set", async () => {
+  it("shows the same rows to each reader of the link, and offers the words of a closed set", async () => {
     tab = await openTab();
     await tab.open("/overrides?accepted=false");
     const words = await tab.page.locator("tbody .outcome").allInnerTexts();

@@ -20,8 +20,15 @@ function poisoned(value: Json): Json {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, poisoned(one)]));
 }
 
-/** Elements that only markup in a text could have made. */
-const FOREIGN_ELEMENTS = `document.querySelectorAll('#console script, #console iframe, #console a[href^="javascript:"], #console [onerror], #console img:not([src^="/console/"]), a[href*="attacker"]').length`;
+/** Elements that only markup in a text could have made: a script, a handler, an image, a link that leads out of the console. */
+const FOREIGN = [
+  "script",
+  "iframe",
+  "[onerror]",
+  'img:not([src^="/console/"])',
+  'a[href]:not([href^="/console"], [href^="/api/v2/ai-gateway/"], [href="#main"])',
+];
+const FOREIGN_ELEMENTS = `document.querySelectorAll('#console :is(${FOREIGN.join(", ")})').length`;
 
 /** Code points that have no form, or give other characters another place: bidirectional, zero-width, tags, controls. */
 const isHidden = (character: string): boolean => {
@@ -31,7 +38,7 @@ const isHidden = (character: string): boolean => {
   return isBidirectional || isTag || [0, 0x1b, 0x200b, 0xfeff].includes(code) || !character.isWellFormed();
 };
 
-/** What an attack would change on the page; all of it empty on a harmless one. */
+/** The traces that an attack would leave on the page; each empty on a harmless one. */
 async function harm(): Promise<object> {
   const text = (await tab.page.evaluate("document.body.textContent")) as string;
   return {

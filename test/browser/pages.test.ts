@@ -23,7 +23,7 @@ const MODES = [
 
 let tab: Tab;
 
-/** What axe reports, as one line for each rule and element. */
+/** Axe's findings, one line for each rule and element. */
 async function violations(): Promise<readonly string[]> {
   await tab.page.evaluate(axe.source);
   const result = (await tab.page.evaluate(

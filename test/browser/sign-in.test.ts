@@ -51,7 +51,7 @@ describe("signing in", () => {
     expect(tab.problems).toEqual([]);
   });
 
-  it("asks to sign in again where the session has ended meanwhile, and stays on the page", async () => {
+  it("shows the form again where the session has ended meanwhile, and stays on the page", async () => {
     tab = await openTab({ expectedStatuses: [401] });
     await tab.open("/sessions");
     await tab.page.context().clearCookies();
@@ -71,7 +71,7 @@ describe("a session without the scopes content and admin", () => {
       expect(await tab.page.getByText("does not have the scope").count()).toBe(1);
       expect(await tab.page.content()).not.toContain(ADAS_PROMPT);
     }
-    // Nor does the response have them, whatever the page shows.
+    // The response does not have it either.
     expect(JSON.stringify(await api(tab.page, `/sessions?chat_id=${CHAT}`))).not.toContain(ADAS_PROMPT);
     expect(tab.problems).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** What the console computes by itself, without a browser. test/browser has the pages. */
+/** The computations of the console, without a browser. test/browser has the pages. */
 import { describe, expect, it } from "vitest";
 import { toCsv } from "../../console/text/csv.ts";
 import { piecesOf, visibleText } from "../../console/text/visible.ts";

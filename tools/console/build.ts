@@ -84,7 +84,7 @@ function page(script: string, style: string, icon: string): string {
     .replace("{{icon}}", `${BASE}/${icon}`);
 }
 
-/** What a browser fetches: not the texts of licenses. */
+/** The files that a browser fetches: without the texts of licenses. */
 function sizesOf(folder: string): readonly ConsoleFile[] {
   return readdirSync(folder)
     .filter((name) => !name.endsWith(".txt"))

@@ -25,7 +25,7 @@ export const PHONE = { width: 390, height: 800 };
 
 export type Tab = {
   readonly page: Page;
-  /** What must not happen on any page; each test expects it to be empty. */
+  /** Errors, violations and foreign requests; each test expects none. */
   readonly problems: readonly string[];
   /** Opens a path below `/console` and waits until its data is there. */
   readonly open: (path: string) => Promise<void>;

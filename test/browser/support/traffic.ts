@@ -61,7 +61,7 @@ export async function sendTraffic(url: string): Promise<void> {
     { ...agents(ADA, "Use read_file, please."), tools: ["read_file"] },
     { ...agents(GRACE, "Find the bug."), headers: { ...AGENTS, "x-coder-owner-id": GRACE } },
     { ...agents("not-a-uuid", "Who am I?") },
-    // Nobody verifies this key: the owner is only claimed.
+    // No source verifies this key: the owner is only claimed.
     {
       path: "/openai/v1/chat/completions",
       key: "sk-any-key",
