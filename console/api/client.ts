@@ -4,7 +4,7 @@ import type { Path, Query } from "./types.ts";
 
 export const API = "/api/v2/ai-gateway";
 
-/** What failed, for a person: the API's own sentence, its reason, and when to retry. */
+/** A failure, for a person: the API's own sentence, its reason, and when to retry. */
 export class ApiError extends Error {
   /** 0 where no response came. */
   readonly status: number;

@@ -22,13 +22,13 @@ const MAX_KEPT = 60;
 const kept = new Map<string, Page<unknown>>();
 const listeners = new Set<() => void>();
 
-/** Called when the server says that nobody is signed in. */
+/** Called when the server says that the session has ended. */
 export function onSignedOut(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** After signing out nothing of what was read stays in memory. */
+/** Called at the end of a session, so that no record stays in memory. */
 export const forgetResponses = (): void => kept.clear();
 
 /** @param query null: nothing is fetched. */

@@ -10,7 +10,7 @@ export type Crumb = { readonly label: string; readonly href: string };
 type PageProps = {
   readonly title: string;
   readonly crumbs?: readonly Crumb[];
-  /** What the page shows, in one sentence. */
+  /** The page's content, in one sentence. */
   readonly about?: ComponentChildren;
   readonly hasRange?: boolean;
   readonly children: ComponentChildren;

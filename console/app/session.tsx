@@ -22,7 +22,7 @@ export type SessionState =
       readonly is: "out";
       readonly ways: readonly SignInWay[];
       readonly expired: boolean;
-      /** Why someone who is known to the identity provider is not let in; null where nobody is known. */
+      /** Why a person whom the identity provider knows is not let in; null where no person is known. */
       readonly refusal: string | null;
     }
   | { readonly is: "in"; readonly session: Session };
@@ -46,7 +46,7 @@ export function useSessionState(): SessionActions {
 /** The session of a page that is only shown to those who are signed in. */
 export function useSession(): Session {
   const { state } = useSessionState();
-  if (state.is !== "in") throw new Error("Nobody is signed in.");
+  if (state.is !== "in") throw new Error("There is no session.");
   return state.session;
 }
 

@@ -1,4 +1,4 @@
-/** The frame of every page: navigation, the user's menu, and the region that screen readers are told of changes in. */
+/** The frame of every page: navigation, the user's menu, and the main region. */
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { visibleText } from "../text/visible.ts";

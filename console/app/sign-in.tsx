@@ -12,7 +12,7 @@ type SignInProps = Omit<Extract<SessionState, { readonly is: "out" }>, "is">;
 /** The reasons in `sign_in`, with which the server comes back from the identity provider. */
 const OIDC_REASONS: Readonly<Record<string, string>> = {
   scope_missing:
-    "You are signed in at your organization, but have no role here. Ask the gateway's administrator for one.",
+    "You are signed in at your organization, but have no role here. The gateway's administrator can give you one.",
   identity_unavailable: "The identity provider could not be reached. Try again.",
 };
 

@@ -1,4 +1,4 @@
-/** What needs attention, from what the API says now: each line leads to the rows behind it. */
+/** The list of findings that need attention: each line leads to the rows behind it. */
 import type { VNode } from "preact";
 import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
 import { useApi } from "../api/use-api.ts";

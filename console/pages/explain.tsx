@@ -1,4 +1,4 @@
-/** What would happen to a request, and why: a form over `POST /explain`, and the command that does the same. */
+/** A form over `POST /explain`, which says what would happen to a request, and the command that does the same. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError, post } from "../api/client.ts";

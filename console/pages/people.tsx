@@ -53,7 +53,7 @@ export function People(): VNode {
       <Loadable of={usage} what="people and services" height={420}>
         {({ results, results_are_capped, count }) =>
           results.length === 0 ? (
-            <Empty title="Nobody made a request that matches." />
+            <Empty title="No request matches." />
           ) : (
             <>
               <Table

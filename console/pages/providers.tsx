@@ -169,7 +169,7 @@ function columnsOf(by: Grouping): readonly Column<ProviderRow>[] {
     count("429", "rate_limited"),
     count("5xx, no response", "server_error"),
     count("Broken off", "broken"),
-    count("Client left", "cancelled"),
+    count("Disconnected", "cancelled"),
     percentiles("First byte p50 / p95 / p99", "first_byte_ms"),
     percentiles("Duration p50 / p95 / p99", "duration_ms"),
   ];

@@ -15,7 +15,7 @@ export function Refusals(): VNode {
     <ListPage
       path="/refusals"
       title="Refusals"
-      about="Requests that the gateway answered itself. Each one with a verified actor is listed, and a bounded number of the others; the overview counts all."
+      about="Requests that the gateway did not forward. Each one with a verified actor is listed, and a bounded number of the others; the overview counts all."
       noun={["refusal", "refusals"]}
       columns={REFUSAL_COLUMNS}
       empty={<p>No request was refused.</p>}

@@ -118,7 +118,7 @@ const costsOf = (requests: readonly Interception[]): Costs =>
 
 type PartialProps = { readonly session: SessionData; readonly costs: Costs; readonly isCostPartial: boolean };
 
-/** What is missing from the session's figures and texts. */
+/** The gaps in the session's figures and texts. */
 function Partial({ session, costs, isCostPartial }: PartialProps): VNode {
   const unpriced = [...costs.values()].filter((cost) => cost === null).length;
   const unrecorded = session.unrecorded_prompts ?? [];

@@ -7,7 +7,7 @@ import { Text } from "../text/text.tsx";
 
 type LoadableProps<T> = {
   readonly of: Loaded<T>;
-  /** What is being loaded, for screen readers: "sessions". */
+  /** The name of the data, for screen readers: "sessions". */
   readonly what: string;
   /** Keeps the place of the content, in pixels, so that nothing moves when it arrives. */
   readonly height?: number;
@@ -92,7 +92,7 @@ export function Empty({
   );
 }
 
-/** What is missing from the figures or rows above. */
+/** The gaps in the figures or rows above. */
 export function Note({ children }: { readonly children: ComponentChildren }): VNode {
   return (
     <p class="note">

@@ -28,7 +28,7 @@ export async function readVerifierKey(text: string): Promise<VerifierKey | null>
   return toHex(digest.subarray(0, 4)) === id ? { name, id, publicKey: bytes.slice(1) } : null;
 }
 
-/** The tree head that the key signed, or a sentence that says why it is none. */
+/** The tree head that the key signed, or a sentence with the reason why it is not valid. */
 export async function verifyCheckpoint(note: string, key: VerifierKey): Promise<TreeHead | string> {
   const split = note.lastIndexOf("\n\n");
   if (split < 0) return "The checkpoint is not a signed note.";
