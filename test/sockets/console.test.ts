@@ -10,17 +10,19 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readProjectConfig } from "../../tools/deploy/project-config.ts";
+import { twoFreePorts } from "../../tools/local/ports.ts";
 import { writeRecordsConfig } from "../../tools/local/records-config.ts";
 import { PROJECT } from "../support/bundle.ts";
 import { until } from "../support/deadline.ts";
 import { startLocalWorkers, type LocalWorkers } from "../support/local-workers.ts";
 
 const ADMIN_TOKEN = "aei_admin-of-the-test-0123456789";
-const CONSOLE_HOST = "ai-console.example";
-const GATEWAY_HOST = "ai.example";
+const [PORT] = await twoFreePorts();
+const CONSOLE_HOST = `127.0.0.1:${PORT}`;
+const GATEWAY_HOST = `localhost:${PORT}`;
 const BASE = "/api/v2/ai-gateway";
 const PAGE = {
-  origin: `https://${CONSOLE_HOST}`,
+  origin: `http://${CONSOLE_HOST}`,
   "sec-fetch-site": "same-origin",
   "content-type": "application/json",
 };
@@ -47,17 +49,17 @@ beforeAll(async () => {
     folder,
     {
       ADMIN_TOKEN: createHash("sha256").update(ADMIN_TOKEN).digest("hex"),
-      CONSOLE: JSON.stringify({ origins: [`https://${CONSOLE_HOST}`] }),
+      CONSOLE: JSON.stringify({ origins: [`http://${CONSOLE_HOST}`] }),
     },
     { assets: { ...assets, directory } },
   );
-  workers = await startLocalWorkers(folder, [gateway, records]);
+  workers = await startLocalWorkers(folder, [gateway, records], PORT);
 });
 afterAll(() => workers.close());
 
 type Reply = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly text: string };
 
-/** One request. `fetch` would not send a Host header of its caller's choice. */
+/** One request. `fetch` would not send these headers of a browser. */
 function send(path: string, init: RequestOptions = {}): Promise<Reply> {
   const { method = "GET", headers = {}, body = "", host = CONSOLE_HOST } = init;
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();

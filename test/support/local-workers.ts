@@ -21,14 +21,19 @@ export type LocalWorkers = {
 /**
  * @param folder Holds the configurations, and gets the state.
  * @param configs The Workers' configurations. The first one listens, the last one has the ledger.
+ * @param chosenPort Where a configuration names the port; by default a free one.
  */
-export async function startLocalWorkers(folder: string, configs: readonly string[]): Promise<LocalWorkers> {
+export async function startLocalWorkers(
+  folder: string,
+  configs: readonly string[],
+  chosenPort?: number,
+): Promise<LocalWorkers> {
   const persistTo = join(folder, "state");
   const events: InterceptorEvent[] = [];
   const notices: string[] = [];
   const onNotice = (line: string): void => void notices.push(line);
   await migrateLedger({ persistTo, config: configs.at(-1) }, onNotice);
-  const [port] = await twoFreePorts();
+  const port = chosenPort ?? (await twoFreePorts())[0];
   const onEvent = (event: InterceptorEvent): void => void events.push(event);
   const workers = startWorkers({ configs, persistTo, port, envFiles: [], onEvent, onNotice });
   const close = async (): Promise<void> => {

@@ -39,7 +39,7 @@ const groups = async (group_by: string) =>
   ).map(({ provider_name, key, requests }) => [provider_name, key, requests]);
 
 /** The requests of each provider. */
-const requests = async (filter: string) =>
+const requestsWith = async (filter: string) =>
   (items(await fetchOk(`/providers?group_by=provider&${SINCE}&${filter}`), "results") as Row[]).map(
     (row) => row["requests"],
   );
@@ -145,8 +145,8 @@ describe("GET /providers", () => {
 
   it("applies the filters of totals, also those that read every interception", async () => {
     await insert("interceptions", [call(0, { provider: "azure" }), call(1), failed(2, 429)]);
-    expect(await requests("provider=azure")).toEqual([1]);
-    expect(await requests("outcome=upstream_error")).toEqual([1]);
+    expect(await requestsWith("provider=azure")).toEqual([1]);
+    expect(await requestsWith("outcome=upstream_error")).toEqual([1]);
   });
 
   it("pages, and is served as CSV", async () => {
