@@ -50,7 +50,7 @@ export default defineConfig({
         // In Node: over real sockets with the production bundle and the real SDKs, the tools, the docs, the structure.
         test: {
           name: "node",
-          include: ["sockets", "structure", "docs", "fuzz", "supply", "tools", "bench"].map(
+          include: ["sockets", "structure", "docs", "fuzz", "supply", "tools", "bench", "console"].map(
             (folder) => `test/${folder}/**/*.test.ts`,
           ),
           ...LIMITS,

@@ -1,9 +1,9 @@
 /**
  * `npm run demo`: sends a short sequence of requests through both Workers and an emulated provider, prints a table of the
  * events that the gateway logged, then queries the records API. The exit code is 0 only if the log and the API's responses
- * are as expected.
+ * are as expected. With `--keep`, the Workers then run on until Ctrl-C, so that the web console shows what was recorded.
  */
-import { styleText } from "node:util";
+import { parseArgs, styleText } from "node:util";
 import { createEventLog, type EventLog } from "./demo/event-log.ts";
 import { delivered, runQueries } from "./demo/queries.ts";
 import { differences, find, isComplete, rowOf } from "./demo/row.ts";
@@ -24,7 +24,11 @@ const EVENTS_WITHIN_MS = 10_000;
 type SentStep = { readonly step: Step; readonly id: string };
 
 /** Resolves with the exit code. */
-export async function main(): Promise<number> {
+export async function main(args: readonly string[]): Promise<number> {
+  const { keep } = parseArgs({
+    args: [...args],
+    options: { keep: { type: "boolean", default: false } },
+  }).values;
   const interrupted = interruption();
   const log = createEventLog();
   try {
@@ -36,7 +40,20 @@ export async function main(): Promise<number> {
       const broken = stack.broken.then((sentence) => Promise.reject(new Error(sentence)));
       const stopped = interrupted.happened.then(() => Promise.reject(new Error("Interrupted.")));
       const api = createApiClient(stack.url, LOCAL_ADMIN_TOKEN);
-      return await Promise.race([runSteps(story(stack.url), log, api), broken, stopped]);
+      const code = await Promise.race([runSteps(story(stack.url), log, api), broken, stopped]);
+      if (!keep) {
+        print(
+          styleText(
+            "dim",
+            "`npm run demo -- --keep` leaves it running, to look at the records in the console.",
+          ),
+        );
+        return code;
+      }
+      print(
+        `\n${styleText("bold", "The console")}: ${stack.url}/console\nSign in with ${LOCAL_ADMIN_TOKEN}. Ctrl-C stops.`,
+      );
+      return await Promise.race([interrupted.happened.then(() => code), broken]);
     } finally {
       await stack.stop();
     }

@@ -1,5 +1,6 @@
 /** `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. */
 import { parseArgs } from "node:util";
+import { buildConsole } from "./console/build.ts";
 import { deployWorkers, type DeployOptions } from "./deploy/deployment.ts";
 import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
 import { ROOT } from "./root.ts";
@@ -53,6 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const oldPrices = oldPricesNotice(Date.now(), process.env);
   if (oldPrices !== null) process.stderr.write(`${oldPrices}\n`);
   try {
+    if (!options.gatewayOnly) await buildConsole();
     await deployWorkers(options, {
       run: (command) => runWrangler(command, !options.dryRun),
       print: (text) => void process.stdout.write(text),

@@ -1,24 +1,27 @@
 /**
- * `npm run notices`: writes THIRD-PARTY-NOTICES.md, the licenses of the packages whose code is deployed with the Workers.
+ * `npm run notices`: writes THIRD-PARTY-NOTICES.md, the licenses of the packages whose code is deployed with the Workers and the console.
  * test/supply/notices.test.ts fails when it is out of date.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./root.ts";
-import { DEPLOYED } from "./supply/budget.ts";
+import { CONSOLE_PACKAGES, DEPLOYED } from "./supply/budget.ts";
 
 const FILE = join(ROOT, "THIRD-PARTY-NOTICES.md");
 
 const INTRODUCTION = `# Third-party notices
 
-The Workers are deployed with code of these packages, which have licenses of their own. \`npm run notices\` writes this file.
+The Workers and the web console are deployed with code of these packages, which have licenses of their own. \`npm run notices\` writes this file.
 `;
 
 /**
  * The text of the file.
  * @throws where a package has no license file: its code must not be deployed then.
  */
-export function noticesText(packages = DEPLOYED, modules = join(ROOT, "node_modules")): string {
+export function noticesText(
+  packages = [...DEPLOYED, ...CONSOLE_PACKAGES],
+  modules = join(ROOT, "node_modules"),
+): string {
   return [INTRODUCTION, ...packages.map((name) => noticeOf(name, join(modules, name)))].join("\n");
 }
 

@@ -1,12 +1,13 @@
 /**
- * `npm run openapi`: generates docs/openapi.json, the OpenAPI document, from the endpoint definitions of the records API.
- * test/docs/openapi.test.ts fails when the file is out of date.
+ * `npm run openapi`: generates docs/openapi.json, the OpenAPI document, from the endpoint definitions of the records API, and
+ * from it the console's types. test/docs/openapi.test.ts fails when a file is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import prettier from "prettier";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
 import { toDocument } from "../src/records/api/kit/openapi.ts";
+import { generatedTypes, TYPES_FILE } from "./console/api-types.ts";
 
 const FILE = fileURLToPath(import.meta.resolve("../docs/openapi.json"));
 
@@ -20,6 +21,8 @@ export async function generatedDocument(): Promise<string> {
 export const storedDocument = (): string => readFileSync(FILE, "utf8");
 
 export async function main(): Promise<number> {
-  writeFileSync(FILE, await generatedDocument());
+  const document = await generatedDocument();
+  writeFileSync(FILE, document);
+  writeFileSync(TYPES_FILE, await generatedTypes(document));
   return 0;
 }

@@ -19,7 +19,7 @@ const COMMANDS = [
   "reprice",
 ].concat(
   ["check-config", "deploy", "probe", "openapi", "tables", "architecture", "language"],
-  ["secrets", "size", "sbom", "audit", "notices", "release"],
+  ["console", "secrets", "size", "sbom", "audit", "notices", "release"],
 );
 const command = process.argv[2] ?? "";
 

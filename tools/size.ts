@@ -1,8 +1,18 @@
 /**
  * `npm run size`, after `npm run build`: prints the size of the gateway's bundle by layer and by package, and what each issue
- * added. Exit code 1 if it exceeds its budget or contains code of a package that is not listed.
+ * added, and the size of the web console. Exit code 1 if one exceeds its budget, or the gateway has code of a package that is
+ * not listed.
  */
-import { ADDITIONS, BUDGET, DEPLOYED, TARGET_GZIP_BYTES, type Addition } from "./supply/budget.ts";
+import { buildConsole, type ConsoleBuild } from "./console/build.ts";
+import {
+  ADDITIONS,
+  BUDGET,
+  CONSOLE_GZIP_BYTES,
+  CONSOLE_PACKAGES,
+  DEPLOYED,
+  TARGET_GZIP_BYTES,
+  type Addition,
+} from "./supply/budget.ts";
 import { packageOf, partsOf, readBuilt, type Built } from "./supply/bundle.ts";
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -16,6 +26,20 @@ export function sizeProblems(built: Built): string[] {
   const unlisted = [...packages].filter((name) => !DEPLOYED.includes(name));
   return [...exceeded, ...unlisted.map((name) => `${name} is in the bundle, but not in DEPLOYED`)];
 }
+
+/** The problems with the console, one line each. */
+export function consoleProblems(ofConsole: ConsoleBuild): string[] {
+  const gzipBytes = gzipBytesOf(ofConsole);
+  const exceeded =
+    gzipBytes > CONSOLE_GZIP_BYTES
+      ? [`console: ${gzipBytes} gzipped bytes exceed the budget of ${CONSOLE_GZIP_BYTES}`]
+      : [];
+  const unlisted = ofConsole.packages.filter((name) => !CONSOLE_PACKAGES.includes(name));
+  return [...exceeded, ...unlisted.map((name) => `${name} is in the console, but not in CONSOLE_PACKAGES`)];
+}
+
+const gzipBytesOf = ({ files }: ConsoleBuild): number =>
+  files.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0);
 
 /** The gzipped bytes that each issue added, and the difference between their sum and the bundle, one line each. */
 export function additionLines(gzipBytes: number, additions: readonly Addition[] = ADDITIONS): string[] {
@@ -47,7 +71,10 @@ export async function main(): Promise<number> {
   }
   console.log("gzipped bytes that each issue added:");
   for (const line of additionLines(built.gzipBytes)) console.log(line);
-  const problems = sizeProblems(built);
+  const ofConsole = await buildConsole();
+  const consoleBytes = gzipBytesOf(ofConsole);
+  console.log(`console: gzip ${consoleBytes} bytes (${kib(consoleBytes)}) of ${CONSOLE_GZIP_BYTES}`);
+  const problems = [...sizeProblems(built), ...consoleProblems(ofConsole)];
   for (const problem of problems) console.error(problem);
   return problems.length === 0 ? 0 : 1;
 }

@@ -6,6 +6,8 @@
  *
  * Times are SQLite's own, as D1 reports them: the median of nine runs of wrangler's local D1.
  */
+import { USE_MEASURES } from "../../src/records/rollups/contribution-sql.ts";
+import { LATENCY_MEASURES } from "../../src/records/rollups/latency-sql.ts";
 import { closeDays, FOLD_AT_DELTAS } from "../../src/records/ledger/rollups/fold.ts";
 import { exitOnClosedPipe } from "../../tools/closed-pipe.ts";
 import { median } from "../numbers.ts";
@@ -17,6 +19,7 @@ exitOnClosedPipe();
 const PEOPLE = 500;
 const DAYS = 88;
 const REPEATS = 9;
+const NO_LATENCIES = ", 0.0".repeat(LATENCY_MEASURES.length);
 
 /** Four dimensions a person: of two clients and two models the second is used in every fifth request. */
 const FILL: readonly string[] = [
@@ -30,15 +33,15 @@ const FILL: readonly string[] = [
   FROM person, variant`,
   `WITH RECURSIVE delta (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM delta WHERE n < ${FOLD_AT_DELTAS})
   INSERT INTO journal (stored_at, event_ids, deltas, delta_count)
-  SELECT 0, '[]', json_group_array(json_array(1 + n % ${4 * PEOPLE}, '2026-11-23T11', 1.0, 0.0, 1200.0, 150.0, 9000.0, 0.0)), ${FOLD_AT_DELTAS}
+  SELECT 0, '[]', json_group_array(json_array(1 + n % ${4 * PEOPLE}, '2026-11-23T11', 1.0, 0.0, 1200.0, 150.0, 9000.0, 0.0, 0.0, 1.0${NO_LATENCIES})), ${FOLD_AT_DELTAS}
   FROM delta`,
 ];
 
 /** Eight hours of a day; 227 requests over the four dimensions are some seven an hour for each. */
 const FILL_DAY = `WITH RECURSIVE hour (h) AS (SELECT 9 UNION ALL SELECT h + 1 FROM hour WHERE h < 16)
-  INSERT INTO rollup_hours
+  INSERT INTO rollup_hours (dimension, hour, ${USE_MEASURES.join(", ")})
   SELECT id, strftime('%Y-%m-%dT', '2026-11-23', '-' || ?1 || ' days') || printf('%02d', h),
-    7, id % 2, 8400 + id, 1100 + h, 63000, 0
+    7, id % 2, 8400 + id, 1100 + h, 63000, 0, 0, 7
   FROM rollup_dimensions, hour`;
 
 const QUERIES = [
@@ -47,6 +50,9 @@ const QUERIES = [
   ["/usage", "group_by=day"],
   ["/usage", "group_by=client&started_after=2026-09-01T00:00:00Z"],
   ["/usage", "group_by=day&initiator=00000007-1815-4a10-8a00-00000000ada1"],
+  ["/providers", ""],
+  ["/providers", "group_by=provider_day&started_after=2026-09-01T00:00:00Z"],
+  ["/providers", "group_by=hour&started_after=2026-11-20T00:00:00Z"],
   ["/attribution", ""],
   ["/attribution", "started_after=2026-09-01T00:00:00Z"],
 ] as const;

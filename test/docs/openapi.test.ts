@@ -2,6 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { toDocument } from "../../src/records/api/kit/openapi.ts";
+import { generatedTypes, storedTypes } from "../../tools/console/api-types.ts";
 import { generatedDocument, storedDocument } from "../../tools/openapi.ts";
 
 type Operation = {
@@ -23,6 +24,10 @@ const operations = (): [string, Operation][] =>
 describe("the API's OpenAPI document", () => {
   it("matches the code (npm run openapi)", async () => {
     expect(storedDocument()).toBe(await generatedDocument());
+  });
+
+  it("is what the console's types are generated from (npm run openapi)", async () => {
+    expect(storedTypes()).toBe(await generatedTypes(storedDocument()));
   });
 
   it("is valid OpenAPI 3.1", async () => {

@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { onlyPackages, type Bom } from "../../tools/sbom.ts";
-import { additionLines, sizeProblems } from "../../tools/size.ts";
-import { BUDGET } from "../../tools/supply/budget.ts";
+import { additionLines, consoleProblems, sizeProblems } from "../../tools/size.ts";
+import { BUDGET, CONSOLE_GZIP_BYTES } from "../../tools/supply/budget.ts";
 import { layerOf, packageOf, partsOf, readBuilt, type Built } from "../../tools/supply/bundle.ts";
+
+const file = (gzipBytes: number) => ({ name: "main.js", bytes: 1, gzipBytes });
 
 const built = (changes: Partial<Built> = {}): Built => ({
   bytes: 100,
@@ -41,6 +43,16 @@ describe("the bundle's size", () => {
     expect(sizeProblems(built({ sources: [["node_modules/hono/a.js", 1]] }))).toEqual([]);
     expect(sizeProblems(built({ sources: [["node_modules/a/node_modules/@b/c/d.js", 0]] }))).toEqual([
       "@b/c is in the bundle, but not in DEPLOYED",
+    ]);
+  });
+
+  it("accepts a console of exactly the budget, and rejects one byte more and a package that is not listed", () => {
+    expect(consoleProblems({ files: [file(1), file(CONSOLE_GZIP_BYTES - 1)], packages: ["preact"] })).toEqual(
+      [],
+    );
+    expect(consoleProblems({ files: [file(2), file(CONSOLE_GZIP_BYTES - 1)], packages: [] })).toHaveLength(1);
+    expect(consoleProblems({ files: [], packages: ["left-pad"] })).toEqual([
+      "left-pad is in the console, but not in CONSOLE_PACKAGES",
     ]);
   });
 

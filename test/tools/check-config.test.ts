@@ -193,6 +193,18 @@ describe("npm run check-config", () => {
     expect([problems, warnings, requiredSecrets.toSorted()]).toEqual([[], [], secrets]);
   });
 
+  // The attack: a script in a provider's response, on the gateway's host, acts as the person who is signed in (finding M8).
+  it("reports a console on the gateway's host", () => {
+    const files = {
+      "wrangler.local.toml": 'routes = [{ pattern = "ai.acme-corp.com", custom_domain = true }]\n',
+      "wrangler.records.local.toml":
+        '[vars.CONSOLE]\norigins = ["https://ai-console.acme-corp.com", "https://ai.acme-corp.com"]\n',
+    };
+    expect(problemsOf(files)).toEqual([
+      "wrangler.records.toml with wrangler.records.local.toml: CONSOLE.origins must not have the gateway's host ai.acme-corp.com.",
+    ]);
+  });
+
   it("reports a syntax error with its line in the file that the operator edits", () => {
     const line = broken(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))
       .split("\n")

@@ -2,6 +2,7 @@
 import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
+import { fromJson } from "../../src/shared/config/fields.ts";
 import { isDeadLetterQueue } from "../../src/records/ledger/write/dead-letter.ts";
 import { checkNamespaces, checkSizes } from "./check-values.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
@@ -39,6 +40,7 @@ export function checkWorkers({ gateway, records }: Workers): Check {
           ...checkDeadLetters(records),
           ...checkSizes(records),
           ...checkNames(gateway, records),
+          ...checkConsole(gateway, records),
         ]),
   ];
   return { problems, requiredSecrets: [...new Set(requiredSecrets)] };
@@ -50,6 +52,18 @@ const checkHosts = ({ source, routes }: WorkerConfig): string[] =>
     .map((route) => (typeof route === "string" ? route : route.pattern))
     .filter((pattern) => pattern.includes("your-company.com"))
     .map((pattern) => `${source}: routes must name a host of your own, not ${pattern}.`);
+
+/** The gateway's host carries providers' responses: a script in one would act as the person who is signed in to the console. */
+function checkConsole(gateway: WorkerConfig, records: WorkerConfig): string[] {
+  const table = fromJson(records.vars["CONSOLE"]);
+  const origins = typeof table === "object" && table !== null && "origins" in table ? table.origins : [];
+  const hosts = (gateway.routes ?? []).map((route) =>
+    (typeof route === "string" ? route : route.pattern).replace(/^https?:\/\//, "").replace(/\/.*$/, ""),
+  );
+  return hosts
+    .filter((host) => Array.isArray(origins) && origins.includes(`https://${host.toLowerCase()}`))
+    .map((host) => `${records.source}: CONSOLE.origins must not have the gateway's host ${host}.`);
+}
 
 const issuesOf = (config: object): readonly string[] =>
   "issues" in config ? (config.issues as readonly string[]) : [];

@@ -9,7 +9,7 @@ import { avoidedWords } from "./word-list.ts";
 export function coveredFiles(files: readonly string[]): string[] {
   return files.filter(
     (path) =>
-      (/^(?:src|test|tools|bench|fuzz)\/.*\.(?:ts|mjs)$/.test(path) ||
+      (/^(?:src|test|tools|bench|fuzz|console)\/.*\.(?:tsx?|mjs)$/.test(path) ||
         /^docs\/clients(?:\/.*)?\.md$/.test(path)) &&
       path !== "tools/language/word-list.ts" &&
       existsSync(join(ROOT, path)),

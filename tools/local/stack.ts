@@ -1,6 +1,7 @@
 /** Provider and Workers together: started in order, stopped together. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { buildConsole } from "../console/build.ts";
 import type { Child } from "./child.ts";
 import {
   checkDevVars,
@@ -89,6 +90,7 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
       ...(isolated ? {} : readDevVarsFiles().records),
     };
     const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts, shippedOnly: isolated });
+    await buildConsole();
     await migrateLedger({ persistTo, config: configs[1] }, onNotice);
     signal.throwIfAborted();
     const envFiles = [...(isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS]), envFile.path];

@@ -108,14 +108,15 @@ describe("an open erasure", () => {
     await recordRead(deps, {
       id: idOf(5),
       action: "read",
-      by: "token:t",
+      // A person can be signed in to the console, too.
+      by: `console:${ALICE}`,
       target: "/interceptions",
       parameters,
       rows: 1,
       at: T0,
     });
-    expect(await queryOf(database)("SELECT parameters FROM ledger_accesses")).toEqual([
-      { parameters: JSON.stringify({ initiator: PSEUDONYM }) },
+    expect(await queryOf(database)('SELECT parameters, "by" FROM ledger_accesses')).toEqual([
+      { parameters: JSON.stringify({ initiator: PSEUDONYM }), by: `console:${PSEUDONYM}` },
     ]);
   });
 });

@@ -1,0 +1,117 @@
+/** Who is signed in, and with which scopes. */
+import { createContext, type ComponentChildren, type VNode } from "preact";
+import { useCallback, useContext, useEffect, useMemo, useState } from "preact/hooks";
+import { ApiError, request } from "../api/client.ts";
+import { forgetResponses, onSignedOut } from "../api/use-api.ts";
+
+const SESSION = "/console/api/session";
+
+export type Session = {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly csrf_token: string;
+  readonly expires_at: string;
+};
+
+export type SignInWay = "token" | "oidc" | "access";
+
+export type SessionState =
+  | { readonly is: "loading" }
+  | { readonly is: "failed"; readonly error: ApiError }
+  | {
+      readonly is: "out";
+      readonly ways: readonly SignInWay[];
+      readonly expired: boolean;
+      /** Why a person whom the identity provider knows is not let in; null where no person is known. */
+      readonly refusal: string | null;
+    }
+  | { readonly is: "in"; readonly session: Session };
+
+type SessionActions = {
+  readonly state: SessionState;
+  readonly retry: () => void;
+  /** Rejects with an `ApiError`. */
+  readonly signIn: (token: string) => Promise<void>;
+  readonly signOut: () => Promise<void>;
+};
+
+const Context = createContext<SessionActions | null>(null);
+
+export function useSessionState(): SessionActions {
+  const actions = useContext(Context);
+  if (actions === null) throw new Error("There is no session provider.");
+  return actions;
+}
+
+/** The session of a page that is only shown to those who are signed in. */
+export function useSession(): Session {
+  const { state } = useSessionState();
+  if (state.is !== "in") throw new Error("There is no session.");
+  return state.session;
+}
+
+export const useScope = (scope: string): boolean => useSession().scopes.includes(scope);
+
+/** The session, or how to sign in. Throws an `ApiError` where the server says neither. */
+async function readSession(): Promise<SessionState> {
+  const response = await fetch(SESSION, { credentials: "same-origin" }).catch(() => null);
+  if (response === null)
+    throw new ApiError("The server could not be reached. Check the connection, then retry.", { status: 0 });
+  const body = (await response.json().catch(() => null)) as
+    (Partial<Session> & { readonly sign_in?: readonly SignInWay[]; readonly message?: string }) | null;
+  if (response.ok && body?.scopes !== undefined) return { is: "in", session: body as Session };
+  const ways = body?.sign_in ?? [];
+  if (response.status === 401) return { is: "out", ways, expired: false, refusal: null };
+  if (response.status === 403 && body?.sign_in !== undefined)
+    return { is: "out", ways, expired: false, refusal: body.message ?? "You are not let in." };
+  throw new ApiError(body?.message ?? "The console's session could not be read.", {
+    status: response.status,
+    reason: response.headers.get("x-interceptor-error"),
+  });
+}
+
+export function SessionProvider({ children }: { readonly children: ComponentChildren }): VNode {
+  const [state, setState] = useState<SessionState>({ is: "loading" });
+  const load = useCallback((expired: boolean) => {
+    readSession().then(
+      (read) => setState(read.is === "out" ? { ...read, expired } : read),
+      (error: unknown) => {
+        if (error instanceof ApiError) setState({ is: "failed", error });
+      },
+    );
+  }, []);
+  useEffect(() => load(false), [load]);
+  useEffect(
+    () =>
+      onSignedOut(() => {
+        forgetResponses();
+        load(true);
+      }),
+    [load],
+  );
+  const csrf = state.is === "in" ? state.session.csrf_token : "";
+  const actions = useMemo<SessionActions>(
+    () => ({
+      state,
+      retry: () => {
+        setState({ is: "loading" });
+        load(false);
+      },
+      signIn: async (token) => {
+        await request(SESSION, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ token }),
+        });
+        setState(await readSession());
+      },
+      signOut: async () => {
+        await request(SESSION, { method: "DELETE", headers: { "x-csrf-token": csrf } });
+        forgetResponses();
+        setState(await readSession());
+      },
+    }),
+    [state, csrf, load],
+  );
+  return <Context.Provider value={actions}>{children}</Context.Provider>;
+}

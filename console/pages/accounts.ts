@@ -1,0 +1,16 @@
+/** Budgets' accounts and the principals that they belong to. */
+import type { Account } from "../api/types.ts";
+import { formatCount, formatDollars } from "../text/format.ts";
+
+/** The largest page of accounts that the gateway serves. */
+export const BUDGET_LIMIT = 100;
+
+/** A principal is a source and an id. */
+export const subjectKey = (source: string | null, id: string | null): string => JSON.stringify([source, id]);
+
+export const accountKey = ({ subject_source: source, subject_id: id }: Account): string =>
+  subjectKey(source, id);
+
+/** An amount in the account's measure; dollars are in millionths. */
+export const formatAmount = (measure: string, value: number): string =>
+  measure === "dollars" ? formatDollars(value) : formatCount(value);

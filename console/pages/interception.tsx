@@ -1,0 +1,189 @@
+/** One request with everything that is recorded about it. */
+import type { ComponentChildren, VNode } from "preact";
+import { useRoute } from "preact-iso";
+import { useApi } from "../api/use-api.ts";
+import type { Interception as Row } from "../api/types.ts";
+import { hrefOf } from "../app/location.ts";
+import { Page } from "../app/page.tsx";
+import { useScope } from "../app/session.tsx";
+import { Attribution, meaningOf } from "../parts/attribution.tsx";
+import { Count, Dollars, Duration, Facts } from "../parts/figures.tsx";
+import { FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
+import { Outcome } from "../parts/outcome.tsx";
+import { ContentHidden, Empty, Loadable, Note } from "../parts/states.tsx";
+import { LongText, Text } from "../text/text.tsx";
+import { visibleText } from "../text/visible.ts";
+import { Time } from "../text/time.tsx";
+import { eventIdOf, idAfter, isId } from "./ids.ts";
+
+export function Interception(): VNode {
+  const { params } = useRoute();
+  const id = (params["id"] ?? "").toLowerCase();
+  // The list begins below a cursor: with the next larger id it begins with this one.
+  const found = useApi("/interceptions", isId(id) ? { after_id: idAfter(id), limit: 1 } : null);
+  return (
+    <Page title="Request" crumbs={[{ label: "Requests", href: hrefOf("/live") }]} about={<Id value={id} />}>
+      {isId(id) ? (
+        <Loadable of={found} what="the request" height={600}>
+          {({ results: [row] }) => (row?.id === id ? <View row={row} /> : <Missing />)}
+        </Loadable>
+      ) : (
+        <Missing />
+      )}
+    </Page>
+  );
+}
+
+function Missing(): VNode {
+  return (
+    <Empty title="No request has this id.">
+      <p>
+        It may have been deleted by retention, be a refusal or a passthrough, or not be delivered yet: events
+        arrive some seconds after a request.
+      </p>
+    </Empty>
+  );
+}
+
+function View({ row }: { readonly row: Row }): VNode {
+  const mayRead = useScope("content");
+  return (
+    <>
+      <Facts
+        facts={[
+          ["Outcome", <Outcome word={row.outcome} status={row.status} error={row.error} />],
+          ["Cost", <Dollars micros={row.cost_micros} />],
+          ["Input tokens", <Count value={row.input_tokens} />],
+          ["Output tokens", <Count value={row.output_tokens} />],
+          ["Cache read", <Count value={row.cache_read_input_tokens} />],
+          ["Cache write", <Count value={row.cache_write_input_tokens} />],
+          ["Duration", <Duration ms={row.duration_ms} />],
+          ["First byte after", <Duration ms={row.first_byte_ms} />],
+        ]}
+      />
+      {row.usage_state !== null && row.usage_state !== "final" && (
+        <Note>
+          The token figures are {visibleText(row.usage_state)}: they are not the provider's closing figures.
+        </Note>
+      )}
+      {row.cost_source !== null && row.cost_source !== "computed" && (
+        <Note>The cost is {visibleText(row.cost_source)}.</Note>
+      )}
+      <Who row={row} />
+      <What row={row} />
+      {!mayRead && <ContentHidden />}
+      {mayRead && <Content row={row} />}
+      <Seals id={row.id} />
+    </>
+  );
+}
+
+function Who({ row }: { readonly row: Row }): VNode {
+  return (
+    <section class="card">
+      <h2>On whose account</h2>
+      <Facts
+        facts={[
+          [
+            "Initiator",
+            <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator_name} />,
+          ],
+          ["Actor", <Principal id={row.actor_id} source={row.identity_source} as="actor" />],
+          ["Attribution", <Attribution word={row.attribution} />],
+          ["Credential", <FilterLink path="/live" name="api_key_id" value={row.api_key_id} />],
+          ["Provider key", <Text value={`${row.credential_kind} ${row.credential_hint ?? ""}`} />],
+        ]}
+      />
+      <p class="muted">{meaningOf(row.attribution)}</p>
+      {row.flags.length > 0 && <Note>Flags: {visibleText(row.flags.join(", "))}</Note>}
+      {row.delegation_chain.length > 0 && (
+        <p>
+          Delegated through <Text value={row.delegation_chain.join(" → ")} />
+        </p>
+      )}
+    </section>
+  );
+}
+
+function What({ row }: { readonly row: Row }): VNode {
+  const facts: readonly (readonly [string, ComponentChildren])[] = [
+    [
+      "Session",
+      <a href={hrefOf(`/sessions/${encodeURIComponent(row.id)}`)}>
+        <Id value={row.session_id} />
+      </a>,
+    ],
+    ["Client", <FilterLink path="/live" name="client" value={row.client} />],
+    ["Provider", <FilterLink path="/live" name="provider_name" value={row.provider} />],
+    ["Model", <FilterLink path="/live" name="model" value={row.model} />],
+    ["Route", <Text value={row.route} />],
+    ["Started", <Time at={row.started_at} />],
+    ["Ended", <Time at={row.ended_at} />],
+    ["Chat", <FilterLink path="/live" name="chat_id" value={row.chat_id} />],
+    ["Workspace", <FilterLink path="/live" name="workspace_id" value={row.workspace_id} />],
+    ["Agent", row.agent_id === null ? NOT_KNOWN : <Text value={row.agent_id} />],
+    [
+      "Previous request",
+      row.thread_parent_id === null ? NOT_KNOWN : <InterceptionLink id={row.thread_parent_id} />,
+    ],
+    ["Country", row.client_country === null ? NOT_KNOWN : <Text value={row.client_country} />],
+    ["User agent", row.user_agent === null ? NOT_KNOWN : <Text value={row.user_agent} />],
+    [
+      "Provider's request id",
+      row.provider_request_id === null ? NOT_KNOWN : <Text value={row.provider_request_id} />,
+    ],
+  ];
+  return (
+    <section class="card">
+      <h2>What was called</h2>
+      <Facts facts={facts} />
+    </section>
+  );
+}
+
+function Content({ row }: { readonly row: Row }): VNode {
+  const isEmpty = [row.user_prompts, row.tool_usages, row.model_thoughts].every(({ length }) => length === 0);
+  return (
+    <section class="card">
+      <h2>Content</h2>
+      {isEmpty && <p class="muted">Nothing is recorded. Prompts, tool inputs and thoughts need RECORDING.</p>}
+      {row.error_message !== null && <LongText value={row.error_message} label="Error message" />}
+      {row.user_prompts.map(({ id, prompt, truncated }) => (
+        <div key={id}>
+          <h3>Prompt{truncated && " (cut)"}</h3>
+          <LongText value={prompt} label="Prompt" />
+        </div>
+      ))}
+      {row.model_thoughts.map(({ id, content, truncated }) => (
+        <div key={id}>
+          <h3>Thought{truncated && " (cut)"}</h3>
+          <LongText value={content} label="Thought" />
+        </div>
+      ))}
+      {row.tool_usages.map(({ id, tool, input, truncated }) => (
+        <div key={id}>
+          <h3>
+            Tool call: <Text value={tool} max={80} />
+            {truncated && " (cut)"}
+          </h3>
+          {input === null ? (
+            <p class="muted">The input is not recorded.</p>
+          ) : (
+            <LongText value={input} label="Tool input" />
+          )}
+        </div>
+      ))}
+    </section>
+  );
+}
+
+function Seals({ id }: { readonly id: string }): VNode {
+  return (
+    <p class="actions">
+      <a href={hrefOf("/seals", { event: eventIdOf(id, "interception_start") })}>
+        Verify the seal of its start
+      </a>
+      <a href={hrefOf("/seals", { event: eventIdOf(id, "interception_end") })}>Verify the seal of its end</a>
+    </p>
+  );
+}

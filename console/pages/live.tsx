@@ -1,0 +1,130 @@
+/** Requests as they are recorded: the newest page, fetched again every few seconds while the page is visible. */
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useApi } from "../api/use-api.ts";
+import type { Interception } from "../api/types.ts";
+import { CURSORS, usePageQuery } from "../app/location.ts";
+import { Page } from "../app/page.tsx";
+import { Attribution } from "../parts/attribution.tsx";
+import { Command, FIRST_REQUEST } from "../parts/command.tsx";
+import { Dollars, Duration, Tokens } from "../parts/figures.tsx";
+import { Filters, filtersIn } from "../parts/filters.tsx";
+import { InterceptionLink, Principal } from "../parts/links.tsx";
+import { Outcome } from "../parts/outcome.tsx";
+import { Pager } from "../parts/pager.tsx";
+import { Empty, Loadable } from "../parts/states.tsx";
+import { Table, type Column } from "../parts/table.tsx";
+import { Text } from "../text/text.tsx";
+import { Time } from "../text/time.tsx";
+
+/** Each read of records is itself an event: no more of them than needed. */
+const POLL_MS = 5000;
+/** Recorded conversations are large, and the API refuses a page of more than 8 MiB: then fewer rows are fetched. */
+const LIMITS = [40, 10, 1] as const;
+
+export function Live(): VNode {
+  const query = usePageQuery();
+  const isFirst = !CURSORS.some((name) => query.get(name) !== null);
+  const isPaused = query.get("paused") === "true" || !isFirst;
+  const [step, setStep] = useState(0);
+  const requests = useApi("/interceptions", {
+    ...filtersIn(query, "/interceptions"),
+    limit: LIMITS[step] ?? 1,
+  });
+  const { reload, error } = requests;
+  const isTooLarge =
+    error?.details.some((detail) => detail.startsWith("limit ")) === true && step < LIMITS.length - 1;
+  useEffect(() => {
+    if (isTooLarge) setStep(step + 1);
+  }, [isTooLarge, step]);
+  useEffect(() => {
+    if (isPaused) return;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") reload();
+    }, POLL_MS);
+    return () => clearInterval(timer);
+  }, [isPaused, reload]);
+  const isFresh = useFresh(requests.data?.results ?? []);
+  return (
+    <Page
+      title="Requests"
+      about="Interceptions, newest first, as the records Worker stores them: some seconds after the request."
+    >
+      <div class="live-bar">
+        <Filters path="/interceptions" />
+        {isFirst && (
+          <button
+            type="button"
+            aria-pressed={!isPaused}
+            onClick={() => query.set({ paused: isPaused ? null : "true" }, true)}
+          >
+            {isPaused ? "Paused: resume" : "Live: pause"}
+          </button>
+        )}
+      </div>
+      <Loadable
+        of={isTooLarge ? { ...requests, error: null, isLoading: true } : requests}
+        what="requests"
+        height={600}
+      >
+        {({ results, count, count_is_capped: isCapped }) =>
+          results.length === 0 && isFirst ? (
+            <Empty title="No request matches.">
+              <p>Remove a filter, or send a request; it appears here by itself:</p>
+              <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
+            </Empty>
+          ) : (
+            <>
+              <Table
+                caption="Requests, newest first"
+                columns={COLUMNS}
+                rows={results}
+                rowKey={({ id }) => id}
+                rowClass={({ id }) => (isFresh(id) ? "fresh" : undefined)}
+              />
+              <Pager
+                shown={results.length}
+                count={count}
+                isCapped={isCapped}
+                next={requests.next}
+                noun={["request", "requests"]}
+              />
+            </>
+          )
+        }
+      </Loadable>
+    </Page>
+  );
+}
+
+/** Marks the rows that came after the first page. */
+function useFresh(rows: readonly Interception[]): (id: string) => boolean {
+  const newest = useRef<string | null>(null);
+  const first = rows[0]?.id ?? null;
+  if (newest.current === null && first !== null) newest.current = first;
+  return (id) => newest.current !== null && id > newest.current;
+}
+
+const COLUMNS: readonly Column<Interception>[] = [
+  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.started_at} /> },
+  { key: "id", head: "Request", cell: (row) => <InterceptionLink id={row.id} /> },
+  {
+    key: "initiator",
+    head: "Initiator",
+    cell: (row) => (
+      <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator_name} />
+    ),
+  },
+  { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
+  { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
+  { key: "model", head: "Model", cell: (row) => <Text value={row.model ?? "–"} max={60} /> },
+  { key: "outcome", head: "Outcome", cell: (row) => <Outcome word={row.outcome} status={row.status} /> },
+  {
+    key: "tokens",
+    head: "Tokens in / out",
+    isNumber: true,
+    cell: (row) => <Tokens input={row.input_tokens} output={row.output_tokens} />,
+  },
+  { key: "cost", head: "Cost", isNumber: true, cell: (row) => <Dollars micros={row.cost_micros} /> },
+  { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
+];

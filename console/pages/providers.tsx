@@ -1,0 +1,190 @@
+/** Providers: failures and percentiles of latency, by provider, by model and over time. */
+import type { VNode } from "preact";
+import { useApi } from "../api/use-api.ts";
+import type { ProviderRow, Query } from "../api/types.ts";
+import { hrefOf, usePageQuery } from "../app/location.ts";
+import { Page } from "../app/page.tsx";
+import { useRange } from "../app/range.tsx";
+import { CsvLink } from "../parts/csv-link.tsx";
+import { Count, Duration } from "../parts/figures.tsx";
+import { Filters, filtersIn } from "../parts/filters.tsx";
+import { NOT_KNOWN } from "../parts/links.tsx";
+import { Empty, Loadable, Note } from "../parts/states.tsx";
+import { Table, type Column } from "../parts/table.tsx";
+import { formatCount, formatShare } from "../text/format.ts";
+import { Text } from "../text/text.tsx";
+import { FailuresChart, LatencyCharts } from "./provider-charts.tsx";
+
+const LIMIT = 200;
+
+export function Providers(): VNode {
+  const query = usePageQuery();
+  const range = useRange();
+  const selection: Query = {
+    ...filtersIn(query, "/usage"),
+    started_after: range.started_after,
+    started_before: range.started_before,
+  };
+  const byProvider = useApi("/providers", { ...selection, group_by: "provider", limit: LIMIT });
+  const byDay = useApi("/providers", { ...selection, group_by: "day", limit: 1000 });
+  return (
+    <Page title="Providers" hasRange about={`How the AI APIs responded in ${range.words}.`}>
+      <Filters path="/usage" />
+      <Loadable of={byProvider} what="providers" height={220}>
+        {({ results, results_are_capped }) =>
+          results.length === 0 ? (
+            <Empty title="No call of a provider matches in this range." />
+          ) : (
+            <>
+              <Table caption="By provider" columns={columnsOf("provider")} rows={results} rowKey={keyOf} />
+              <Below rows={results} isCapped={results_are_capped} by="provider" query={selection} />
+            </>
+          )
+        }
+      </Loadable>
+      <Loadable of={byDay} what="providers by day" height={260}>
+        {({ results }) => (
+          <div class="charts">
+            <FailuresChart rows={results} days={range.days} query={selection} />
+            <LatencyCharts rows={results} days={range.days} query={selection} />
+          </div>
+        )}
+      </Loadable>
+      <Models query={selection} />
+    </Page>
+  );
+}
+
+function Models({ query }: { readonly query: Query }): VNode {
+  const models = useApi("/providers", { ...query, group_by: "provider_model", limit: LIMIT });
+  return (
+    <Loadable of={models} what="models" height={220}>
+      {({ results, results_are_capped }) => (
+        <>
+          <Table
+            caption="By provider and model"
+            columns={columnsOf("provider_model")}
+            rows={results}
+            rowKey={keyOf}
+            sortName="sort_models"
+          />
+          <Below rows={results} isCapped={results_are_capped} by="provider_model" query={query} />
+        </>
+      )}
+    </Loadable>
+  );
+}
+
+const keyOf = ({ provider_name: provider, key }: ProviderRow): string => JSON.stringify([provider, key]);
+
+type Grouping = "provider" | "provider_model";
+
+type BelowProps = {
+  readonly rows: readonly ProviderRow[];
+  readonly isCapped: boolean;
+  readonly by: Grouping;
+  readonly query: Query;
+};
+
+function Below({ rows, isCapped, by, query }: BelowProps): VNode {
+  const measured = rows.reduce((sum, row) => sum + row.duration_ms.calls, 0);
+  const requests = rows.reduce((sum, row) => sum + row.requests, 0);
+  return (
+    <>
+      <p>
+        <CsvLink
+          path="/providers"
+          query={{ ...query, group_by: by, limit: 1000 }}
+          name={by === "provider" ? "providers" : "models by provider"}
+        />{" "}
+        <span class="muted">Percentiles are estimated from counts in fixed ranges of milliseconds.</span>
+      </p>
+      {isCapped && (
+        <Note>Only the first {formatCount(rows.length)} are shown, those with the most requests.</Note>
+      )}
+      {measured < requests && (
+        <Note>
+          {formatCount(requests - measured)} of {formatCount(requests)} calls have no latency: they were
+          refused, still run, or are older than these counts.
+        </Note>
+      )}
+    </>
+  );
+}
+
+/** Calls that the client ended are no failures of the provider. */
+const failuresOf = ({ failures }: ProviderRow): number =>
+  failures.client_error + failures.rate_limited + failures.server_error + failures.broken;
+
+const shareOf = (row: ProviderRow): number => (row.requests === 0 ? 0 : failuresOf(row) / row.requests);
+
+const count = (head: string, name: keyof ProviderRow["failures"]): Column<ProviderRow> => ({
+  key: name,
+  head,
+  isNumber: true,
+  cell: ({ failures }) => <Count value={failures[name]} />,
+  sort: ({ failures }) => failures[name],
+});
+
+const percentiles = (head: string, name: "first_byte_ms" | "duration_ms"): Column<ProviderRow> => ({
+  key: name,
+  head,
+  isNumber: true,
+  cell: ({ [name]: { p50, p95, p99 } }) =>
+    p50 === null ? (
+      NOT_KNOWN
+    ) : (
+      <>
+        <Duration ms={p50} /> <span class="muted">/</span> <Duration ms={p95} /> <span class="muted">/</span>{" "}
+        <Duration ms={p99} />
+      </>
+    ),
+  sort: (row) => row[name].p95 ?? 0,
+});
+
+function columnsOf(by: Grouping): readonly Column<ProviderRow>[] {
+  const model: Column<ProviderRow> = {
+    key: "model",
+    head: "Model",
+    cell: ({ key }) => (key === null ? NOT_KNOWN : <Text value={key} max={80} />),
+  };
+  return [
+    { key: "provider", head: "Provider", isRowHeader: true, cell: (row) => <Name row={row} by={by} /> },
+    ...(by === "provider_model" ? [model] : []),
+    {
+      key: "requests",
+      head: "Requests",
+      isNumber: true,
+      cell: (row) => <Count value={row.requests} />,
+      sort: (row) => row.requests,
+    },
+    {
+      key: "failed",
+      head: "Error rate",
+      isNumber: true,
+      cell: (row) => formatShare(shareOf(row)),
+      sort: shareOf,
+    },
+    count("4xx", "client_error"),
+    count("429", "rate_limited"),
+    count("5xx, no response", "server_error"),
+    count("Broken off", "broken"),
+    count("Disconnected", "cancelled"),
+    percentiles("First byte p50 / p95 / p99", "first_byte_ms"),
+    percentiles("Duration p50 / p95 / p99", "duration_ms"),
+  ];
+}
+
+function Name({ row, by }: { readonly row: ProviderRow; readonly by: Grouping }): VNode {
+  const { provider_name: provider, key } = row;
+  if (provider === null) return NOT_KNOWN;
+  const filter = {
+    provider_name: provider,
+    ...(by === "provider_model" && key !== null ? { model: key } : {}),
+  };
+  return (
+    <a href={hrefOf("/live", filter)}>
+      <Text value={provider} max={60} />
+    </a>
+  );
+}

@@ -1,0 +1,112 @@
+/** Requests that the gateway refused, and requests that it forwarded without intercepting them. */
+import type { VNode } from "preact";
+import type { Passthrough, RefusalRow } from "../api/types.ts";
+import { Attribution } from "../parts/attribution.tsx";
+import { Duration } from "../parts/figures.tsx";
+import { FilterLink, Id, NOT_KNOWN, Principal } from "../parts/links.tsx";
+import { ListPage } from "../parts/list-page.tsx";
+import { Outcome } from "../parts/outcome.tsx";
+import type { Column } from "../parts/table.tsx";
+import { Text } from "../text/text.tsx";
+import { Time } from "../text/time.tsx";
+
+export function Refusals(): VNode {
+  return (
+    <ListPage
+      path="/refusals"
+      title="Refusals"
+      about="Requests that the gateway did not forward. Each one with a verified actor is listed, and a bounded number of the others; the overview counts all."
+      noun={["refusal", "refusals"]}
+      columns={REFUSAL_COLUMNS}
+      empty={<p>No request was refused.</p>}
+    />
+  );
+}
+
+export function Passthroughs(): VNode {
+  return (
+    <ListPage
+      path="/passthroughs"
+      title="Passthroughs"
+      about="Requests such as those for models, files and batches. Their bodies are not recorded."
+      noun={["passthrough", "passthroughs"]}
+      columns={PASSTHROUGH_COLUMNS}
+      empty={<p>A client that lists models, for example, appears here.</p>}
+    />
+  );
+}
+
+const REFUSAL_COLUMNS: readonly Column<RefusalRow>[] = [
+  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
+  {
+    key: "reason",
+    head: "Reason",
+    cell: (row) => <FilterLink path="/refusals" name="reason" value={row.reason} />,
+  },
+  { key: "status", head: "Status", isNumber: true, cell: (row) => row.status },
+  {
+    key: "detail",
+    head: "Detail",
+    cell: (row) => (row.detail === null ? NOT_KNOWN : <Text value={row.detail} max={120} />),
+  },
+  {
+    key: "actor",
+    head: "Actor",
+    cell: (row) => (
+      <>
+        <Principal id={row.actor_id} source={row.identity_source} as="actor" />
+        {row.actor_id !== null && !row.actor_verified && <span class="muted"> not verified</span>}
+      </>
+    ),
+  },
+  {
+    key: "client",
+    head: "Client",
+    cell: (row) => (row.client === null ? NOT_KNOWN : <Text value={row.client} max={40} />),
+  },
+  {
+    key: "provider",
+    head: "Provider",
+    cell: (row) => <FilterLink path="/refusals" name="provider" value={row.provider} />,
+  },
+  {
+    key: "route",
+    head: "Route",
+    cell: (row) => <Text value={`${row.method} ${row.route ?? ""}`} max={60} />,
+  },
+  {
+    key: "key",
+    head: "Credential",
+    cell: (row) => <FilterLink path="/refusals" name="api_key_id" value={row.api_key_id} />,
+  },
+];
+
+const PASSTHROUGH_COLUMNS: readonly Column<Passthrough>[] = [
+  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.started_at} /> },
+  { key: "route", head: "Route", cell: (row) => <Text value={`${row.method} ${row.route}`} max={80} /> },
+  {
+    key: "provider",
+    head: "Provider",
+    cell: (row) => <FilterLink path="/passthroughs" name="provider_name" value={row.provider} />,
+  },
+  {
+    key: "initiator",
+    head: "Initiator",
+    cell: (row) => (
+      <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator_name} />
+    ),
+  },
+  { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
+  { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
+  {
+    key: "outcome",
+    head: "Outcome",
+    cell: (row) => <Outcome word={row.outcome} status={row.status} error={row.error} />,
+  },
+  { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
+  {
+    key: "objects",
+    head: "Objects",
+    cell: (row) => (row.object_ids[0] === undefined ? NOT_KNOWN : <Id value={row.object_ids[0]} />),
+  },
+];

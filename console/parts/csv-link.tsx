@@ -1,0 +1,40 @@
+/** Data as CSV: from the API where it serves it, else of the figures that the page has. */
+import type { VNode } from "preact";
+import { addressOf } from "../api/client.ts";
+import type { Path, Query } from "../api/types.ts";
+import { toCsv, type Cell } from "../text/csv.ts";
+
+/** `name` is the file's, without its ending. */
+export function CsvLink({
+  path,
+  query,
+  name,
+}: {
+  readonly path: Path;
+  readonly query: Query;
+  readonly name: string;
+}): VNode {
+  return (
+    <a class="csv" href={addressOf(path, { ...query, format: "csv" })} download={`${name}.csv`}>
+      CSV<span class="visually-hidden"> of {name}</span>
+    </a>
+  );
+}
+
+type Props = { readonly rows: () => readonly (readonly Cell[])[]; readonly name: string };
+
+export function CsvButton({ rows, name }: Props): VNode {
+  const save = (): void => {
+    const address = URL.createObjectURL(new Blob([toCsv(rows())], { type: "text/csv;charset=utf-8" }));
+    const link = document.createElement("a");
+    link.href = address;
+    link.download = `${name}.csv`;
+    link.click();
+    URL.revokeObjectURL(address);
+  };
+  return (
+    <button type="button" class="csv" onClick={save}>
+      CSV<span class="visually-hidden"> of {name}</span>
+    </button>
+  );
+}

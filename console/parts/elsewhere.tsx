@@ -1,0 +1,23 @@
+/** In place of what only the gateway serves, where the console is on the records Worker's own host. */
+import type { VNode } from "preact";
+import type { ApiError } from "../api/client.ts";
+import { Command } from "./command.tsx";
+import { Empty } from "./states.tsx";
+
+export const GATEWAY = "https://<host of the gateway>";
+
+/** The records Worker knows these paths only from the API's document, and has no page for them. */
+const NOT_HERE: ReadonlySet<number> = new Set([404, 405, 501]);
+
+export const isElsewhere = (error: ApiError | null): boolean => error !== null && NOT_HERE.has(error.status);
+
+type Props = { readonly what: string; readonly command?: string };
+
+export function Elsewhere({ what, command }: Props): VNode {
+  return (
+    <Empty title="The gateway is not on this host.">
+      <p>Only the gateway {what}. Run the command against the gateway's host:</p>
+      {command !== undefined && <Command text={command} label="Command" />}
+    </Empty>
+  );
+}

@@ -1,0 +1,113 @@
+/** A table of rows with a caption, headers, and columns that sort where every row is there. */
+import type { ComponentChildren, VNode } from "preact";
+import { usePageQuery } from "../app/location.ts";
+
+export type Column<Row> = {
+  readonly key: string;
+  readonly head: string;
+  readonly cell: (row: Row) => ComponentChildren;
+  readonly isNumber?: boolean;
+  /** The first column that names the row is a header of it. */
+  readonly isRowHeader?: boolean;
+  /** The value to sort by. Only for tables whose rows are all there. */
+  readonly sort?: (row: Row) => number | string;
+};
+
+type TableProps<Row> = {
+  readonly caption: string;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly rowKey: (row: Row, at: number) => string;
+  readonly rowClass?: (row: Row) => string | undefined;
+  /** The parameter of the address that names the order. */
+  readonly sortName?: string;
+};
+
+export function Table<Row>(props: TableProps<Row>): VNode {
+  const { caption, columns, rowKey, rowClass, sortName = "sort" } = props;
+  const query = usePageQuery();
+  const sort = query.get(sortName);
+  const rows = sorted(props.rows, columns, sort);
+  return (
+    <div class="table" tabIndex={0} role="region" aria-label={caption}>
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <Head key={column.key} column={column} sort={sort} href={sortHref(query.href, sortName)} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, at) => (
+            <tr key={rowKey(row, at)} class={rowClass?.(row)}>
+              {columns.map(({ key, cell, isNumber, isRowHeader }) =>
+                isRowHeader ? (
+                  <th key={key} scope="row">
+                    {cell(row)}
+                  </th>
+                ) : (
+                  <td key={key} class={isNumber ? "number" : undefined}>
+                    {cell(row)}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+type HeadProps<Row> = {
+  readonly column: Column<Row>;
+  readonly sort: string | null;
+  readonly href: (sort: string) => string;
+};
+
+function Head<Row>({ column, sort, href }: HeadProps<Row>): VNode {
+  const { key, head, isNumber } = column;
+  const className = isNumber ? "number" : undefined;
+  if (!column.sort)
+    return (
+      <th scope="col" class={className}>
+        {head}
+      </th>
+    );
+  const isDescending = sort === `-${key}`;
+  const isAscending = sort === key;
+  return (
+    <th
+      scope="col"
+      class={className}
+      aria-sort={isDescending ? "descending" : isAscending ? "ascending" : "none"}
+    >
+      <a href={href(isDescending ? key : `-${key}`)} class="sort">
+        {head}
+        <span aria-hidden="true">{isDescending ? " ↓" : isAscending ? " ↑" : ""}</span>
+      </a>
+    </th>
+  );
+}
+
+const sortHref =
+  (href: (changes: Readonly<Record<string, string>>) => string, name: string) =>
+  (sort: string): string =>
+    href({ [name]: sort });
+
+function sorted<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  sort: string | null,
+): readonly Row[] {
+  const column = columns.find(({ key }) => key === sort?.replace(/^-/, ""));
+  const by = column?.sort;
+  if (!by || sort === null) return rows;
+  const sign = sort.startsWith("-") ? -1 : 1;
+  return rows.toSorted((a, b) => sign * compare(by(a), by(b)));
+}
+
+const compare = (a: number | string, b: number | string): number =>
+  typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));

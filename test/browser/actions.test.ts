@@ -1,0 +1,243 @@
+import { describe, expect, it } from "vitest";
+import { LOCAL_KEYS, LOCAL_SEAL_KEY } from "../../tools/local-keys.ts";
+import { createSigner } from "../../src/records/ledger/seal/note-keys.ts";
+import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
+import { requestPath } from "./support/pages.ts";
+import { ADA, CHAT, send, untilRecorded } from "./support/traffic.ts";
+
+useBrowser();
+
+let tab: Tab;
+
+const verdicts = () => tab.page.locator(".verdict").allInnerTexts();
+
+async function enterKey(): Promise<void> {
+  const { verifierKey } = await createSigner(LOCAL_SEAL_KEY);
+  await tab.page.getByLabel("Verifier key").fill(verifierKey);
+}
+
+async function verify(): Promise<readonly string[]> {
+  await tab.page.getByRole("button", { name: "Verify in this browser" }).first().click();
+  await tab.page.locator(".verdict").first().waitFor();
+  return verdicts();
+}
+
+describe("seals", () => {
+  it("verifies the last checkpoint with the public key, and then that the next one continues it", async () => {
+    tab = await openTab();
+    await tab.open("/seals");
+    await enterKey();
+    expect(await verify()).toEqual([
+      expect.stringMatching(/^Verified: The signature is valid/),
+      expect.stringMatching(/^Note: This browser has no earlier checkpoint/),
+    ]);
+    await send(url, { key: LOCAL_KEYS.alice.key, prompt: "One more entry." });
+    await untilRecorded(url);
+    await tab.open("/seals");
+    expect(await verify()).toEqual([
+      expect.stringMatching(/^Verified: The signature is valid/),
+      expect.stringMatching(/^Verified: It continues the checkpoint/),
+    ]);
+    expect(tab.problems).toEqual([]);
+  });
+
+  // An operator with access to the database, or a compromised server, changes the tree's size under the old signature.
+  it("reports a checkpoint that was changed after it was signed", async () => {
+    tab = await openTab();
+    await tab.page.route("**/checkpoint", async (route) => {
+      const response = await route.fetch();
+      const body = (await response.json()) as { checkpoint: string };
+      const [name, size, ...rest] = body.checkpoint.split("\n");
+      await route.fulfill({
+        response,
+        json: { ...body, checkpoint: [name, Number(size) + 1, ...rest].join("\n") },
+      });
+    });
+    await tab.open("/seals");
+    await enterKey();
+    expect(await verify()).toEqual([expect.stringMatching(/^Failed: The signature of this key is wrong/)]);
+  });
+
+  it("verifies that the start of a request is in the log, from the request's own page", async () => {
+    tab = await openTab();
+    const path = await requestPath(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
+    await tab.open("/seals");
+    await enterKey();
+    await tab.open(path);
+    await tab.page.getByRole("link", { name: "Verify the seal of its start" }).click();
+    const proof = tab.page.getByRole("region", { name: "Proof of an event" });
+    await proof.getByRole("button", { name: "Verify in this browser" }).click();
+    await proof.locator(".verdict").first().waitFor();
+    expect(await proof.locator(".verdict").allInnerTexts()).toEqual([
+      expect.stringMatching(/^Verified: The signature is valid/),
+      expect.stringMatching(/^Verified: The tree has the event's leaf/),
+      expect.stringMatching(/^Verified: The entry below is the one that was sealed/),
+    ]);
+  });
+
+  // The proof of one event in place of another's.
+  it("reports a proof whose entry is not that of the leaf", async () => {
+    tab = await openTab();
+    const path = await requestPath(tab.page, `initiator=${ADA}&chat_id=${CHAT}`);
+    await tab.page.route("**/proof/*", async (route) => {
+      const response = await route.fetch();
+      const body = (await response.json()) as { entry: string };
+      await route.fulfill({
+        response,
+        json: { ...body, entry: body.entry.replace("interception_start", "interception_end") },
+      });
+    });
+    await tab.open("/seals");
+    await enterKey();
+    await tab.open(path);
+    await tab.page.getByRole("link", { name: "Verify the seal of its start" }).click();
+    const proof = tab.page.getByRole("region", { name: "Proof of an event" });
+    await proof.getByRole("button", { name: "Verify in this browser" }).click();
+    await expect.poll(verdicts).toContainEqual("Failed: The entry is not the one of the leaf.");
+  });
+});
+
+describe("live", () => {
+  it("shows a new request by itself, and none while it is paused", async () => {
+    tab = await openTab();
+    await tab.open("/live");
+    const newest = () => tab.page.locator("tbody tr").first().innerText();
+    const before = await newest();
+    await send(url, { key: LOCAL_KEYS.alice.key, prompt: "Now." });
+    await expect.poll(newest, { timeout: 60_000 }).not.toBe(before);
+    expect(await tab.page.locator("tr.fresh").count()).toBe(1);
+    await tab.page.getByRole("button", { name: "Live: pause" }).click();
+    await tab.page.getByRole("button", { name: "Paused: resume" }).waitFor();
+    expect(new URL(tab.page.url()).searchParams.get("paused")).toBe("true");
+  });
+});
+
+describe("explain", () => {
+  it("says on whose account a request would be made and by which rule, with a command that does the same", async () => {
+    tab = await openTab();
+    await tab.open("/explain");
+    const headers = `User-Agent: coder-agents/v2.30.0\nX-Coder-Owner-Id: ${ADA}\nAuthorization: Bearer ${LOCAL_KEYS.coderAgents.key}`;
+    await tab.page.getByLabel("Headers, one per line").fill(headers);
+    await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
+    await tab.page.getByText("Verified: The request would be forwarded to team-openai.").waitFor();
+    const card = tab.page.getByRole("region", { name: "What would happen" });
+    expect(await card.innerText()).toContain("asserted");
+    expect(await card.getByRole("table", { name: "Candidates for the initiator" }).count()).toBe(1);
+    expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
+      "npm run -s explain -- --url",
+    );
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("names the line of a header that has no colon", async () => {
+    tab = await openTab();
+    await tab.open("/explain");
+    await tab.page.getByLabel("Headers, one per line").fill("Authorization: Bearer x\nwrong");
+    await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
+    await expect.poll(() => tab.page.getByText("Line 2 of the headers").count()).toBe(1);
+  });
+
+  it("gives the command where the console's host has no gateway", async () => {
+    tab = await openTab({ expectedStatuses: [404] });
+    await tab.page.route("**/explain", (route) =>
+      route.request().method() === "POST" ? route.fulfill({ status: 404, json: {} }) : route.continue(),
+    );
+    await tab.open("/explain");
+    await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
+    await tab.page.getByText("The gateway is not on this host.").waitFor();
+    expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
+      "<host of the gateway>",
+    );
+  });
+});
+
+describe("budgets", () => {
+  it("says that they are the gateway's where the console's host has none, with the command", async () => {
+    tab = await openTab({ expectedStatuses: [404] });
+    await tab.page.route("**/api/v2/ai-gateway/budgets?*", (route) =>
+      route.fulfill({ status: 404, json: {} }),
+    );
+    await tab.open("/budgets");
+    await tab.page.getByText("The gateway is not on this host.").waitFor();
+    expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
+      "report -- budgets",
+    );
+  });
+
+  it("adds to the limit of an account, sets one of its own, and removes it", async () => {
+    tab = await openTab();
+    await tab.open("/budgets?budget=codex-trial");
+    const limit = () =>
+      tab.page.locator("tbody tr", { hasText: "Alice" }).locator("td.number").first().innerText();
+    const before = await limit();
+    await tab.page.getByRole("link", { name: "Change codex-trial of Alice" }).click();
+    await tab.page.getByLabel("Add to the limit").check();
+    await tab.page.getByLabel("Amount in dollars").fill("25");
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await expect.poll(limit).toBe("$25.01");
+    await tab.page.getByLabel("Set a limit of its own").check();
+    await tab.page.getByLabel("Amount in dollars").fill("40");
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await expect.poll(limit).toBe("$65.00");
+    await tab.page.getByLabel("Remove its own limit").check();
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await expect.poll(limit).toBe("$25.01");
+    expect(before).toBe("$0.0104");
+    expect(tab.problems).toEqual([]);
+  });
+});
+
+describe("states", () => {
+  it("says what failed where the server cannot be reached, and shows the rows after a retry", async () => {
+    tab = await openTab();
+    await tab.page.route("**/sessions?*", (route) => route.abort());
+    await tab.page.goto(`${url}/console/sessions`);
+    await tab.page.getByText("Could not load sessions.").waitFor();
+    await tab.page.unroute("**/sessions?*");
+    await tab.page.getByRole("button", { name: "Retry" }).click();
+    await settled(tab.page);
+    expect(await tab.page.locator("tbody tr").count()).toBeGreaterThan(0);
+  });
+
+  it("says when to retry where the ledger is overloaded", async () => {
+    tab = await openTab({ expectedStatuses: [503] });
+    await tab.page.route("**/sessions?*", (route) =>
+      route.fulfill({
+        status: 503,
+        headers: { "retry-after": "7", "x-interceptor-error": "ledger_unavailable" },
+        json: { message: "The ledger is not available." },
+      }),
+    );
+    await tab.page.goto(`${url}/console/sessions`);
+    await tab.page.getByText("Retry after 7 s").waitFor();
+    expect(await tab.page.getByRole("alert").innerText()).toContain("ledger_unavailable");
+  });
+
+  it("says what to do next where nothing matches", async () => {
+    tab = await openTab();
+    await tab.open("/sessions?client=No+such+client");
+    expect(await tab.page.getByText("No sessions in the last 30 days match.").count()).toBe(1);
+    expect(await tab.page.getByRole("region", { name: "A first request" }).innerText()).toContain(
+      `curl ${url}`,
+    );
+  });
+
+  it("names what is missing from figures: calls without a price, and mixed attribution", async () => {
+    tab = await openTab();
+    await tab.open("");
+    expect(await tab.page.getByText("no known price").count()).toBe(1);
+    expect(await tab.page.getByText("weakest: claimed, mixed").count()).toBe(1);
+  });
+
+  it("shows times in the reader's zone, and UTC in the title", async () => {
+    tab = await openTab();
+    await tab.open("/live?limit=1");
+    const time = tab.page.locator("tbody time").first();
+    const at = new Date((await time.getAttribute("datetime")) ?? "");
+    expect(await time.getAttribute("title")).toBe(at.toISOString().replace("T", " ").replace("Z", " UTC"));
+    const hour = new Intl.DateTimeFormat("en-US", { hour: "2-digit", timeZone: "America/New_York" }).format(
+      at,
+    );
+    expect(await time.innerText()).toContain(`${hour.split(/\s/)[0]}:`);
+  });
+});

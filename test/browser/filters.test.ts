@@ -1,0 +1,108 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
+import { ADA } from "./support/traffic.ts";
+
+useBrowser();
+
+let tab: Tab;
+
+const rows = () => tab.page.locator("tbody tr");
+
+describe("filters are the address", () => {
+  it("adds a filter to the address, and removes it", async () => {
+    tab = await openTab();
+    await tab.open("/live");
+    const all = await rows().count();
+    await tab.page.getByLabel("Filter by").selectOption("initiator");
+    await tab.page.getByLabel("Value of the filter").fill(ADA);
+    await tab.page.getByRole("button", { name: "Add filter" }).click();
+    await settled(tab.page);
+    expect(new URL(tab.page.url()).searchParams.get("initiator")).toBe(ADA);
+    await expect.poll(() => rows().count()).toBeLessThan(all);
+    await tab.page.getByRole("link", { name: /Remove the filter/ }).click();
+    await expect.poll(() => rows().count()).toBe(all);
+    expect(new URL(tab.page.url()).search).toBe("");
+  });
+
+  it("shows the same rows to each reader of the link, and offers the words of a closed set", async () => {
+    tab = await openTab();
+    await tab.open("/overrides?accepted=false");
+    const words = await tab.page.locator("tbody .outcome").allInnerTexts();
+    expect(new Set(words)).toEqual(new Set(["rejected"]));
+    await tab.page.getByLabel("Filter by").selectOption("reason");
+    expect(await tab.page.getByLabel("Value of the filter").locator("option").allInnerTexts()).toContain(
+      "not permitted",
+    );
+  });
+
+  it("goes back to the filter before", async () => {
+    tab = await openTab();
+    await tab.open("/live");
+    const all = await rows().count();
+    await tab.page.goto(`${url}/console/live?attribution=claimed`);
+    await expect.poll(() => rows().count()).toBe(1);
+    await tab.page.goBack();
+    await expect.poll(() => rows().count()).toBe(all);
+  });
+
+  it("turns the page with a cursor in the address, and returns to the newest", async () => {
+    tab = await openTab();
+    await tab.open("/accesses");
+    await tab.open("/live");
+    const first = await rows().first().innerText();
+    await tab.page.route("**/interceptions?*", (route) =>
+      route.continue({
+        url: route
+          .request()
+          .url()
+          .replace(/limit=\d+/, "limit=3"),
+      }),
+    );
+    await tab.open("/live?paused=true");
+    await tab.page.getByRole("link", { name: "Next page" }).click();
+    await expect.poll(() => rows().first().innerText()).not.toBe(first);
+    expect(new URL(tab.page.url()).searchParams.get("after_id")).toMatch(/^[0-9a-f-]{36}$/);
+    await tab.page.getByRole("link", { name: "Newest" }).click();
+    await expect.poll(() => rows().first().innerText()).toBe(first);
+  });
+
+  it("says which parameter is wrong, and how to go on", async () => {
+    tab = await openTab({ expectedStatuses: [400] });
+    await tab.open("/live?after_id=not-an-id");
+    await tab.page.getByText("Could not load requests.").waitFor();
+    expect(await tab.page.getByRole("alert").innerText()).toContain("after_id");
+    expect(await tab.page.getByRole("button", { name: "Retry" }).count()).toBe(1);
+  });
+
+  it("orders people by a column, in the address too", async () => {
+    tab = await openTab();
+    await tab.open("/people");
+    await tab.page.getByRole("link", { name: "Cost", exact: true }).click();
+    expect(new URL(tab.page.url()).searchParams.get("sort")).toBe("-cost");
+    expect(await tab.page.locator("th[aria-sort=descending]").innerText()).toContain("Cost");
+  });
+});
+
+describe("the data of each plot", () => {
+  it("is there as a table and as CSV with the same figures", async () => {
+    tab = await openTab();
+    await tab.open("");
+    const charts = tab.page.locator("figure.chart");
+    expect(await charts.count()).toBeGreaterThanOrEqual(5);
+    for (const chart of await charts.all()) {
+      const [download] = await Promise.all([
+        tab.page.waitForEvent("download"),
+        chart.getByText("CSV", { exact: false }).first().click(),
+      ]);
+      const csv = readFileSync(await download.path(), "utf8");
+      expect(download.suggestedFilename()).toMatch(/^[a-z ]+\.csv$/);
+      expect(csv.split("\n").length).toBeGreaterThan(2);
+      await chart.getByText("Show the data as a table").click();
+      expect(await chart.locator("tbody tr").count()).toBe(30);
+    }
+    const requests = await charts.first().locator("tbody tr").last().locator("td").innerText();
+    expect(Number(requests)).toBeGreaterThan(5);
+    expect(tab.problems).toEqual([]);
+  });
+});

@@ -1,0 +1,113 @@
+/** The computations of the console, without a browser. test/browser has the pages. */
+import { describe, expect, it } from "vitest";
+import { toCsv } from "../../console/text/csv.ts";
+import { piecesOf, visibleText } from "../../console/text/visible.ts";
+import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
+import {
+  consistencyRanges,
+  inclusionRanges,
+  leafHash as leafOf,
+  nodeHash,
+  splitPoint,
+  type Hash,
+} from "../../src/records/ledger/seal/merkle.ts";
+import { idAfter } from "../../console/pages/ids.ts";
+
+const LEAVES = Array.from({ length: 40 }, (_, at) => leafOf(new TextEncoder().encode(`entry ${at}`)));
+
+/** RFC 6962 §2.1, as it is written there. */
+function root(from: number, to: number): Hash {
+  if (to - from === 1) return LEAVES[from] ?? new Uint8Array();
+  const split = from + splitPoint(to - from);
+  return nodeHash(root(from, split), root(split, to));
+}
+
+describe("proofs in the browser", () => {
+  it("accept each leaf of each tree with the proof that the Worker makes, and none in another place or tree", async () => {
+    for (let size = 2; size <= LEAVES.length; size++) {
+      for (let index = 0; index < size; index++) {
+        const proof = inclusionRanges(index, { from: 0, to: size }).map(({ from, to }) => root(from, to));
+        const place = { leaf: LEAVES[index] ?? new Uint8Array(), index, size, root: root(0, size) };
+        const results = [
+          await isIncluded(place, proof),
+          await isIncluded({ ...place, index: (index + 1) % size }, proof),
+          await isIncluded(place, proof.slice(1)),
+          await isIncluded({ ...place, root: root(0, size - 1) }, proof),
+        ];
+        expect({ index, size, results }).toEqual({ index, size, results: [true, false, false, false] });
+      }
+    }
+    const only = { leaf: LEAVES[0] ?? new Uint8Array(), index: 0, size: 1, root: root(0, 1) };
+    expect(await isIncluded(only, [])).toBe(true);
+  });
+
+  it("accept each tree as the continuation of each earlier one, and of no other", async () => {
+    for (let size = 1; size <= 24; size++) {
+      for (let earlier = 1; earlier <= size; earlier++) {
+        const proof =
+          earlier === size ? [] : consistencyRanges(earlier, size).map(({ from, to }) => root(from, to));
+        const [first, second] = [
+          { size: earlier, root: root(0, earlier) },
+          { size, root: root(0, size) },
+        ];
+        const results = [
+          await isContinued(first, second, proof),
+          await isContinued({ ...first, root: root(1, 2) }, second, proof),
+          await isContinued(first, { ...second, root: root(1, 2) }, proof),
+        ];
+        expect({ earlier, size, results }).toEqual({ earlier, size, results: [true, false, false] });
+      }
+    }
+  });
+
+  it("hash an entry as the Worker does", async () => {
+    expect(await leafHash("entry 0")).toEqual(LEAVES[0]);
+  });
+});
+
+describe("texts", () => {
+  it.each([
+    ["a\u202Eb", "a⟨U+202E⟩b"],
+    ["\u200B\u200B\u200B", "⟨U+200B ×3⟩"],
+    ["x\u{E0068}\u{E0069}y", "x⟨tags: hi⟩y"],
+    ["\uD800 and \uDC00", "⟨U+D800⟩ and ⟨U+DC00⟩"],
+    ["\u0000\u001B[31m", "⟨U+0000⟩⟨U+001B⟩[31m"],
+    ["a\u00ADb\uFEFF", "a⟨U+00AD⟩b⟨U+FEFF⟩"],
+    ["\u3164\u115F\u2800", "⟨U+3164⟩⟨U+115F⟩⟨U+2800⟩"],
+    ["a\uFE0Fb\u200Dc", "a⟨U+FE0F⟩b⟨U+200D⟩c"],
+  ])("mark what is hidden or reorders: %j", (text, shown) => {
+    expect(visibleText(text)).toBe(shown);
+  });
+
+  it.each(["Grüße, 你好, مرحبا", "👩‍👩‍👧 ❤️ 👍🏽", "e\u0301", ""])("leave alone what a reader sees: %s", (text) => {
+    expect(visibleText(text)).toBe(text);
+  });
+
+  it("keep line breaks and tabs of a prompt, and mark them in a name", () => {
+    expect(piecesOf("a\n\tb", true)).toEqual([{ text: "a\n\tb", mark: null }]);
+    expect(visibleText("a\nb")).toBe("a⟨U+000A⟩b");
+  });
+
+  it("split a megabyte of hidden characters into few pieces, without quadratic work", () => {
+    const text = "\u200B".repeat(500_000) + "x".repeat(500_000);
+    expect(piecesOf(text, true)).toHaveLength(2);
+  });
+});
+
+describe("CSV", () => {
+  // A spreadsheet runs a cell that begins like this as a formula (CWE-1236).
+  it.each(["=1+1", "+1", "-1", "@a", "\t=1"])("makes text of %j", (cell) => {
+    expect(toCsv([[cell]])).toBe(`'${cell}\r\n`);
+  });
+
+  it("quotes separators, and leaves an unknown figure empty", () => {
+    expect(toCsv([['a "b", c', 1.5, null, -2]])).toBe('"a ""b"", c",1.5,,-2\r\n');
+  });
+});
+
+describe("ids", () => {
+  it("has the next larger one as a cursor, also across the parts of a UUID", () => {
+    expect(idAfter("01a22cf6-df19-7cc0-aa26-29605d830966")).toBe("01a22cf6-df19-7cc0-aa26-29605d830967");
+    expect(idAfter("01a22cf6-df19-7cc0-aa26-ffffffffffff")).toBe("01a22cf6-df19-7cc0-aa27-000000000000");
+  });
+});
