@@ -304,6 +304,22 @@ export type Responses = {
         readonly created_at: string;
         readonly metadata: Readonly<Record<string, unknown>>;
       }[];
+      readonly cost_corrections: readonly {
+        readonly id: string;
+        readonly interception_id: string;
+        readonly position: number;
+        readonly corrects: string;
+        readonly cost_micros: number | null;
+        readonly cost_source: string;
+        readonly price_version: string | null;
+        readonly former_cost_micros: number | null;
+        readonly former_cost_source: string;
+        readonly former_price_version: string | null;
+        readonly difference_micros: number;
+        readonly cause: string;
+        readonly corrected_by: string;
+        readonly created_at: string;
+      }[];
     }[];
     readonly content_hidden?: boolean;
   };
@@ -737,6 +753,7 @@ export type Posts = {
       readonly subject_id?: string;
       readonly set_limit?: number | null;
       readonly top_up?: number;
+      readonly change_id?: string;
     };
     response: {
       readonly budget: string;
@@ -754,6 +771,23 @@ export type Posts = {
       readonly reserved: number | null;
       readonly resets_at: string | null;
     };
+  };
+  "/spend/corrections": {
+    body: {
+      readonly cause: string;
+      readonly corrections: readonly {
+        readonly interception_id: string;
+        readonly position: number;
+        readonly corrects: "interception_end" | "retrieved_usage";
+        readonly cost_micros: number | null;
+        readonly cost_source: "computed" | "reported" | "partial" | "unpriced";
+        readonly price_version: string | null;
+        readonly former_cost_micros: number | null;
+        readonly former_cost_source: "computed" | "reported" | "partial" | "unpriced";
+        readonly former_price_version: string | null;
+      }[];
+    };
+    response: { readonly recorded: number };
   };
 };
 
@@ -1278,6 +1312,7 @@ export const PARAMETERS = {
       "rate_limited",
       "budget_change",
       "budget_charge",
+      "cost_correction",
     ],
     started_after: null,
     started_before: null,
