@@ -1,6 +1,6 @@
 /** The pages and their addresses. */
 import type { VNode } from "preact";
-import { LocationProvider, Route, Router, useLocation } from "preact-iso";
+import { LocationProvider, Route, Router, useLocation } from "preact-iso/router";
 import { Failure } from "../parts/states.tsx";
 import { Accesses, UnauthenticatedEvents } from "../pages/accesses.tsx";
 import { Anomalies } from "../pages/anomalies.tsx";

@@ -1,6 +1,6 @@
 /** The page's address as state: filters, time range and cursors are its query, so that a link shows the same rows. */
 import { useCallback, useMemo } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 
 export const BASE = "/console";
 

@@ -1,6 +1,6 @@
 /** Keys: `/` moves to the filter, `g` and a letter to a page. None applies while a field has the focus. */
 import { useEffect } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 import { hrefOf } from "./location.ts";
 
 export const SHORTCUTS: Readonly<Record<string, string>> = {

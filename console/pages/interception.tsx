@@ -1,6 +1,6 @@
 /** One request with everything that is recorded about it. */
 import type { ComponentChildren, VNode } from "preact";
-import { useRoute } from "preact-iso";
+import { useRoute } from "preact-iso/router";
 import { useApi } from "../api/use-api.ts";
 import type { Interception as Row } from "../api/types.ts";
 import { hrefOf } from "../app/location.ts";

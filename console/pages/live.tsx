@@ -1,8 +1,9 @@
 /** Requests as they are recorded: the newest page, fetched again every few seconds while the page is visible. */
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { useApi } from "../api/use-api.ts";
-import type { Interception } from "../api/types.ts";
+import type { Responses } from "../api/schema.ts";
+import type { Interception, Query } from "../api/types.ts";
+import { useApi, type Loaded } from "../api/use-api.ts";
 import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { Attribution } from "../parts/attribution.tsx";
@@ -26,24 +27,7 @@ export function Live(): VNode {
   const query = usePageQuery();
   const isFirst = !CURSORS.some((name) => query.get(name) !== null);
   const isPaused = query.get("paused") === "true" || !isFirst;
-  const [step, setStep] = useState(0);
-  const requests = useApi("/interceptions", {
-    ...filtersIn(query, "/interceptions"),
-    limit: LIMITS[step] ?? 1,
-  });
-  const { reload, error } = requests;
-  const isTooLarge =
-    error?.details.some((detail) => detail.startsWith("limit ")) === true && step < LIMITS.length - 1;
-  useEffect(() => {
-    if (isTooLarge) setStep(step + 1);
-  }, [isTooLarge, step]);
-  useEffect(() => {
-    if (isPaused) return;
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible") reload();
-    }, POLL_MS);
-    return () => clearInterval(timer);
-  }, [isPaused, reload]);
+  const requests = useNewest(filtersIn(query, "/interceptions"), isPaused);
   const isFresh = useFresh(requests.data?.results ?? []);
   return (
     <Page
@@ -62,11 +46,7 @@ export function Live(): VNode {
           </button>
         )}
       </div>
-      <Loadable
-        of={isTooLarge ? { ...requests, error: null, isLoading: true } : requests}
-        what="requests"
-        height={600}
-      >
+      <Loadable of={requests} what="requests" height={600}>
         {({ results, count, count_is_capped: isCapped }) =>
           results.length === 0 && isFirst ? (
             <Empty title="No request matches.">
@@ -95,6 +75,28 @@ export function Live(): VNode {
       </Loadable>
     </Page>
   );
+}
+
+type Requests = Loaded<Responses["/interceptions"]>;
+
+/** One page of requests, read again every few seconds unless it is paused. */
+function useNewest(filters: Query, isPaused: boolean): Requests {
+  const [step, setStep] = useState(0);
+  const requests = useApi("/interceptions", { ...filters, limit: LIMITS[step] ?? 1 });
+  const { reload, error } = requests;
+  const isTooLarge =
+    error?.details.some((detail) => detail.startsWith("limit ")) === true && step < LIMITS.length - 1;
+  useEffect(() => {
+    if (isTooLarge) setStep(step + 1);
+  }, [isTooLarge, step]);
+  useEffect(() => {
+    if (isPaused) return;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") reload();
+    }, POLL_MS);
+    return () => clearInterval(timer);
+  }, [isPaused, reload]);
+  return isTooLarge ? { ...requests, error: null, isLoading: true } : requests;
 }
 
 /** Marks the rows that came after the first page. */

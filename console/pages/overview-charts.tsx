@@ -2,7 +2,8 @@
 import type { ComponentChildren, VNode } from "preact";
 import type { AttributionRow, Query, RefusalCount, UsageRow } from "../api/types.ts";
 import { ATTRIBUTION_WORDS } from "../parts/attribution.tsx";
-import { Chart, type Series } from "../parts/chart.tsx";
+import { Chart } from "../parts/chart.tsx";
+import type { Series } from "../parts/plot.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { Note } from "../parts/states.tsx";
 import { formatCompact, formatDollars, formatShare } from "../text/format.ts";

@@ -41,14 +41,7 @@ export function People(): VNode {
       hasRange
       about={`Who made requests in ${range.words}, and what they cost.`}
     >
-      <div class="segments" role="group" aria-label="Who is counted">
-        <a href={query.href({ as: null })} aria-current={as === "initiator" ? "true" : undefined}>
-          On whose account (initiators)
-        </a>
-        <a href={query.href({ as: "actor" })} aria-current={as === "actor" ? "true" : undefined}>
-          With whose credential (actors)
-        </a>
-      </div>
+      <Counted as={as} />
       <Filters path="/usage" />
       <Loadable of={usage} what="people and services" height={420}>
         {({ results, results_are_capped, count }) =>
@@ -83,6 +76,20 @@ export function People(): VNode {
         }
       </Loadable>
     </Page>
+  );
+}
+
+function Counted({ as }: { readonly as: "initiator" | "actor" }): VNode {
+  const query = usePageQuery();
+  return (
+    <div class="segments" role="group" aria-label="Who is counted">
+      <a href={query.href({ as: null })} aria-current={as === "initiator" ? "true" : undefined}>
+        On whose account (initiators)
+      </a>
+      <a href={query.href({ as: "actor" })} aria-current={as === "actor" ? "true" : undefined}>
+        With whose credential (actors)
+      </a>
+    </div>
   );
 }
 

@@ -15,7 +15,7 @@ import { Table, type Column } from "../parts/table.tsx";
 import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
-import { AccountsTable } from "./budgets.tsx";
+import { AccountsTable } from "./accounts-table.tsx";
 import { UsageCharts } from "./overview-charts.tsx";
 
 export function Person(): VNode {

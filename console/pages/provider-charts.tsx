@@ -1,7 +1,8 @@
 /** The plots of providers over time, each with its data as CSV. */
 import type { VNode } from "preact";
 import type { ProviderRow, Query } from "../api/types.ts";
-import { Chart, type Series } from "../parts/chart.tsx";
+import { Chart } from "../parts/chart.tsx";
+import type { Series } from "../parts/plot.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { formatCompact, formatDuration } from "../text/format.ts";
 

@@ -1,7 +1,7 @@
 /** One session: its agents as a tree, and its threads with prompts, tools, tokens and cost. */
 import { useMemo } from "preact/hooks";
 import type { VNode } from "preact";
-import { useRoute } from "preact-iso";
+import { useRoute } from "preact-iso/router";
 import { useApi } from "../api/use-api.ts";
 import type { Interception, Session as SessionData } from "../api/types.ts";
 import { hrefOf, usePageQuery } from "../app/location.ts";
