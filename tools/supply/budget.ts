@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 368 * 1024, gzipBytes: 133_000 } as const;
+export const BUDGET = { bytes: 368 * 1024, gzipBytes: 133_500 } as const;
 
 /** The only packages whose code is in the console. */
 export const CONSOLE_PACKAGES: readonly string[] = ["preact", "preact-iso", "uplot"];
