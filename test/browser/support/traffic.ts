@@ -19,17 +19,19 @@ type Call = {
   readonly model?: string;
   readonly prompt: string;
   readonly tools?: readonly string[];
+  /** The limit of output, by which budgets reserve. */
+  readonly maxTokens?: number;
 };
 
 /** Sends one chat completion. Resolves with the id of its interception, once the response has ended. */
 export async function send(url: string, call: Call): Promise<string> {
-  const { path = TEAM, key, headers = {}, model = "gpt-5.1", prompt, tools = [] } = call;
+  const { path = TEAM, key, headers = {}, model = "gpt-5.1", prompt, tools = [], maxTokens = 200 } = call;
   const response = await fetch(url + path, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
     body: JSON.stringify({
       model,
-      max_tokens: 200,
+      max_tokens: maxTokens,
       messages: [{ role: "user", content: prompt }],
       ...(tools.length > 0 && {
         tools: tools.map((name) => ({
@@ -73,8 +75,9 @@ export async function sendTraffic(url: string): Promise<void> {
       headers: { "user-agent": "codex_exec/0.169.0 (Linux)" },
       prompt: "Review this function.",
     },
-    { key: alice.key, model: "gpt-5.1-codex", prompt: "Spend the budget of the day." },
-    { key: alice.key, model: "gpt-5.1-codex", prompt: "There is none left." },
+    // The second call is refused: a refusal of a verified actor is counted at once, others only after a while.
+    { key: alice.key, model: "gpt-5.1-codex", prompt: "Spend the budget of the day.", maxTokens: 1000 },
+    { key: alice.key, model: "gpt-5.1-codex", prompt: "There is none left.", maxTokens: 1000 },
     { key: alice.key, model: "a-model-without-a-price", prompt: "What does it cost?" },
     { key: "aei_local-canary-unknown-0123456789-0123456789-0123", prompt: "Let me in." },
     ...hostileCalls(),
