@@ -453,7 +453,22 @@ describe("the records API as it is wired", () => {
     );
     expect(response.status).toBe(200);
     expect(JSON.parse(body)).toMatchObject({ destination: "provider", route: { kind: "passthrough" } });
-    expect(records.authorized).toEqual([{ authorization: "Bearer admin", coderSessionToken: "admin" }]);
+    expect(records.authorized).toEqual([
+      {
+        authorization: "Bearer admin",
+        coderSessionToken: "admin",
+        session: {
+          method: "POST",
+          host: null,
+          cookie: null,
+          csrfToken: null,
+          origin: null,
+          secFetchSite: null,
+          contentType: "application/json",
+          accessToken: null,
+        },
+      },
+    ]);
     expect(records.requests).toEqual([]);
   });
 
