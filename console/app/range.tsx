@@ -1,60 +1,8 @@
-/** The time range of a page, from its address: the last days, or whole days in UTC. */
+/** The time range of a page: its state, and the control that changes it. */
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
-import { usePageQuery, withoutCursors, type PageQuery } from "./location.ts";
-
-export const DEFAULT_RANGE = "30d";
-
-const RANGES: Readonly<Record<string, { readonly label: string; readonly days: number }>> = {
-  "1d": { label: "Today", days: 1 },
-  "7d": { label: "7 days", days: 7 },
-  "30d": { label: "30 days", days: 30 },
-  "90d": { label: "90 days", days: 90 },
-};
-
-const DAY_MS = 86_400_000;
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
-
-export type Range = {
-  readonly started_after: string;
-  /** Absent where the range ends now. */
-  readonly started_before: string | null;
-  /** In words, such as "the last 30 days". */
-  readonly words: string;
-  /** Days in UTC, the first and the last included. */
-  readonly days: readonly string[];
-};
-
-const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
-function daysBetween(first: number, last: number): readonly string[] {
-  const count = Math.min(Math.max(Math.round((last - first) / DAY_MS) + 1, 1), 800);
-  return Array.from({ length: count }, (_, at) => dayOf(first + at * DAY_MS));
-}
-
-/** @param now milliseconds since 1970. */
-export function rangeOf(query: Pick<PageQuery, "get">, now: number): Range {
-  const from = query.get("from") ?? "";
-  const to = query.get("to") ?? "";
-  const today = Math.floor(now / DAY_MS) * DAY_MS;
-  const [first, last] = [Date.parse(from), Date.parse(to)];
-  if (DAY.test(from) && DAY.test(to) && first <= last) {
-    return {
-      started_after: new Date(first).toISOString(),
-      started_before: new Date(last + DAY_MS).toISOString(),
-      words: `the days ${from} to ${to} (UTC)`,
-      days: daysBetween(first, last),
-    };
-  }
-  const { label, days } = RANGES[query.get("range") ?? DEFAULT_RANGE] ?? { label: "30 days", days: 30 };
-  const start = today - (days - 1) * DAY_MS;
-  return {
-    started_after: new Date(start).toISOString(),
-    started_before: null,
-    words: days === 1 ? "today (UTC)" : `the last ${label}`,
-    days: daysBetween(start, today),
-  };
-}
+import { usePageQuery, withoutCursors } from "./location.ts";
+import { DEFAULT_RANGE, RANGES, rangeOf, type Range } from "./range-of.ts";
 
 export function useRange(): Range {
   const query = usePageQuery();

@@ -4,7 +4,7 @@ import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
 import { useApi } from "../api/use-api.ts";
 import type { Account, Anomaly } from "../api/types.ts";
 import { hrefOf } from "../app/location.ts";
-import type { Range } from "../app/range.tsx";
+import type { Range } from "../app/range-of.ts";
 import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";

@@ -4,7 +4,8 @@ import { useApi, type Loaded } from "../api/use-api.ts";
 import type { Query, UsageRow } from "../api/types.ts";
 import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
-import { useRange, type Range } from "../app/range.tsx";
+import { useRange } from "../app/range.tsx";
+import type { Range } from "../app/range-of.ts";
 import { Attribution, AttributionWords } from "../parts/attribution.tsx";
 import { Command, FIRST_REQUEST } from "../parts/command.tsx";
 import { Cost, Count, Facts, inputOf } from "../parts/figures.tsx";
@@ -24,7 +25,7 @@ export function Overview(): VNode {
     started_after: range.started_after,
     started_before: range.started_before,
   };
-  const usage = useApi("/usage", { ...selection, group_by: "day", order: "key", limit: 1000 });
+  const usage = useApi("/usage", { ...selection, group_by: range.plots.unit, order: "key", limit: 1000 });
   return (
     <Page title="Overview" hasRange about={<>Requests through the gateway in {range.words}.</>}>
       <Attention range={range} />
@@ -38,11 +39,12 @@ export function Overview(): VNode {
               <Totals rows={results} />
               {results_are_capped && (
                 <Note>
-                  Only the first {formatCount(results.length)} days are shown. Choose a shorter range.
+                  Only the first {formatCount(results.length)} {range.plots.unit}s are shown. Choose a shorter
+                  range.
                 </Note>
               )}
               <div class="charts">
-                <UsageCharts rows={results} days={range.days} query={selection} />
+                <UsageCharts rows={results} times={range.plots} query={selection} />
                 <AttributionCard range={range} query={selection} />
                 <ProviderErrors range={range} query={selection} />
                 <Refusals range={range} />
@@ -119,10 +121,10 @@ function AttributionCard({ range, query }: PartProps): VNode {
 }
 
 function ProviderErrors({ range, query }: PartProps): VNode {
-  const byDay = useApi("/providers", { ...query, group_by: "day", limit: 1000 });
+  const failures = useApi("/providers", { ...query, group_by: range.plots.unit, limit: 1000 });
   return (
-    <Loadable of={byDay} what="errors of providers" height={240}>
-      {({ results }) => <FailuresChart rows={results} days={range.days} query={query} />}
+    <Loadable of={failures} what="errors of providers" height={240}>
+      {({ results }) => <FailuresChart rows={results} times={range.plots} query={query} />}
     </Loadable>
   );
 }
@@ -132,14 +134,14 @@ function Refusals({ range }: { readonly range: Range }): VNode {
   const query = {
     started_after: range.started_after,
     started_before: range.started_before,
-    per: "day",
+    per: range.plots.unit,
     limit: 1000,
   };
   const counts = useApi("/refusals/counts", query);
   return (
     <Loadable of={counts as Loaded<NonNullable<(typeof counts)["data"]>>} what="refusals" height={240}>
       {({ results, count }) => (
-        <RefusalsChart rows={results} days={range.days} query={query} isCapped={count > results.length} />
+        <RefusalsChart rows={results} times={range.plots} query={query} isCapped={count > results.length} />
       )}
     </Loadable>
   );

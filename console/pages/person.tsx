@@ -31,7 +31,7 @@ export function Person(): VNode {
     started_before: range.started_before,
   };
   const total = useApi("/usage", { ...selection, group_by: as, limit: 10 });
-  const days = useApi("/usage", { ...selection, group_by: "day", order: "key", limit: 1000 });
+  const trend = useApi("/usage", { ...selection, group_by: range.plots.unit, order: "key", limit: 1000 });
   const name = total.data?.results.find((row) => row.name !== null)?.name ?? null;
   return (
     <Page
@@ -57,10 +57,10 @@ export function Person(): VNode {
         }
       </Loadable>
       {as === "initiator" && source !== "" && <Budgets id={id} source={source} />}
-      <Loadable of={days} what="usage by day" height={260}>
+      <Loadable of={trend} what="usage over time" height={260}>
         {({ results }) => (
           <div class="charts">
-            <UsageCharts rows={results} days={range.days} query={selection} />
+            <UsageCharts rows={results} times={range.plots} query={selection} />
           </div>
         )}
       </Loadable>

@@ -1,6 +1,7 @@
 /** The plots of providers over time, each with its data as CSV. */
 import type { VNode } from "preact";
 import type { ProviderRow, Query } from "../api/types.ts";
+import type { PlotTimes } from "../app/range-of.ts";
 import { Chart } from "../parts/chart.tsx";
 import type { Series } from "../parts/plot.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
@@ -8,7 +9,7 @@ import { formatCompact, formatDuration } from "../text/format.ts";
 
 type Props = {
   readonly rows: readonly ProviderRow[];
-  readonly days: readonly string[];
+  readonly times: PlotTimes;
   readonly query: Query;
 };
 
@@ -19,46 +20,46 @@ const CLASSES: readonly (readonly [name: keyof ProviderRow["failures"], label: s
   ["broken", "broken off", "c3"],
 ];
 
-const csv = (query: Query, name: string): VNode => (
-  <CsvLink path="/providers" query={{ ...query, group_by: "day", limit: 1000 }} name={name} />
+const csv = (query: Query, unit: PlotTimes["unit"], what: string): VNode => (
+  <CsvLink path="/providers" query={{ ...query, group_by: unit, limit: 1000 }} name={`${what} by ${unit}`} />
 );
 
-export function FailuresChart({ rows, days, query }: Props): VNode {
-  const byDay = new Map(rows.map((row) => [row.key, row]));
+export function FailuresChart({ rows, times: { unit, keys }, query }: Props): VNode {
+  const byKey = new Map(rows.map((row) => [row.key, row]));
   const series = CLASSES.map(([name, label, color]): Series => ({
     label,
     color,
-    values: days.map((day) => byDay.get(day)?.failures[name] ?? 0),
+    values: keys.map((time) => byKey.get(time)?.failures[name] ?? 0),
   }));
   return (
     <Chart
       title="Errors of providers"
-      days={days}
+      times={keys}
       format={formatCompact}
-      csv={csv(query, "provider errors by day")}
+      csv={csv(query, unit, "provider errors")}
       series={series}
     />
   );
 }
 
-export function LatencyCharts({ rows, days, query }: Props): VNode {
-  const byDay = new Map(rows.map((row) => [row.key, row]));
+export function LatencyCharts({ rows, times: { unit, keys }, query }: Props): VNode {
+  const byKey = new Map(rows.map((row) => [row.key, row]));
   const of = (name: "first_byte_ms" | "duration_ms"): readonly (number | null)[] =>
-    days.map((day) => byDay.get(day)?.[name].p95 ?? null);
+    keys.map((time) => byKey.get(time)?.[name].p95 ?? null);
   return (
     <>
       <Chart
         title="First byte, 95th percentile"
-        days={days}
+        times={keys}
         format={formatDuration}
-        csv={csv(query, "first byte by day")}
+        csv={csv(query, unit, "first byte")}
         series={[{ label: "p95", color: "c1", values: of("first_byte_ms") }]}
       />
       <Chart
         title="Duration, 95th percentile"
-        days={days}
+        times={keys}
         format={formatDuration}
-        csv={csv(query, "duration by day")}
+        csv={csv(query, unit, "duration")}
         series={[{ label: "p95", color: "c3", values: of("duration_ms") }]}
       />
     </>

@@ -26,7 +26,7 @@ export function Providers(): VNode {
     started_before: range.started_before,
   };
   const byProvider = useApi("/providers", { ...selection, group_by: "provider", limit: LIMIT });
-  const byDay = useApi("/providers", { ...selection, group_by: "day", limit: 1000 });
+  const byTime = useApi("/providers", { ...selection, group_by: range.plots.unit, limit: 1000 });
   return (
     <Page title="Providers" hasRange about={`How the AI APIs responded in ${range.words}.`}>
       <Filters path="/usage" />
@@ -42,11 +42,11 @@ export function Providers(): VNode {
           )
         }
       </Loadable>
-      <Loadable of={byDay} what="providers by day" height={260}>
+      <Loadable of={byTime} what="providers over time" height={260}>
         {({ results }) => (
           <div class="charts">
-            <FailuresChart rows={results} days={range.days} query={selection} />
-            <LatencyCharts rows={results} days={range.days} query={selection} />
+            <FailuresChart rows={results} times={range.plots} query={selection} />
+            <LatencyCharts rows={results} times={range.plots} query={selection} />
           </div>
         )}
       </Loadable>

@@ -1,13 +1,14 @@
-/** A plot over days, with its legend, its data as a table, and the links to the same as CSV. */
+/** A plot over days or hours, with its legend, its data as a table, and the links to the same as CSV. */
 import type { ComponentChildren, VNode } from "preact";
 import { useState } from "preact/hooks";
-import { formatDay } from "../text/time.tsx";
+import { formatPeriod } from "../text/time.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Plot, type Series } from "./plot.tsx";
 
 type ChartProps = {
   readonly title: string;
-  readonly days: readonly string[];
+  /** Days or hours in UTC, as the API names them. */
+  readonly times: readonly string[];
   /** Stacked from the first one up. */
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
@@ -20,7 +21,7 @@ type ChartProps = {
 
 const MAX_LABEL = 60;
 
-export function Chart({ title, days, series: given, format, csv, max, note }: ChartProps): VNode {
+export function Chart({ title, times, series: given, format, csv, max, note }: ChartProps): VNode {
   // A reason or a model names a series.
   const series = given.map((one) => ({ ...one, label: visibleText(one.label).slice(0, MAX_LABEL) }));
   const [hovered, setHovered] = useState<number | null>(null);
@@ -30,7 +31,7 @@ export function Chart({ title, days, series: given, format, csv, max, note }: Ch
         <h2>{title}</h2>
         {csv}
       </figcaption>
-      <Plot days={days} series={series} format={format} max={max} onHover={setHovered} title={title} />
+      <Plot times={times} series={series} format={format} max={max} onHover={setHovered} title={title} />
       <p class="legend" aria-hidden="true">
         {series.map(({ label, color, values }) => (
           <span key={label}>
@@ -39,12 +40,12 @@ export function Chart({ title, days, series: given, format, csv, max, note }: Ch
             {hovered !== null && <b> {formatValue(values[hovered], format)}</b>}
           </span>
         ))}
-        {hovered !== null && <span class="muted">{formatDay(days[hovered] ?? "")}</span>}
+        {hovered !== null && <span class="muted">{formatPeriod(times[hovered] ?? "")}</span>}
       </p>
       {note}
       <DataTable
         title={title}
-        days={days}
+        times={times}
         series={series}
         format={format}
         hasTotal={series.length > 1 && max === undefined}
@@ -53,21 +54,24 @@ export function Chart({ title, days, series: given, format, csv, max, note }: Ch
   );
 }
 
-type DataTableProps = Pick<ChartProps, "title" | "days" | "series" | "format"> & {
+type DataTableProps = Pick<ChartProps, "title" | "times" | "series" | "format"> & {
   readonly hasTotal: boolean;
 };
 
-function DataTable({ title, days, series, format, hasTotal }: DataTableProps): VNode {
+function DataTable({ title, times, series, format, hasTotal }: DataTableProps): VNode {
+  const unit = (times[0] ?? "").length > 10 ? "hour" : "day";
   const total = (at: number): number => series.reduce((sum, { values }) => sum + (values[at] ?? 0), 0);
   return (
     <details>
       <summary>Show the data as a table</summary>
       <div class="table" tabIndex={0} role="region" aria-label={`Data: ${title}`}>
         <table>
-          <caption class="visually-hidden">{title}, by day in UTC</caption>
+          <caption class="visually-hidden">
+            {title}, by {unit} in UTC
+          </caption>
           <thead>
             <tr>
-              <th scope="col">Day (UTC)</th>
+              <th scope="col">{unit === "hour" ? "Hour" : "Day"} (UTC)</th>
               {series.map(({ label }) => (
                 <th key={label} scope="col" class="number">
                   {label}
@@ -81,9 +85,9 @@ function DataTable({ title, days, series, format, hasTotal }: DataTableProps): V
             </tr>
           </thead>
           <tbody>
-            {days.map((day, at) => (
-              <tr key={day}>
-                <th scope="row">{formatDay(day)}</th>
+            {times.map((time, at) => (
+              <tr key={time}>
+                <th scope="row">{formatPeriod(time)}</th>
                 {series.map(({ label, values }) => (
                   <td key={label} class="number">
                     {formatValue(values[at], format)}

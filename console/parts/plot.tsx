@@ -1,4 +1,4 @@
-/** Stacked bars over days. uPlot draws on a canvas, which the table of the chart describes for screen readers. */
+/** Stacked bars over days or hours. uPlot draws on a canvas, which the table of the chart describes for screen readers. */
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
@@ -7,7 +7,7 @@ const HEIGHT = 150;
 
 export type Series = {
   readonly label: string;
-  /** One value for each day; null where nothing is known. */
+  /** One value for each time; null where nothing is known. */
   readonly values: readonly (number | null)[];
   /** The name of a color in styles/colors.css. */
   readonly color: string;
@@ -15,23 +15,23 @@ export type Series = {
 
 type PlotProps = {
   readonly title: string;
-  readonly days: readonly string[];
+  readonly times: readonly string[];
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
   readonly max: number | undefined;
   readonly onHover: (at: number | null) => void;
 };
 
-export function Plot({ title, days, series, format, max, onHover }: PlotProps): VNode {
+export function Plot({ title, times, series, format, max, onHover }: PlotProps): VNode {
   const place = useRef<HTMLDivElement>(null);
-  const key = JSON.stringify([days, series, max]);
+  const key = JSON.stringify([times, series, max]);
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    let plot = draw(element, { title, days, series, format, max, onHover });
+    let plot = draw(element, { title, times, series, format, max, onHover });
     const redraw = (): void => {
       plot.destroy();
-      plot = draw(element, { title, days, series, format, max, onHover });
+      plot = draw(element, { title, times, series, format, max, onHover });
     };
     const resize = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     const scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -63,7 +63,7 @@ function stacked(series: readonly Series[], length: number): (number | null)[][]
   );
 }
 
-function draw(element: HTMLElement, { days, series, format, max, onHover }: PlotProps): uPlot {
+function draw(element: HTMLElement, { times, series, format, max, onHover }: PlotProps): uPlot {
   const style = getComputedStyle(element);
   const color = (name: string): string => {
     const probe = element.ownerDocument.createElement("i");
@@ -75,7 +75,7 @@ function draw(element: HTMLElement, { days, series, format, max, onHover }: Plot
   };
   const axis = { stroke: style.color, grid: { stroke: color("grid"), width: 1 }, ticks: { show: false } };
   const bars = uPlot.paths.bars?.({ size: [0.7, 48], align: 0 });
-  const areas = stacked(series, days.length).map((values, at) => ({
+  const areas = stacked(series, times.length).map((values, at) => ({
     values,
     color: series[at]?.color ?? "",
   }));
@@ -86,7 +86,7 @@ function draw(element: HTMLElement, { days, series, format, max, onHover }: Plot
     padding: [8, 8, 0, 0],
     cursor: { points: { show: false }, drag: { x: false, y: false }, y: false },
     scales: {
-      x: { time: false, range: [-0.6, days.length - 0.4] },
+      x: { time: false, range: [-0.6, times.length - 0.4] },
       y: { range: (_, __, top) => [0, max ?? topOf(top)] },
     },
     axes: [
@@ -94,7 +94,7 @@ function draw(element: HTMLElement, { days, series, format, max, onHover }: Plot
         ...axis,
         size: 26,
         grid: { show: false },
-        values: (_, at) => at.map((one) => (Number.isInteger(one) ? shortDay(days[one]) : "")),
+        values: (_, at) => at.map((one) => (Number.isInteger(one) ? shortTime(times[one]) : "")),
       },
       { ...axis, size: 64, values: (_, at) => at.map((one) => format(one)) },
     ],
@@ -110,10 +110,11 @@ function draw(element: HTMLElement, { days, series, format, max, onHover }: Plot
     ],
     hooks: { setCursor: [({ cursor }) => onHover(cursor.idx ?? null)] },
   };
-  const data = [days.map((_, at) => at), ...areas.toReversed().map(({ values }) => values)];
+  const data = [times.map((_, at) => at), ...areas.toReversed().map(({ values }) => values)];
   return new uPlot(options, data as uPlot.AlignedData, element);
 }
 
 const topOf = (top: number | null): number => (top === null || top <= 0 ? 1 : top * 1.1);
 
-const shortDay = (day: string | undefined): string => (day === undefined ? "" : day.slice(5));
+/** `11-30`, or `14:00` of an hour. */
+const shortTime = (time = ""): string => (time.length > 10 ? time.slice(11, 16) : time.slice(5));

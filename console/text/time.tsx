@@ -36,6 +36,10 @@ export const formatDay = (value: string): string => {
   return Number.isNaN(date.getTime()) ? UNKNOWN : day.format(date);
 };
 
+/** The day or the hour, in UTC, that the API names. */
+export const formatPeriod = (key: string): string =>
+  key.length > 10 ? `${formatDay(key.slice(0, 10))}, ${key.slice(11, 16)}` : formatDay(key);
+
 /** `3 minutes ago`, for a moment in the past. */
 export function formatAge(at: string, now: number): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));

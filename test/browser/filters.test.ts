@@ -46,6 +46,21 @@ describe("filters are the address", () => {
     await expect.poll(() => rows().count()).toBe(all);
   });
 
+  it("plots a range of one day by hour, up to the present one", async () => {
+    tab = await openTab();
+    await tab.open("/overview?range=1d");
+    const chart = tab.page.locator("figure", {
+      has: tab.page.getByRole("heading", { name: "Requests", exact: true }),
+    });
+    await chart.getByText("Show the data as a table").click();
+    expect(await chart.locator("thead th").first().innerText()).toBe("Hour (UTC)");
+    const hours = await chart.locator("tbody tr").count();
+    expect(hours).toBeGreaterThan(0);
+    expect(hours).toBeLessThanOrEqual(24);
+    const counts = await chart.locator("tbody td").allInnerTexts();
+    expect(counts.some((count) => Number(count) > 0)).toBe(true);
+  });
+
   it("turns the page with a cursor in the address, and returns to the newest", async () => {
     tab = await openTab();
     await tab.open("/accesses");

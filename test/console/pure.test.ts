@@ -1,5 +1,6 @@
 /** The computations of the console, without a browser. test/browser has the pages. */
 import { describe, expect, it } from "vitest";
+import { rangeOf } from "../../console/app/range-of.ts";
 import { toCsv } from "../../console/text/csv.ts";
 import { piecesOf, visibleText } from "../../console/text/visible.ts";
 import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
@@ -109,5 +110,19 @@ describe("ids", () => {
   it("has the next larger one as a cursor, also across the parts of a UUID", () => {
     expect(idAfter("01a22cf6-df19-7cc0-aa26-29605d830966")).toBe("01a22cf6-df19-7cc0-aa26-29605d830967");
     expect(idAfter("01a22cf6-df19-7cc0-aa26-ffffffffffff")).toBe("01a22cf6-df19-7cc0-aa27-000000000000");
+  });
+});
+
+describe("the range of a page", () => {
+  const NOW = Date.parse("2026-11-30T14:20:00Z");
+  const of = (search: string) => rangeOf(new URLSearchParams(search), NOW).plots;
+
+  it("has plots by hour where it is one day, and else by day", () => {
+    const today = of("range=1d");
+    expect([today.unit, today.keys.length]).toEqual(["hour", 15]);
+    expect([today.keys[0], today.keys.at(-1)]).toEqual(["2026-11-30T00:00:00Z", "2026-11-30T14:00:00Z"]);
+    expect(of("from=2026-11-28&to=2026-11-28").keys).toHaveLength(24);
+    expect(of("from=2026-11-27&to=2026-11-28")).toEqual({ unit: "day", keys: ["2026-11-27", "2026-11-28"] });
+    expect(of("")).toMatchObject({ unit: "day", keys: { length: 30 } });
   });
 });
