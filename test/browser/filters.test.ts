@@ -48,7 +48,7 @@ describe("filters are the address", () => {
 
   it("plots a range of one day by hour, up to the present one", async () => {
     tab = await openTab();
-    await tab.open("/overview?range=1d");
+    await tab.open("?range=1d");
     const chart = tab.page.locator("figure", {
       has: tab.page.getByRole("heading", { name: "Requests", exact: true }),
     });
