@@ -1,5 +1,5 @@
 /** The printed commands of a deployment, run in their order by the pinned wrangler against a fake of Cloudflare's API. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -53,6 +53,9 @@ function projectFolder(environment = ""): string {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const name of ["src", "migrations", "node_modules"]) symlinkSync(join(ROOT, name), join(folder, name));
   copyFileSync(join(ROOT, "wrangler.records.toml"), join(folder, "wrangler.records.toml"));
+  // As in a fresh clone: the console's folder without the console.
+  mkdirSync(join(folder, "dist/console"), { recursive: true });
+  copyFileSync(join(ROOT, "dist/console/.assetsignore"), join(folder, "dist/console/.assetsignore"));
   const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8")
     .replace("# routes = ", "routes = ")
     .replace("ai.your-company.com", HOST);

@@ -124,6 +124,8 @@ const WORKER_ROUTES: readonly (readonly [string, Handler])[] = [
     ),
   ],
   [`PUT ${SCRIPT}`, deployVersion],
+  // The console's files are there already: none is left to be uploaded.
+  [`POST ${SCRIPT}/assets-upload-session`, () => ok({ jwt: "fake.upload.token", buckets: [] })],
   [`POST ${SCRIPT}/versions`, deployVersion],
   [
     `POST ${SCRIPT}/deployments`,
