@@ -1,19 +1,21 @@
 /** Who is signed in, and with which scopes. */
 import { createContext, type ComponentChildren, type VNode } from "preact";
-import { useCallback, useContext, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, request } from "../api/client.ts";
 import { forgetResponses, onSignedOut } from "../api/use-api.ts";
 
 const SESSION = "/console/api/session";
+
+export type SignInWay = "token" | "oidc" | "access";
 
 export type Session = {
   readonly name: string;
   readonly scopes: readonly string[];
   readonly csrf_token: string;
   readonly expires_at: string;
+  /** The ways that the server offers. */
+  readonly sign_in: readonly SignInWay[];
 };
-
-export type SignInWay = "token" | "oidc" | "access";
 
 export type SessionState =
   | { readonly is: "loading" }
@@ -58,7 +60,7 @@ async function readSession(): Promise<SessionState> {
   if (response === null)
     throw new ApiError("The server could not be reached. Check the connection, then retry.", { status: 0 });
   const body = (await response.json().catch(() => null)) as
-    (Partial<Session> & { readonly sign_in?: readonly SignInWay[]; readonly message?: string }) | null;
+    (Partial<Session> & { readonly message?: string }) | null;
   if (response.ok && body?.scopes !== undefined) return { is: "in", session: body as Session };
   const ways = body?.sign_in ?? [];
   if (response.status === 401) return { is: "out", ways, expired: false, refusal: null };
@@ -68,6 +70,16 @@ async function readSession(): Promise<SessionState> {
     status: response.status,
     reason: response.headers.get("x-interceptor-error"),
   });
+}
+
+/** Rejects with an `ApiError` where the session goes on. */
+async function endSession({ csrf_token }: Session): Promise<void> {
+  try {
+    await request(SESSION, { method: "DELETE", headers: { "x-csrf-token": csrf_token } });
+  } catch (error) {
+    // It had ended already.
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+  }
 }
 
 export function SessionProvider({ children }: { readonly children: ComponentChildren }): VNode {
@@ -81,15 +93,18 @@ export function SessionProvider({ children }: { readonly children: ComponentChil
     );
   }, []);
   useEffect(() => load(false), [load]);
+  const hasLeft = useRef(false);
   useEffect(
     () =>
       onSignedOut(() => {
+        // Behind Cloudflare Access, reading the session begins one.
+        if (hasLeft.current) return;
         forgetResponses();
         load(true);
       }),
     [load],
   );
-  const csrf = state.is === "in" ? state.session.csrf_token : "";
+  const session = state.is === "in" ? state.session : null;
   const actions = useMemo<SessionActions>(
     () => ({
       state,
@@ -104,14 +119,22 @@ export function SessionProvider({ children }: { readonly children: ComponentChil
           body: JSON.stringify({ token }),
         });
         setState(await readSession());
+        hasLeft.current = false;
       },
       signOut: async () => {
-        await request(SESSION, { method: "DELETE", headers: { "x-csrf-token": csrf } });
+        if (session === null) return;
+        hasLeft.current = true;
+        try {
+          await endSession(session);
+        } catch (error) {
+          hasLeft.current = false;
+          throw error;
+        }
         forgetResponses();
-        setState(await readSession());
+        setState({ is: "out", ways: session.sign_in, expired: false, refusal: null });
       },
     }),
-    [state, csrf, load],
+    [state, session, load],
   );
   return <Context.Provider value={actions}>{children}</Context.Provider>;
 }

@@ -4,8 +4,11 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/client.ts";
 import { useSessionState, type SessionState } from "./session.tsx";
 import { Brand, ThemeSwitch } from "./brand.tsx";
+import { rememberPage } from "./return-to.ts";
 
 const OIDC = "/console/api/sign-in";
+/** Of Access itself, on every host that it protects. Without it, the next load of a page signs the person in again. */
+const ACCESS_LOGOUT = "/cdn-cgi/access/logout";
 
 type SignInProps = Omit<Extract<SessionState, { readonly is: "out" }>, "is">;
 
@@ -44,7 +47,7 @@ export function SignIn({ ways, expired, refusal }: SignInProps): VNode {
         )}
         {ways.includes("oidc") && (
           <p>
-            <a class="button primary" href={OIDC}>
+            <a class="button primary" href={OIDC} onClick={rememberPage}>
               Sign in with your organization
             </a>
           </p>
@@ -52,7 +55,7 @@ export function SignIn({ ways, expired, refusal }: SignInProps): VNode {
         {ways.includes("access") && (
           <p>
             This host is behind Cloudflare Access. <a href={location.href}>Reload the page</a> to sign in
-            there.
+            there, or <a href={ACCESS_LOGOUT}>sign out of Access</a>, too.
           </p>
         )}
         {ways.includes("token") && <TokenForm />}

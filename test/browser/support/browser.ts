@@ -52,13 +52,16 @@ type TabOptions = BrowserContextOptions & {
   readonly token?: string | null;
   /** The address of another console than that of all files. */
   readonly host?: string;
+  /** Origins to which the test itself leads the browser. */
+  readonly otherOrigins?: readonly string[];
   /** Statuses of failed requests that the test itself causes. */
   readonly expectedStatuses?: readonly number[];
 };
 
 /** A page in a context of its own, signed in with the admin token. */
 export async function openTab(options: TabOptions = {}): Promise<Tab> {
-  const { token = LOCAL_ADMIN_TOKEN, host = url, expectedStatuses = [], ...contextOptions } = options;
+  const { token = LOCAL_ADMIN_TOKEN, host = url, otherOrigins = [], ...rest } = options;
+  const { expectedStatuses = [], ...contextOptions } = rest;
   const context = await browser.newContext({
     viewport: DESKTOP,
     locale: "en-US",
@@ -71,7 +74,7 @@ export async function openTab(options: TabOptions = {}): Promise<Tab> {
   const page = await context.newPage();
   const problems: string[] = [];
   watch(page, problems, {
-    host,
+    origins: [host, ...otherOrigins],
     expectedStatuses: token === null ? [...expectedStatuses, 401] : expectedStatuses,
   });
   const open = async (path: string): Promise<void> => {
@@ -89,9 +92,9 @@ export async function openTab(options: TabOptions = {}): Promise<Tab> {
   return { page, problems, open };
 }
 
-type Expected = { readonly host: string; readonly expectedStatuses: readonly number[] };
+type Expected = { readonly origins: readonly string[]; readonly expectedStatuses: readonly number[] };
 
-function watch(page: Page, problems: string[], { host, expectedStatuses }: Expected): void {
+function watch(page: Page, problems: string[], { origins, expectedStatuses }: Expected): void {
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   // A violation of the policy is an error in the console too.
   page.on("console", (message) => {
@@ -105,8 +108,9 @@ function watch(page: Page, problems: string[], { host, expectedStatuses }: Expec
       problems.push(`${response.status()} ${response.url()}`);
   });
   page.on("request", (request) => {
-    if (!request.url().startsWith(`${host}/`) && !request.url().startsWith(`blob:${host}/`))
-      problems.push(`foreign request: ${request.url()}`);
+    const isExpected = (origin: string): boolean =>
+      request.url().startsWith(`${origin}/`) || request.url().startsWith(`blob:${origin}/`);
+    if (!origins.some(isExpected)) problems.push(`foreign request: ${request.url()}`);
   });
   page.on("dialog", (dialog) => {
     problems.push(`dialog: ${dialog.message()}`);

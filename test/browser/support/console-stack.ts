@@ -13,7 +13,14 @@ export const MALLORY_KEY = "aei_local-canary-mallory-0123456789-0123456789-0123"
 
 export const RECORDING = { prompts: true, tool_inputs: true, thoughts: true, error_messages: true };
 
-export async function startConsole(): Promise<Stack> {
+export type ConsoleChanges = {
+  /** Keys of `CONSOLE`, besides `origins` and `tokens`. */
+  readonly console?: Readonly<Record<string, unknown>>;
+  /** Further variables and secrets of the records Worker. */
+  readonly records?: Readonly<Record<string, string>>;
+};
+
+export async function startConsole(changes: ConsoleChanges = {}): Promise<Stack> {
   const [port, providerPort] = await twoFreePorts();
   const options = { port, providerPort, isolated: true, onEvent: () => undefined, onNotice: () => undefined };
   const setup = chooseLocalSetup(options);
@@ -33,7 +40,8 @@ export async function startConsole(): Promise<Stack> {
     },
     records: {
       ...records,
-      CONSOLE: JSON.stringify({ origins: [`http://127.0.0.1:${port}`], tokens }),
+      ...changes.records,
+      CONSOLE: JSON.stringify({ origins: [`http://127.0.0.1:${port}`], tokens, ...changes.console }),
     },
   };
   return startStack(options, { ...setup, vars }, new AbortController().signal);
