@@ -41,7 +41,7 @@ const eventId = (code: string): string =>
   `substr(hex, 1, 8) || '-' || substr(hex, 9) || '-8${code}' || ${ID_END}`;
 
 const OWNER = "printf('%08x-1815-4a10-8a00-00000000ada1', person)";
-const ACTOR = "'service-' || person % 5";
+const ACTOR = "'service-' || (person % 5)";
 const INITIATOR = `IIF(asserted, ${OWNER}, ${ACTOR})`;
 const ifCompleted = (value: string): string => `IIF(completed, ${value}, NULL)`;
 /** Base64url of 16 bytes: the last character has four of its six bits. */

@@ -74,21 +74,37 @@ function countedStatement(inner: D1PreparedStatement, add: Add): object {
 
 export type QueryCost = D1Cost & { readonly body: unknown };
 
-/** Runs one query of the API through the endpoint's own code. */
-export async function runApiQuery(database: D1Database, path: string, search: string): Promise<QueryCost> {
+/** Runs one query of the API through the endpoint's own code. `id`: that of the path, where it has one. */
+export async function runApiQuery(
+  database: D1Database,
+  path: string,
+  search: string,
+  id = "",
+): Promise<QueryCost> {
+  const { database: counted, cost } = counting(database);
+  const body = await respondFrom(counted, path, search, id);
+  return { ...cost(), body: JSON.parse(body) as unknown };
+}
+
+/** The body of the endpoint's response. @throws where it refuses. */
+export async function respondFrom(
+  database: D1Database,
+  path: string,
+  search: string,
+  id: string,
+): Promise<string> {
   const endpoint = ENDPOINTS.find((one) => one.path === path);
   if (!endpoint) throw new Error(`there is no endpoint ${path}`);
-  const { database: counted, cost } = counting(database);
   const response = await endpoint.respond({
     search: search === "" ? "" : `?${search}`,
-    id: "",
+    id,
     accept: "application/json",
-    query: createQueryLedger(counted),
+    query: createQueryLedger(database),
     seals: { isOn: true, proveEvent, proveCheckpoint },
     now: NOW,
     readsContent: true,
   });
   if (response instanceof Refusal)
     throw new Error(`${path}?${search}: ${response.code} ${response.data.detail ?? ""}`);
-  return { ...cost(), body: await response.response.json() };
+  return await response.response.text();
 }

@@ -5,7 +5,7 @@
 import { canonicalId, firstUuidAt } from "../../shared/uuid.ts";
 import { spanOf } from "../rollups/spans.ts";
 import { sql, type Sql } from "./kit/sql.ts";
-import { readInstant } from "./kit/time.ts";
+import { atOrAfter, readInstant } from "./kit/time.ts";
 
 export type Source = {
   /** In place of the table. */
@@ -73,7 +73,7 @@ export function overridesFor({ sent, alias, from = "", to = "~" }: SourceOptions
   };
 }
 
-/** The ids between which a list's time filters and its cursor select. */
+/** The ids between which a list's time filters and its cursor select, exactly: the first one, and the one after the last. */
 export function idBounds(
   sent: ReadonlyMap<string, string>,
   before: string,
@@ -81,7 +81,7 @@ export function idBounds(
   const from = readInstant(sent.get("started_after") ?? "");
   const to = readInstant(sent.get("started_before") ?? "");
   const last = to ? firstUuidAt(to.ms + 1) : before;
-  return { from: from ? firstUuidAt(from.ms) : "", to: last < before ? last : before };
+  return { from: from ? firstUuidAt(atOrAfter(from)) : "", to: last < before ? last : before };
 }
 
 /** A session's spans, for each of the link keys under its id. One interception alone may have its own id. */

@@ -272,6 +272,16 @@ describe.each([
     }
   });
 
+  it("walks the sessions of a time range in key order, and groups none", async () => {
+    const [page, count] = await plansOf(
+      "/sessions?started_after=2026-11-01T00:00:00Z&started_before=2026-12-01T00:00:00Z",
+    );
+    for (const plan of [page, count]) {
+      expect(plan?.steps).toContain("SEARCH i USING PRIMARY KEY (id>? AND id<?)");
+      expect(plan?.steps.filter((step) => step.includes("GROUP BY"))).toEqual([]);
+    }
+  });
+
   it("reads ranges of the totals for sums, and of the interceptions only the first and the last hour", async () => {
     for (const path of ["/usage", "/usage?group_by=actor", "/attribution"]) {
       const [sums] = await plansOf(path);

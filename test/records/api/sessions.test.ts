@@ -317,6 +317,35 @@ describe("filters of the session list", () => {
     expect(idsOf(await fetchOk(`/sessions?started_after=${iso(T0 + MINUTE)}`))).toEqual(["long"]);
     expect(idsOf(await fetchOk(`/sessions?started_before=${iso(T0 + MINUTE)}`))).toEqual(["short", "long"]);
   });
+
+  it("list the same sessions of a time range with and without a filter that matches all", async () => {
+    const many = Array.from({ length: 60 }, (_, n) =>
+      interception(T0 + n * 7 * MINUTE, {
+        client_session_id: n % 4 === 0 ? null : `s${(n * 5) % 7}`,
+        own_key_rejected: n % 11 === 0 ? 1 : 0,
+      }),
+    );
+    await insert("interceptions", many);
+    const at = (n: number, fraction = ""): string => iso(T0 + n * 7 * MINUTE).replace("Z", `${fraction}Z`);
+    const ranges = [
+      `started_after=${at(20)}`,
+      `started_after=${at(20, "1")}`,
+      `started_before=${at(40)}`,
+      `started_before=${at(40, "9")}`,
+      `started_after=${at(20)}&started_before=${at(40)}`,
+      `started_after=${at(20)}&started_before=${at(40)}&after_id=${idAt(T0 + 35 * 7 * MINUTE)}`,
+      `started_after=${at(20)}&after_id=${idAt(T0 + 15 * 7 * MINUTE)}`,
+      `started_after=${at(20)}&limit=3&offset=2`,
+      `started_after=${at(70)}`,
+    ];
+    for (const range of ranges) {
+      const alone = await fetchOk(`/sessions?${range}`);
+      expect([range, alone]).toEqual([range, await fetchOk(`/sessions?${range}&provider=anthropic`)]);
+    }
+    const list = items(await fetchOk(`/sessions?${ranges[4] ?? ""}`), "sessions");
+    expect(list.length).toBeGreaterThan(8);
+    expect(idsOf(await fetchOk(`/sessions?${ranges[8] ?? ""}`))).toEqual([]);
+  });
 });
 
 describe("GET /sessions/{session_id}", () => {

@@ -1,9 +1,9 @@
 /** GET /sessions: session summaries, newest first. */
-import { idBounds, interceptionsFor, type Source } from "../interception-source.ts";
+import { idBounds, interceptionsFor } from "../interception-source.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { endpoint } from "../kit/endpoint.ts";
-import { INTERCEPTION_FILTERS, isCounted } from "../filters.ts";
+import { INTERCEPTION_FILTERS, isCounted, PROPERTY_FILTERS } from "../filters.ts";
 import type { QueryLedger } from "../kit/query-ledger.ts";
 import {
   AFTER_ID,
@@ -21,7 +21,8 @@ import { SEARCH } from "../kit/query.ts";
 import { text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { SESSION, summaries, toSession } from "../session-summary.ts";
-import { allOf, sql, type Condition, type Sql } from "../kit/sql.ts";
+import { column, sql, type Condition, type Sql } from "../kit/sql.ts";
+import { spanOf } from "../../rollups/spans.ts";
 
 const COUNT_CAP = 1000;
 
@@ -50,9 +51,9 @@ export const sessions = endpoint({
     if (refusal) return refusal;
     const after = after_session_id === null ? after_id : await headOf(after_session_id, matches, query);
     if (after instanceof Refusal) return after;
-    const source = interceptionsFor({ sent, alias: "found", ...idBounds(sent, AFTER_EVERY_ID) });
-    const pageHeads = sql`${heads(source, after ?? AFTER_EVERY_ID, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
-    const all = heads(source, AFTER_EVERY_ID, matches);
+    const before = after ?? AFTER_EVERY_ID;
+    const pageHeads = sql`${heads(sent, before, matches)} ORDER BY 1 DESC LIMIT ${limit + 1} OFFSET ${offset}`;
+    const all = heads(sent, AFTER_EVERY_ID, matches);
     const result = await query([summaries(pageHeads, readsContent), countSql(COUNT_CAP, all)]);
     if (result instanceof Refusal) return result;
     const count = countFields(COUNT_CAP, result[1]);
@@ -65,27 +66,32 @@ export const sessions = endpoint({
  * The first matching interception (the head) of each session, before a cursor. Interceptions that are stored while a
  * client pages have newer ids and precede the cursor, so no session is repeated or skipped.
  *
- * Without a filter, the query walks the primary key backwards until the page is full. Few lookups per row find out whether
- * it is its session's first. With a filter, that lookup would scan a session's other rows for each match.
- * The matches are therefore scanned once, by the primary key or the filter's index. The unary plus keeps SQLite from
- * scanning all sessions in index order.
+ * Without a filter other than on time, the query walks the primary key backwards until the page is full. Few lookups per row
+ * find out whether it is the first of its session in the time range. With another filter, that lookup would scan a session's
+ * other rows for each match. The matches are therefore scanned once, by the primary key or the filter's index. The unary plus
+ * keeps SQLite from scanning all sessions in index order.
  */
-function heads({ from, where }: Source, before: string, matches: Condition): Sql {
-  if (matches("i").text === EVERYTHING) {
-    return sql`SELECT i.id, i.session_id, i.link_key FROM interceptions i
-      WHERE i.id < ${before} AND ${isCounted("i")} AND NOT EXISTS (
-        SELECT 1 FROM session_spans noted CROSS JOIN interceptions e INDEXED BY interceptions_by_initiator
-          ON e.initiator_id = i.initiator_id AND e.span = noted.span AND e.session_id = i.session_id
-          AND e.actor_id = i.actor_id AND e.attribution = i.attribution
-        WHERE noted.session_id = i.session_id AND noted.link_key = i.link_key AND noted.span <= i.span
-          AND e.link_key = i.link_key AND e.id < i.id AND ${isCounted("e")})`;
-  }
+function heads(sent: Sent, before: string, matches: Condition): Sql {
+  if (!PROPERTIES.some((name) => sent.has(name))) return headsInTime(idBounds(sent, before));
+  const { from, where } = interceptionsFor({ sent, alias: "found", ...idBounds(sent, AFTER_EVERY_ID) });
   return sql`SELECT MIN(found.id) AS id, found.session_id, found.link_key FROM ${from}
     WHERE found.id < ${AFTER_EVERY_ID} AND ${where} AND ${matches("found")} AND ${isCounted("found")}
     GROUP BY +found.session_id, +found.link_key HAVING MIN(found.id) < ${before}`;
 }
 
-const EVERYTHING = allOf([])("i").text;
+type Sent = ReadonlyMap<string, string>;
+const PROPERTIES = Object.keys(PROPERTY_FILTERS);
+
+function headsInTime({ from, to }: ReturnType<typeof idBounds>): Sql {
+  const isSince = (alias: string): Sql => (from === "" ? sql`1` : sql`${column(alias, "id")} >= ${from}`);
+  return sql`SELECT i.id, i.session_id, i.link_key FROM interceptions i
+    WHERE i.id < ${to} AND ${isSince("i")} AND ${isCounted("i")} AND NOT EXISTS (
+      SELECT 1 FROM session_spans noted CROSS JOIN interceptions e INDEXED BY interceptions_by_initiator
+        ON e.initiator_id = i.initiator_id AND e.span = noted.span AND e.session_id = i.session_id
+        AND e.actor_id = i.actor_id AND e.attribution = i.attribution
+      WHERE noted.session_id = i.session_id AND noted.link_key = i.link_key AND noted.span <= i.span
+        AND noted.span >= ${spanOf(from)} AND e.link_key = i.link_key AND e.id < i.id AND ${isSince("e")} AND ${isCounted("e")})`;
+}
 
 /** A session's position in the list. An id that several sessions share has several positions and is refused. */
 async function headOf(id: string, matches: Condition, query: QueryLedger): Promise<string | Refusal> {
