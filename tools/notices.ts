@@ -11,7 +11,7 @@ const FILE = join(ROOT, "THIRD-PARTY-NOTICES.md");
 
 const INTRODUCTION = `# Third-party notices
 
-The Workers and the web console are deployed with code of these packages, which have licenses of their own. \`npm run notices\` writes this file.
+The deployed Workers and the deployed web console contain code of these packages. Each package has its own license. \`npm run notices\` writes this file.
 `;
 
 /**

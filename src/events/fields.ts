@@ -525,7 +525,7 @@ const RETRIEVED_USAGE = {
   ...COST,
   created_at: CREATED_AT,
   price_terms: orNull.object<PriceTerms>(
-    "what the price also depends on: `service_tier`, `speed`, `inference_geo`, `reported_cost`, `batch`, `web_searches`, `file_searches`, and `more` where the result also costs what its figures do not say; each only where the result has it. null from an earlier gateway",
+    "further facts that the price depends on: `service_tier`, `speed`, `inference_geo`, `reported_cost`, `batch`, `web_searches`, `file_searches`, and `more` if the figures do not cover all costs of the result. Each is present only if the result has it. null in records of earlier gateway versions",
     { api: false },
   ),
 } as const satisfies Fields;
@@ -606,7 +606,7 @@ const LEDGER_ACCESS = {
   interception_id: text("an id of its own, UUIDv7; for a read, the `x-interception-id` of its response"),
   action: text<LedgerAction>(LEDGER_ACTIONS),
   by: text(
-    "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `console:` and the name of the token or person who signed in to the console, `console` for an unknown caller of its sign-in, `cron`, or `tool` for a tool that wrote into the database",
+    "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `console:` and the name of the token or person who signed in to the console, `console` for a caller of the console's sign-in who is not known, `cron`, or `tool` for a tool that wrote into the database",
     { erasable: "actor", sealedSince: 3 },
   ),
   target: text(
@@ -662,17 +662,17 @@ const BUDGET = {
 } as const satisfies Fields;
 
 const COST_CORRECTION = {
-  interception_id: text("the call whose cost is corrected; for retrieved usage, that event's own id"),
-  position: count("which correction of this cost it is, from zero: the last one counts"),
+  interception_id: text("id of the call whose cost is corrected; for retrieved usage, the id of that event"),
+  position: count("zero-based index among the corrections of the same cost; the last correction counts"),
   corrects: text<CorrectedRecord>(CORRECTED_RECORDS),
   ...COST,
   former_cost_micros: orNull.count(
-    "the cost that it replaces: the recorded one, or that of the correction before",
+    "the cost that the correction replaces: the recorded cost, or the cost of the previous correction",
   ),
-  former_cost_source: text<CostSource>("the `cost_source` of the cost that it replaces"),
-  former_price_version: orNull.text("the `price_version` of the cost that it replaces"),
-  difference_micros: integer("the new cost minus the former one, where a cost that is not known counts as 0"),
-  cause: text("why, in the operator's own words, which should name no person", {
+  former_cost_source: text<CostSource>("the `cost_source` of the replaced cost"),
+  former_price_version: orNull.text("the `price_version` of the replaced cost"),
+  difference_micros: integer("the new cost minus the former cost; an unknown cost counts as 0"),
+  cause: text("the operator's reason; it should not name a person", {
     erasable: "technical",
     sealedSince: 3,
   }),
@@ -863,7 +863,7 @@ export const RECORDS = {
   },
   cost_correction: {
     code: 21,
-    when: "`npm run reprice` found another cost for a call, or for retrieved usage, than the ledger has",
+    when: "`npm run reprice` computed a cost of a call, or of retrieved usage, that differs from the cost in the ledger",
     table: "cost_corrections",
     dataset: null,
     fields: COST_CORRECTION,

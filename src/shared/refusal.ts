@@ -149,15 +149,15 @@ const CODES = {
   ],
   scope_missing: [
     403,
-    "This token or role may not do that: it lacks the scope. The gateway's administrator can give it.",
+    "The token or role lacks the scope that this request needs. The gateway's administrator can add it.",
   ],
   csrf_rejected: [
     403,
-    "The request did not come from the console's own page, or not from its present session. Reload the page.",
+    "The console's own page did not send the request, or the page belongs to an earlier session. Reload the page.",
   ],
   console_not_here: [
     404,
-    "The console is not served on this host. It is on the hosts that CONSOLE.origins of the records Worker lists.",
+    "The console is not served on this host. Use a host that CONSOLE.origins of the records Worker lists.",
   ],
   filter_invalid: [400, "A query parameter is not valid. Correct its value."],
   filter_unknown: [400, "A query parameter is not known. Remove it."],

@@ -540,30 +540,30 @@ const CONSOLE = keysOf("records", "CONSOLE.", [
   [
     "origins",
     "`[]`",
-    "The exact origins that serve the console, such as `https://ai-console.your-company.com`; `http` only on this machine. Without one the console is off. Never the origin of a gateway in production, which carries providers' responses.",
+    "The exact origins that serve the console, such as `https://ai-console.your-company.com`; `http` is allowed on this machine only. If the list is empty, the console is off. In production, never list the origin of a gateway, because it serves providers' responses.",
   ],
   ["token_sign_in", "`true`", "Whether an admin token can be exchanged for a session of the console."],
   [
     "tokens",
     "none",
-    'Further admin tokens of the API, by name: `{ auditors = { sha256 = "…", scopes = ["read"] } }`. `sha256` is printed by `npm run keys -- admin`; to rotate, two with a space between. Scopes: `read`, `content`, `admin`. `ADMIN_TOKEN` has all, under the name `admin`.',
+    'Further admin tokens of the API, by name: `{ auditors = { sha256 = "…", scopes = ["read"] } }`. `npm run keys -- admin` prints the `sha256`. During a rotation, set two values, separated by a space. Scopes: `read`, `content`, `admin`. `ADMIN_TOKEN` has the name `admin` and every scope.',
   ],
   [
     "roles",
     "required with `access` or `oidc`",
-    'A value of the role claim → scopes: `{ "ai-auditors" = ["read", "content"] }`. `"*"` is every person who signs in. A person without a role is refused.',
+    'Scopes for each value of the role claim: `{ "ai-auditors" = ["read", "content"] }`. `"*"` applies to every person who signs in. A person without a role is refused.',
   ],
-  ["idle_minutes", "`30`", "Minutes without a request after which a session ends."],
-  ["max_hours", "`8`", "Hours after which a session ends in any case."],
+  ["idle_minutes", "`30`", "A session ends after this many minutes without a request."],
+  ["max_hours", "`8`", "A session ends after this many hours, even if it is in use."],
   [
     "access",
     "none",
-    "Sign-in by Cloudflare Access: `team_domain` and `audience` as for the identity source `access`, `name_claim` (default `email`) and `role_claim` (default `email`; `custom.groups` for a nested one).",
+    "Sign-in by Cloudflare Access: `team_domain` and `audience` as for the identity source `access`, `name_claim` (default `email`) and `role_claim` (default `email`; a dot separates nested claims, such as `custom.groups`).",
   ],
   [
     "oidc",
     "none",
-    "Sign-in by OpenID Connect: `issuer`, `client_id`, `secret` (the name of a secret; none with `public_client = true`), `authorization_url`, `token_url`, `jwks_url`, `scope` (default `openid email profile`), `algorithms` (default `RS256`, `ES256`), `name_claim` (default `email`) and `role_claim` (default `groups`).",
+    "Sign-in by OpenID Connect: `issuer`, `client_id`, `secret` (the name of a secret; omit it with `public_client = true`), `authorization_url`, `token_url`, `jwks_url`, `scope` (default `openid email profile`), `algorithms` (default `RS256`, `ES256`), `name_claim` (default `email`) and `role_claim` (default `groups`).",
   ],
 ]);
 

@@ -163,7 +163,7 @@ const withHiddenField = (response: Schema): Schema => ({
       type: "boolean",
       const: true,
       description:
-        "Only where the reader lacks the scope `content`: recorded content and digests of it are null in this response.",
+        "Present only if the reader lacks the scope `content`. Recorded content and its digests are then null in this response.",
     },
   },
 });

@@ -22,9 +22,9 @@ const CORRECTION = schema.object({
 
 export const costCorrections = endpoint({
   path: "/spend/corrections",
-  summary: "Books other costs of recorded calls",
+  summary: "Corrects the costs of recorded calls",
   description:
-    "For `npm run reprice`, which computes them. Each correction is an event `cost_correction`; the call's own record is not changed. A correction with the position of a stored one is the same event, and counts once. Served by the gateway only.",
+    "Used by `npm run reprice`, which computes the costs. Each correction is an event `cost_correction`. The record of the call does not change. A correction with the position of a stored correction is the same event, and counts once. Served by the gateway only.",
   filters: {},
   parameters: {},
   records: false,

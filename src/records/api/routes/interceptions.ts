@@ -60,7 +60,7 @@ export const interceptions = endpoint({
   path: "/interceptions",
   summary: "Interceptions, newest first",
   description:
-    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. Its cost is that of the last one of its `cost_corrections`, whose first one has the recorded cost as the former one.",
+    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. If it has `cost_corrections`, its cost is the cost of the last correction. The former cost of the first correction is the recorded cost.",
   content: true,
   filters: { ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {

@@ -63,7 +63,7 @@ export const providers = endpoint({
   path: "/providers",
   summary: "Requests, failures and latency of providers, by model, client, day or hour",
   description:
-    "Most requests first, except by time. Percentiles are estimated from counts in fixed ranges of milliseconds, which the totals keep for each hour; within a range they are interpolated, and above the last one they are its lower bound. Calls from before these counts existed are in `requests` only.",
+    "Groups with the most requests first, unless they are grouped by time. Percentiles are estimated from counts in fixed ranges of milliseconds, which the totals keep for each hour. Within a range, a percentile is interpolated. Above the last range, it is the lower bound of that range. Calls from before these counts existed are counted in `requests` only.",
   filters: TOTAL_FILTERS,
   parameters: {
     group_by: { ...oneOf(GROUPINGS, "provider_model", "The keys to group by."), rule: GROUP_RULE },

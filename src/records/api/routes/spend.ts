@@ -47,9 +47,9 @@ const RESULT = {
 
 export const spend = endpoint({
   path: "/spend",
-  summary: "What calls cost, by one or two of initiator, actor, client, provider, model, day and hour",
+  summary: "The cost of calls, by one or two of initiator, actor, client, provider, model, day and hour",
   description:
-    "Dearest groups first. Days and hours are in UTC; hours need a range of at most 7 days. `columns=focus` with CSV has the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), a charge for each group of a day: it requires `then_by=day`.",
+    "Groups with the highest cost first. Days and hours are in UTC; hours need a range of at most 7 days. `columns=focus` with CSV has the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), a charge for each group of a day: it requires `then_by=day`.",
   filters: TOTAL_FILTERS,
   parameters: {
     group_by: { ...oneOf(GROUP_WORDS, "initiator", "The first key."), rule: GROUP_RULE },

@@ -17,7 +17,7 @@ const FIELDS: row.Fields = {
   event: row.asContent(
     row.withDescription(
       row.JSON_OBJECT,
-      "The event as it was sent, its content truncated. Of one that is too large, `omitted` is true and only its type and id are here.",
+      "The event as it was sent, with its content truncated. If the event is too large, `omitted` is true and only its type and id are included.",
     ),
   ),
   reason: row.withDescription(
