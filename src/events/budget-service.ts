@@ -13,7 +13,7 @@
 
 /**
  * The part of an account's time that a call belongs to: the calendar period, or the slice of a rolling window. The account's sum is
- * that of the period, or of all slices from `since` on. `start` is 0 for concurrent calls alone.
+ * that of the period, or of all slices from `since` on. Only concurrent calls have `start` 0.
  */
 export type Period = {
   readonly account: string;
@@ -51,6 +51,8 @@ export type Settlement = {
   readonly id: string;
   /** An estimate is replaced by a later figure, and never replaces one. */
   readonly isEstimate: boolean;
+  /** The id of the request that delivers it, where each request may settle the same id. By default its own id. */
+  readonly deliveredBy?: string;
   /** Only replaces an estimate of this id: without one, the usage was charged with its call. */
   readonly onlyReplaces?: boolean;
   readonly charges: readonly Claim[];
@@ -90,7 +92,17 @@ export type AccountChange =
   /** The limit in place of the rule's, until it is changed again; null removes it. */
   | { readonly kind: "override"; readonly account: string; readonly limit: number | null }
   /** An amount beside the limit, in the period of that start. `id` tells top-ups apart. */
-  | { readonly kind: "top_up"; readonly period: Period; readonly id: string; readonly amount: number };
+  | {
+      readonly kind: "top_up";
+      readonly period: Period;
+      readonly id: string;
+      readonly amount: number;
+      /** The id of the request. */
+      readonly requestId: string;
+    };
+
+/** The top-up that an object has booked under an id. */
+export type BookedTopUp = { readonly requestId: string; readonly amount: number };
 
 /** The accounts of a call whose usage is known later. */
 export type LaterCall = {
@@ -100,7 +112,7 @@ export type LaterCall = {
     readonly account: string;
     /** The name of the account's object. */
     readonly object: string;
-    /** null where it is kept no longer. */
+    /** null once the subject is deleted. */
     readonly subject: BudgetSubject | null;
   }[];
 };
@@ -120,7 +132,7 @@ export type BatchItem =
   | { readonly kind: "release"; readonly id: string }
   | { readonly kind: "renew"; readonly id: string; readonly leaseMs: number };
 
-/** Of an item: null where it failed, and changed nothing. `states` and `news` are empty, and `refusedBy` is null, where its method has none. */
+/** The result of one item; null if the item failed and changed nothing. A method without a result returns empty `states` and `news`, and null for `refusedBy`. */
 export type BatchResult = ReserveResult | null;
 
 export type BudgetService = {
@@ -131,8 +143,8 @@ export type BudgetService = {
   readonly release: (id: string) => Promise<void>;
   readonly renew: (id: string, leaseMs: number) => Promise<void>;
   readonly read: (claims: readonly (Period & Allowance)[]) => Promise<readonly AccountState[]>;
-  /** true where a top-up of that id was made before. An object of the version before returns nothing. */
-  readonly change: (change: AccountChange) => Promise<boolean | undefined>;
+  /** Of a top-up: the one that is booked under this id, which may be an earlier one. */
+  readonly change: (change: AccountChange) => Promise<BookedTopUp | undefined>;
   /** Keeps the call, unless the object keeps one. @returns the one that it keeps. */
   readonly keepLater: (call: LaterCall) => Promise<LaterCall>;
   readonly findLater: () => Promise<LaterCall | null>;

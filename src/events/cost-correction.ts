@@ -1,10 +1,11 @@
 /** A correction of a recorded cost, as `npm run reprice` sends it to the gateway and as the gateway records it. */
 import type { CostFacts } from "../shared/prices/pricing.ts";
+import { EXTENDED_POSITIONS } from "./event-id.ts";
 import type { CostCorrection } from "./event.ts";
 import type { CorrectedRecord } from "./vocabulary.ts";
 
-/** The corrections that one cost can have: as many positions as the ids of events have room for. */
-export const MAX_POSITIONS = 16;
+/** The corrections that one cost can have: event ids have room for so many positions. */
+export const MAX_POSITIONS = EXTENDED_POSITIONS;
 
 /**
  * Corrections of one request: Logpush keeps 16,384 characters of its log lines, and one line has some 700.

@@ -15,7 +15,8 @@ import { RECORD_FACTS } from "./record-facts.ts";
 const POSITIONS = 256;
 /** From this code on, the first half of the position's eight bits tells the record types apart. */
 const EXTENDED = 15;
-const EXTENDED_POSITIONS = 16;
+/** The positions of such a record type, from 0 on. */
+export const EXTENDED_POSITIONS = 16;
 
 /** Only for events that `hasEventId` accepts. */
 export function eventId(event: InterceptorEvent): string {

@@ -211,10 +211,13 @@ export function runSchedule(seed: number, sql: AccountDatabase): string | null {
     } else if (action < 0.92) {
       const rule = pick(random, rules);
       const period = periodAt(rule, now);
-      const change = { kind: "top_up" as const, period, id: `top-${step}`, amount: below(random, 5) };
+      const request = { id: `top-${step}`, requestId: `request-${step}` };
+      const change = { kind: "top_up" as const, period, ...request, amount: below(random, 5) };
       oracle.topUps.push({ account: rule.account, start: period.start, amount: change.amount });
-      accounts.change(change);
-      accounts.change(change);
+      const first = accounts.change(change);
+      const again = accounts.change({ ...change, amount: change.amount + 1, requestId: "another" });
+      if (first?.requestId !== change.requestId || again?.requestId !== change.requestId)
+        return `step ${step}: a top-up is booked for another request`;
     } else if (action < 0.96) {
       oracle.expire(now);
       accounts.expire();

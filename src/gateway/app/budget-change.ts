@@ -34,14 +34,15 @@ export async function serveBudgetChange(
   const made =
     object === undefined ? null : await deps.budgets?.objects?.change(object, toChange(input, id, now));
   if (!made) return new Refusal("budget_unavailable");
-  const result = () => accountOf(deps.budgets, rule, { subject, name: null }, now);
-  if (made === "known") return respond(exchange, await result());
+  const { topUp } = made;
+  if (topUp && topUp.amount !== amount) return invalid("change_id");
   const facts = { rule: rule.account, subject, measure: rule.measure, change, changedBy };
-  const occasion = { id, position: 0, caller: null };
+  // A repeated top-up is the event of the first one again, in case that one was lost: with the same id, it counts once.
+  const occasion = { id: topUp?.requestId ?? id, position: 0, caller: null };
   recorder.record(
     budgetEvent("budget_change", occasion, { ...facts, ...(amount === null ? {} : { amount }) }, now),
   );
-  return respond(exchange, await result());
+  return respond(exchange, await accountOf(deps.budgets, rule, { subject, name: null }, now));
 }
 
 type ChangeInput = {
@@ -97,5 +98,6 @@ const toChange = ({ rule, change, amount, changeId }: ChangeInput, id: string, n
         period: claimOf(rule, now),
         id: changeId === null ? id : JSON.stringify([rule.account, changeId]),
         amount: amount ?? 0,
+        requestId: id,
       }
     : { kind: "override", account: rule.account, limit: amount };

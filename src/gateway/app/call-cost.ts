@@ -29,16 +29,18 @@ export function costOfResult(
   // An unexpected error of the gateway may come after the provider's response.
   if (observation === null) return outcome === "refused" && error !== "internal" ? NOTHING : UNPRICED;
   const { report } = observation;
-  if (report.reportedCost === null && isFreeError(status, report)) return NOTHING;
+  if (isFreeError(status, report)) return NOTHING;
   return price(provider, toPricedCall({ model, report, isFinal: observation.usageState === "final", at }));
 }
 
 /** Cloudflare's, in front of a provider that took the request and did not respond in time. */
 const ORIGIN_TIMEOUT = 524;
 
-/** Providers do not charge for the errors that they respond with. */
-export const isFreeError = (status: number | null, { usage }: Pick<ReportedResponse, "usage">): boolean =>
-  usage === null && (status ?? 0) >= 400 && status !== ORIGIN_TIMEOUT;
+/** Providers do not charge for the errors that they respond with, unless the response states a usage or a cost. */
+export const isFreeError = (
+  status: number | null,
+  { usage, reportedCost }: Pick<ReportedResponse, "usage" | "reportedCost">,
+): boolean => usage === null && reportedCost === null && (status ?? 0) >= 400 && status !== ORIGIN_TIMEOUT;
 
 /** The cost of a response that was read after its call, or of a result of a batch; and what it depends on beside the figures. */
 export function costOfRetrieved(

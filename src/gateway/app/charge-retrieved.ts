@@ -2,13 +2,13 @@
  * Charges what is read later than its call: results of a batch, and a response that was made in the background. The accounts are those
  * of the call, not those of its reader. Of a batch that was not created through the gateway, those of the first reader.
  */
-import type { LaterCall, Settlement } from "../../events/budget-service.ts";
+import type { Settlement } from "../../events/budget-service.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { accountsOf, byObject, type Account } from "../policy/budgets/accounts.ts";
 import { ONE_CALL } from "../policy/budgets/estimate.ts";
 import { accountsOfLater, findLater, keepLater, toLaterCall } from "../policy/budgets/later.ts";
 import { notify } from "../policy/budgets/settle.ts";
-import { matchesModel } from "../policy/budgets/subject.ts";
+import { matchesModel, type LimitedCall } from "../policy/budgets/subject.ts";
 import type { Forwardable } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
 import { callContext, limitedCall, type SpendingDeps } from "./spending.ts";
@@ -36,26 +36,30 @@ export function chargeRetrieved(exchange: Exchange, forwardable: Forwardable, re
   if (budgets !== null) exchange.waitUntil(charge(exchange, forwardable, retrieved, budgets));
 }
 
-/** Batches and files whose accounts this isolate has linked, or of which it knows that there are none. */
+/** Batches and files of which this isolate knows that their accounts are stored, or that there are none. */
 const linked = new Set<string>();
 const MAX_LINKED = 10_000;
 
 /** A batch's file of results is charged to the accounts of the batch. */
 export function linkLater(
-  { deps: { budgets }, waitUntil }: Exchange,
-  { route }: Forwardable,
+  exchange: Exchange,
+  forwardable: Forwardable,
   { batchId, fileId }: { readonly batchId: string; readonly fileId: string },
 ): void {
-  const { name: provider } = route.provider;
+  const { budgets } = exchange.deps;
+  const { name: provider } = forwardable.route.provider;
   const key = JSON.stringify([provider, batchId, fileId]);
   if (budgets === null || linked.has(key)) return;
   if (linked.size >= MAX_LINKED) linked.clear();
   linked.add(key);
   const link = async (): Promise<void> => {
-    const batch = await findLater(budgets, { provider, id: batchId });
-    if (batch !== null) await keepLater(budgets, { provider, id: fileId }, batch);
+    const batch = await findLater(budgets, { provider, id: batchId }, exchange);
+    if (batch === null) return;
+    const kept =
+      batch === "unavailable" ? batch : await keepLater(budgets, { provider, id: fileId }, batch, exchange);
+    if (kept === "unavailable") linked.delete(key);
   };
-  waitUntil(link());
+  exchange.waitUntil(link());
 }
 
 async function charge(
@@ -73,7 +77,7 @@ async function charge(
   for (const [object, charged] of byObject(accounts)) {
     const [first] = charged;
     if (!first) continue;
-    const settlement = settlementOf(id, charged, retrieved);
+    const settlement = settlementOf({ id, deliveredBy: context.id }, charged, retrieved);
     const result = await objects.settle(object, [settlement], context);
     if (result === null) context.undelivered(object, first, [settlement]);
     else notify(result.news, result.states, charged, context);
@@ -87,21 +91,33 @@ async function accountsOfRetrieved(
   deps: SpendingDeps,
 ): Promise<readonly Account[]> {
   const { name: provider } = forwardable.route.provider;
-  const readers = async (models: readonly (string | null)[]): Promise<readonly Account[]> => {
-    const call = limitedCall(exchange, forwardable, models);
-    const request = { call, most: ONE_CALL, inputTokens: 0, at: exchange.startedAt };
-    const accounts = await accountsOf(deps.rules, request, deps.nameObject);
-    return accounts instanceof Refusal ? [] : accounts.filter(({ rule }) => rule.kind === "budget");
-  };
-  const known: LaterCall | null = isBatch
-    ? await keepLater(deps, { provider, id }, toLaterCall(await readers([null]), exchange.startedAt))
-    : await findLater(deps, { provider, id });
+  const name = { provider, id };
+  const readers = (models: readonly (string | null)[]): Promise<readonly Account[]> =>
+    accountsOfReader(exchange, limitedCall(exchange, forwardable, models), deps);
+  const known = isBatch
+    ? await keepLater(deps, name, toLaterCall(await readers([null]), exchange.startedAt), exchange)
+    : await findLater(deps, name, exchange);
+  // The reader's accounts would be charged in place of others. The next reading charges the right ones.
+  if (known === "unavailable") return [];
   const accounts = known ? accountsOfLater(deps, known) : await readers(uses.map(({ model }) => model));
   return accounts.filter(({ rule }) => uses.some(({ model }) => matchesModel(rule.filter.models, model)));
 }
 
+/** The accounts of the rules that do not refuse the reader. */
+async function accountsOfReader(
+  { startedAt: at }: Exchange,
+  call: LimitedCall,
+  { rules, nameObject }: SpendingDeps,
+): Promise<readonly Account[]> {
+  const budgets = rules.filter(({ kind }) => kind === "budget");
+  const found = await Promise.all(
+    budgets.map((rule) => accountsOf([rule], { call, most: ONE_CALL, inputTokens: 0, at }, nameObject)),
+  );
+  return found.flatMap((accounts) => (accounts instanceof Refusal ? [] : accounts));
+}
+
 function settlementOf(
-  id: string,
+  { id, deliveredBy }: Pick<Settlement, "id" | "deliveredBy">,
   accounts: readonly Account[],
   { isBatch, uses, isEstimate }: Retrieved,
 ): Settlement {
@@ -113,5 +129,11 @@ function settlementOf(
     const isSum = rule.measure === "dollars" || rule.measure === "tokens";
     return { ...claim, amount: isSum ? sum(rule.measure) : calls };
   });
-  return { id, isEstimate, charges, onlyReplaces: !isBatch };
+  return {
+    id,
+    ...(deliveredBy === undefined ? {} : { deliveredBy }),
+    isEstimate,
+    charges,
+    onlyReplaces: !isBatch,
+  };
 }

@@ -1,9 +1,11 @@
 /** Budgets and rate limits of one call: it is reserved before the provider is called, and charged at its end. */
 import { budgetEvent, type InterceptionResult } from "../../events/compose.ts";
 import type { BudgetEvent } from "../../events/event.ts";
+import { EXTENDED_POSITIONS } from "../../events/event-id.ts";
 import type { Settlement } from "../../events/budget-service.ts";
 import type { CostFacts, QuoteCall } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { uuidV7 } from "../../shared/uuid.ts";
 import type { Account } from "../policy/budgets/accounts.ts";
 import { hold, type HeldCall } from "../policy/budgets/budgets.ts";
 import type { BudgetDeps, BudgetNotice, CallContext, Used } from "../policy/budgets/call.ts";
@@ -54,7 +56,7 @@ type ReservedCall = {
   readonly held: HeldCall;
   readonly claimed: Claimed;
   readonly most: Amounts;
-  /** When the provider was called. */
+  /** When the reservation was made, just before the provider is called. Milliseconds since 1970. */
   readonly sentAt: number;
 };
 
@@ -65,6 +67,12 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
   if (budgets === null) return null;
   const context = callContext(exchange, forwardable);
   let held: ReservedCall | null = null;
+  /** The call, where no rule is about it. */
+  let unlimited: Claimed | null = null;
+  const keep = (accounts: readonly Account[], id: string): void => {
+    const call = toLaterCall(accounts, exchange.startedAt);
+    exchange.waitUntil(keepLater(budgets, { provider: forwardable.route.provider.name, id }, call, context));
+  };
   let hasEnded = false;
   return {
     reserve: async (claimed) => {
@@ -74,7 +82,11 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
       const most = mostOf(claimed, call.provider, exchange.startedAt, budgets.quote);
       const inputTokens = claimed.kind === "figures" ? likelyInput(claimed.figures) : 0;
       const result = await hold({ call, most, inputTokens, at: exchange.startedAt }, context, budgets);
-      if (result instanceof Refusal || result === null) return result;
+      if (result instanceof Refusal) return result;
+      if (result === null) {
+        unlimited = claimed;
+        return null;
+      }
       // The client of an upload can disconnect while its call is reserved.
       if (hasEnded) {
         exchange.waitUntil(result.release());
@@ -85,7 +97,12 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
     },
     ended: (result, cost) => {
       hasEnded = true;
-      if (held === null) return;
+      if (held === null) {
+        // Its results are charged to no account, and not to those of their reader.
+        const id = unlimited && laterId(result, unlimited);
+        if (id !== null) keep([], id);
+        return;
+      }
       const { held: reservation, claimed, most, sentAt } = held;
       held = null;
       const lostAfterMs = deps.now() - sentAt;
@@ -98,9 +115,7 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
       const later = laterId(result, claimed);
       const used = usedBy(result, cost, { claimed, most, exchange, provider, later, lostAfterMs });
       exchange.waitUntil(reservation.settle(used));
-      if (later === null) return;
-      const call = toLaterCall(reservation.accounts, exchange.startedAt);
-      exchange.waitUntil(keepLater(budgets, { provider, id: later }, call));
+      if (later !== null) keep(reservation.accounts, later);
     },
   };
 }
@@ -153,7 +168,10 @@ type UsedContext = {
 
 /** Failures at which the provider has run nothing. */
 const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected"]);
-/** The platform does not tell a refused connection from one that was lost, while the model ran. One that is refused ends sooner. */
+/**
+ * Milliseconds. The platform reports a refused connection and a lost one alike. A refused connection fails sooner; a lost one
+ * may have run the model.
+ */
 const UNREACHABLE_MS = 1000;
 
 const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
@@ -203,13 +221,16 @@ export function callContext(exchange: Exchange, { caller }: Forwardable): CallCo
   const { id, deps, recorder, after, waitUntil } = exchange;
   const positions = new Map<string, number>();
   const record = (type: BudgetEvent["record_type"], account: Account, facts: Partial<Facts>): void => {
-    const position = positions.get(type) ?? 0;
-    // An event's id tells no more of them apart.
-    if (position > MAX_POSITION) return;
-    positions.set(type, position + 1);
+    const count = positions.get(type) ?? 0;
+    positions.set(type, count + 1);
+    const position = count % EXTENDED_POSITIONS;
+    // Further charges are events under ids of their own, so that none is lost. Other events that a request repeats so often are left out.
+    if (count > position && type !== "budget_charge") return;
+    const now = deps.now();
+    const eventOf = count > position ? uuidV7(now, deps.randomUuid()) : id;
     const { rule, subject, claim } = account;
     const all = { rule: claim.account, subject, measure: rule.measure, ...facts };
-    recorder.record(budgetEvent(type, { id, position, caller }, all, deps.now()));
+    recorder.record(budgetEvent(type, { id: eventOf, position, caller }, all, now));
   };
   return {
     id,
@@ -220,12 +241,8 @@ export function callContext(exchange: Exchange, { caller }: Forwardable): CallCo
       if (notices.length > 0) void recorder.flush();
     },
     undelivered: (object, account, settlements) => {
-      let rest = settlements;
-      while (rest.length > 0) {
-        // No charge is lost: the last event that the call can have takes all that are left.
-        const isLast = (positions.get("budget_charge") ?? 0) >= MAX_POSITION;
-        const part = isLast ? rest : rest.slice(0, SETTLEMENTS_PER_EVENT);
-        rest = rest.slice(part.length);
+      for (let at = 0; at < settlements.length; at += SETTLEMENTS_PER_EVENT) {
+        const part = settlements.slice(at, at + SETTLEMENTS_PER_EVENT);
         record("budget_charge", account, { charges: { object, settlements: part } satisfies Charges });
       }
       void recorder.flush();
@@ -236,7 +253,6 @@ export function callContext(exchange: Exchange, { caller }: Forwardable): CallCo
 type Facts = Parameters<typeof budgetEvent>[2];
 type Charges = { readonly object: string; readonly settlements: readonly Settlement[] };
 
-const MAX_POSITION = 15;
 const SETTLEMENTS_PER_EVENT = 32;
 
 const TYPES = {

@@ -21,12 +21,23 @@ const TABLES = [
     call TEXT NOT NULL PRIMARY KEY, news TEXT NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS overrides (
     account TEXT NOT NULL PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS top_ups (
-    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, start INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS booked_top_ups (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, start INTEGER NOT NULL,
+    amount INTEGER NOT NULL, request_id TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS later (
+    one INTEGER NOT NULL PRIMARY KEY, call TEXT NOT NULL, subjects_until INTEGER, keep_until INTEGER NOT NULL)`,
 ];
 
 /** The names of the tables. */
-export const ACCOUNT_TABLES = ["periods", "open", "settled", "reported", "overrides", "top_ups"] as const;
+export const ACCOUNT_TABLES = [
+  "periods",
+  "open",
+  "settled",
+  "reported",
+  "overrides",
+  "booked_top_ups",
+  "later",
+] as const;
 
 /** The part of an object's SQLite database that the accounts use. Synchronous. */
 export type AccountDatabase = {

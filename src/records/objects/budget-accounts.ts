@@ -8,6 +8,7 @@ import type {
   Allowance,
   BatchItem,
   BatchResult,
+  BookedTopUp,
   Claim,
   News,
   Period,
@@ -64,8 +65,8 @@ export class BudgetAccounts {
     return this.#transaction(() => this.#states(claims));
   }
 
-  /** @returns whether a top-up of that id was made before. */
-  change(change: AccountChange): boolean {
+  /** @returns the top-up that is booked under the id, which may be an earlier one. */
+  change(change: AccountChange): BookedTopUp | undefined {
     return this.#transaction(() => this.#change(change));
   }
 
@@ -100,7 +101,7 @@ export class BudgetAccounts {
     this.#sql.exec("DELETE FROM reported WHERE keep_until <= ?", at);
     this.#sql.exec("DELETE FROM periods WHERE keep_until <= ? AND reserved = 0", at);
     this.#sql.exec(
-      "DELETE FROM top_ups WHERE NOT EXISTS (SELECT 1 FROM periods p WHERE p.account = top_ups.account AND p.start = top_ups.start)",
+      "DELETE FROM booked_top_ups AS t WHERE NOT EXISTS (SELECT 1 FROM periods p WHERE p.account = t.account AND p.start = t.start)",
     );
     return this.#sql
       .exec<{
@@ -185,7 +186,7 @@ export class BudgetAccounts {
         last.set(charge.account, charge);
       }
     const charges = [...last.values()];
-    const news = this.#reported.add(settlementOf(first?.id ?? ""), this.#news(charges));
+    const news = first ? this.#reported.add(settlementOf(first), this.#news(charges)) : [];
     return { states: this.#states(charges), news };
   }
 
@@ -193,10 +194,10 @@ export class BudgetAccounts {
     const charged: Charged = { amount: charge.amount, isEstimate };
     const call = this.#calls.of(id).find(({ account }) => account === charge.account);
     if (call?.is_open === 1) {
-      this.#end(call, charged);
+      this.#end(call, charged, charge.since);
     } else if (call) {
       if (isEstimate) return;
-      const period = this.#periods.changeKnown(call);
+      const period = this.#periods.changeKnown(call, charge.since);
       if (period !== null) period.spent += charge.amount - call.amount;
       this.#calls.charge(id, { ...call, keep_until: call.until }, charged);
     } else if (!onlyReplaces) {
@@ -215,27 +216,32 @@ export class BudgetAccounts {
     if (!isReleased) this.#calls.charge(id, released, { amount: 0, isEstimate: false });
   }
 
-  #change(change: AccountChange): boolean {
+  #change(change: AccountChange): BookedTopUp | undefined {
     if (change.kind === "override") {
       const { account, limit } = change;
       this.#sql.exec("DELETE FROM overrides WHERE account = ?", account);
       if (limit !== null)
         this.#sql.exec("INSERT INTO overrides (account, amount) VALUES (?, ?)", account, limit);
-      return false;
+      return undefined;
     }
-    const { id, period, amount } = change;
-    const { account, start } = period;
-    const isNew =
-      this.#sql
-        .exec(
-          "INSERT INTO top_ups (id, account, start) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
-          id,
-          account,
-          start,
-        )
-        .toArray().length > 0;
-    if (isNew) this.#periods.change(period).top_ups += amount;
-    return !isNew;
+    const { id, period, amount, requestId } = change;
+    const [known] = this.#sql
+      .exec<{ amount: number; requestId: string }>(
+        "SELECT amount, request_id AS requestId FROM booked_top_ups WHERE id = ?",
+        id,
+      )
+      .toArray();
+    if (known) return known;
+    this.#sql.exec(
+      "INSERT INTO booked_top_ups (id, account, start, amount, request_id) VALUES (?, ?, ?, ?, ?)",
+      id,
+      period.account,
+      period.start,
+      amount,
+      requestId,
+    );
+    this.#periods.change(period).top_ups += amount;
+    return { amount, requestId };
   }
 
   #expire(): number | null {
@@ -251,9 +257,9 @@ export class BudgetAccounts {
     return this.#calls.nextLease();
   }
 
-  /** The end of an open call. It is charged in the period in which it was reserved. */
-  #end(call: ReadonlyCall, charged: Charged): void {
-    const period = this.#periods.changeKnown(call);
+  /** The end of an open call. It is charged in the period in which it was reserved. `since`: that of the charge, if it has one. */
+  #end(call: ReadonlyCall, charged: Charged, since = call.start): void {
+    const period = this.#periods.changeKnown(call, since);
     if (period !== null) {
       period.spent += charged.amount;
       period.reserved -= call.amount;
@@ -305,13 +311,13 @@ function idsOf(item: BatchItem): readonly string[] {
 }
 
 function reportOf(item: BatchItem): readonly string[] {
-  if (item.kind === "settle") return [settlementOf(item.settlements[0]?.id ?? "")];
+  if (item.kind === "settle") return item.settlements.slice(0, 1).map(settlementOf);
   return item.kind === "reserve" ? [reservationOf(item.reservation.id)] : [];
 }
 
 const limitOf = ({ limit }: Allowance, { override, topUps }: Sums): number => (override ?? limit) + topUps;
 
-/** A sum with such an amount would not be a number either. */
+/** Sums of other amounts would not be exact. */
 function checkAmount({ amount }: Claim): void {
-  if (!Number.isFinite(amount)) throw new TypeError("an amount is not a number");
+  if (!Number.isSafeInteger(amount)) throw new TypeError("an amount is not a whole number");
 }

@@ -11,6 +11,7 @@ import type {
   Allowance,
   BatchItem,
   BatchResult,
+  BookedTopUp,
   BudgetService,
   LaterCall,
   Period,
@@ -72,10 +73,10 @@ export class BudgetObject extends DurableObject<object> implements BudgetService
     return this.#accounts.read(claims);
   }
 
-  async change(change: AccountChange): Promise<boolean> {
-    const isKnown = this.#accounts.change(change);
+  async change(change: AccountChange): Promise<BookedTopUp | undefined> {
+    const booked = this.#accounts.change(change);
     await this.#wakeAt(Date.now() + PURGE_MS);
-    return isKnown;
+    return booked;
   }
 
   async keepLater(call: LaterCall): Promise<LaterCall> {

@@ -1,6 +1,7 @@
 /**
- * The accounts of one call whose usage is known later, in an object of its own. Their subjects are kept for as long as the
- * results of a batch usually are; the accounts, whose names do not show the subject, longer: a second reading must not charge them in another period.
+ * Stores the accounts of one call whose usage is known later, in an object of its own. The subjects are stored for as long as
+ * the results of a batch usually are. The accounts do not name the subject, and are stored longer, so that a late reading is
+ * charged in the period of the call.
  */
 import type { LaterCall } from "../../events/budget-service.ts";
 import { asObject, parseObject } from "../../shared/json.ts";
@@ -9,9 +10,6 @@ import type { AccountDatabase } from "./account-tables.ts";
 const DAY_MS = 86_400_000;
 const SUBJECTS_MS = 35 * DAY_MS;
 const KEEP_MS = 400 * DAY_MS;
-
-const TABLE =
-  "CREATE TABLE IF NOT EXISTS later (one INTEGER NOT NULL PRIMARY KEY, call TEXT NOT NULL, subjects_until INTEGER, keep_until INTEGER NOT NULL)";
 
 type Row = { call: string; subjects_until: number | null; keep_until: number };
 
@@ -27,7 +25,6 @@ export class LaterCallStore {
 
   /** Keeps the call, unless one is kept. @returns the one that is kept. */
   keep(call: LaterCall): LaterCall {
-    this.#sql.exec(TABLE);
     const at = this.#now();
     this.#sql.exec(
       "INSERT INTO later (one, call, subjects_until, keep_until) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -59,8 +56,6 @@ export class LaterCallStore {
   }
 
   #row(): Row | null {
-    const exists = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'later'").toArray().length > 0;
-    if (!exists) return null;
     return this.#sql.exec<Row>("SELECT call, subjects_until, keep_until FROM later").toArray()[0] ?? null;
   }
 }

@@ -22,7 +22,7 @@ export type PeriodRow = {
 /** An account as far as it was read: all rows that start at `from` or later, and some earlier ones. */
 type Loaded = { from: number; readonly rows: Map<number, PeriodRow>; readonly override: number | null };
 
-/** Sums of an account over the periods that a call's limit is about. */
+/** Sums of an account over the periods that the limit covers. */
 export type Sums = {
   readonly spent: number;
   readonly reserved: number;
@@ -82,9 +82,12 @@ export class PeriodRows {
     return row;
   }
 
-  /** The row of a period in which a call was reserved or charged, to be changed; null where it was deleted. */
-  changeKnown({ account, start }: { readonly account: string; readonly start: number }): PeriodRow | null {
-    const { rows } = this.#load(account, LATEST);
+  /** The row of a period in which a call was reserved or charged, to be changed; null where it was deleted. `since`: as in `Period`. */
+  changeKnown(
+    { account, start }: { readonly account: string; readonly start: number },
+    since: number,
+  ): PeriodRow | null {
+    const { rows } = this.#load(account, since);
     const row = rows.get(start) ?? this.#readOne(account, start);
     if (row === null) return null;
     rows.set(start, row);

@@ -1,8 +1,8 @@
 /**
- * The news that calls reported, during one transaction. No other call reports them, and a response can be lost, so a repetition of
- * the call has them again. As with `Calls`, each statement reads or writes those of a whole batch.
+ * The news that each call reported. A response can be lost, so a retry of the call returns its news again. As in `Calls`, each
+ * statement reads or writes the news of a whole batch, and the object holds those of one transaction.
  */
-import type { News } from "../../events/budget-service.ts";
+import type { News, Settlement } from "../../events/budget-service.ts";
 import type { AccountDatabase } from "./account-tables.ts";
 
 /** Longer than any repetition of a call can be on its way. */
@@ -65,6 +65,7 @@ export class Reported {
   }
 }
 
-/** The name under which a reservation, or a settlement, has its news. */
+/** The key of a reservation's news. */
 export const reservationOf = (id: string): string => `reserve ${id}`;
-export const settlementOf = (id: string): string => `settle ${id}`;
+/** The key of the news of settlements that are delivered together, of which this is the first. */
+export const settlementOf = ({ id, deliveredBy = id }: Settlement): string => `settle ${id} ${deliveredBy}`;

@@ -11,7 +11,7 @@ import {
 } from "../../support/in-workerd/budget-gateway.ts";
 import { json, post } from "../../support/in-workerd/calls.ts";
 import type { Gateway, Provider } from "../../support/in-workerd/gateway-harness.ts";
-import { alice, ALICE_ID, bob } from "../../support/in-workerd/object-store.ts";
+import { alice, ALICE_ID, asserted, bob } from "../../support/in-workerd/object-store.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -104,6 +104,34 @@ describe("the results of a batch", () => {
     for (const who of [bob, alice, bob]) await read(gateway, `${BATCHES}/msgbatch_1/results`, who);
     expect(await spentBy(gateway, bob)).toBe(15_000);
     expect(await spentBy(gateway, alice)).toBe(0);
+  });
+
+  it("are charged to no one where the call that created it is outside of all rules", async () => {
+    const gateway = await open({ people: { dollars: 1, clients: ["Claude Code"] } }, provider);
+    const claude = { "user-agent": "claude-cli/2.1.0 (external, cli)" };
+    await create(gateway, alice);
+    await read(gateway, `${BATCHES}/msgbatch_1/results`, { ...bob, ...claude });
+    expect(await spentBy(gateway, { ...bob, ...claude })).toBe(0);
+  });
+
+  it("are charged by the other rules where one demands better evidence", async () => {
+    const signed = { requests: 5, min_attribution: "signed", below: "refuse" };
+    const gateway = await open(
+      { signed, all: { per: "all", mode: "strict", dollars: 0.01, warn_at: [1] } },
+      provider,
+    );
+    await read(gateway, `${BATCHES}/msgbatch_1/results`, asserted);
+    expect(gateway.events.filter(({ record_type: type }) => type === "budget_threshold")).toMatchObject([
+      { rule: "budget:all", spent: 15_000 },
+    ]);
+  });
+
+  it("reach a threshold once, however many requests read them", async () => {
+    const gateway = await open({ people: { dollars: 0.01, warn_at: [1] } }, provider);
+    await create(gateway, alice);
+    for (let n = 0; n < 3; n += 1) await read(gateway, `${BATCHES}/msgbatch_1/results`, alice);
+    const thresholds = gateway.events.filter(({ record_type: type }) => type === "budget_threshold");
+    expect(thresholds).toHaveLength(1);
   });
 
   it("are charged to each rule by the models that it is about", async () => {

@@ -1,10 +1,10 @@
 /**
- * Coalesces what the requests of this isolate send to one budget object: while a call is under way, further items wait for it, and
- * go together as the next one. An item waits for no timer.
+ * Coalesces the calls of this isolate's requests to one budget object. While a call is in flight, further items queue and are
+ * sent together in the next call. No timer delays an item.
  *
  * In workerd a call belongs to the request that made it, and ends with that request. So each call is made by a request whose
  * item waits, which `waitUntil` keeps alive, and the others await promises of their own, which the runtime continues in their
- * own contexts (see `identity/single-pending.ts`). Where a request ends nevertheless, or the object is slow, an item goes again
+ * own contexts (see `shared/single-flight.ts`). Where a request ends nevertheless, or the object is slow, an item goes again
  * with a call of its own or of another: an object books it once.
  */
 import type { BatchItem, BatchResult } from "../../../events/budget-service.ts";
@@ -126,7 +126,10 @@ async function makeCall(
     for (const [at, one] of all.entries()) {
       const result = results?.[at];
       if (result === undefined) one.fail();
-      else one.finish(result);
+      else {
+        if (result === null) onFailure(new TypeError("an item was not booked"));
+        one.finish(result);
+      }
     }
   if (lane.pending !== pending) return;
   const [next] = lane.waiting;

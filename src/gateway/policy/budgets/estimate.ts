@@ -41,7 +41,7 @@ export function worstCase(figures: RequestFigures, priced: Priced, quote: QuoteC
   const tokens = Math.max(...runs.map(({ input, output }) => input + output));
   return {
     ...ONE_CALL,
-    tokens: tokens + sum(beside.map(({ input, output }) => input + output)),
+    tokens: bounded(tokens + sum(beside.map(({ input, output }) => input + output))),
     dollars: add(largest(costs), add(total(besideCosts), sessionsOf(figures))),
   };
 }
@@ -99,7 +99,10 @@ const costOf = (
 
 type Cost = number | null;
 
-const add = (one: Cost, other: Cost): Cost => (one === null || other === null ? null : one + other);
+/** Sums beyond this are not exact. */
+const bounded = (amount: number): number => Math.min(amount, Number.MAX_SAFE_INTEGER);
+
+const add = (one: Cost, other: Cost): Cost => (one === null || other === null ? null : bounded(one + other));
 const total = (costs: readonly Cost[]): Cost => costs.reduce(add, 0);
 const largest = (costs: readonly Cost[]): Cost =>
   costs.reduce((most, cost) => (most === null || cost === null ? null : Math.max(most, cost)), 0);

@@ -1,20 +1,24 @@
 /**
- * The accounts of calls whose usage is known later: batches, and responses that are made in the background. The same
- * accounts are charged for each reading, in the period of the call.
+ * The accounts of calls whose usage is known later: batches, and responses that are made in the background. Each reading of their
+ * results charges the same accounts, in the period of the call.
  */
 import type { LaterCall } from "../../../events/budget-service.ts";
+import { BACKOFF_MS, wait } from "./backoff.ts";
 import type { Account } from "./accounts.ts";
-import type { BudgetDeps } from "./call.ts";
+import type { BudgetDeps, CallContext } from "./call.ts";
 import { periodOf } from "./period.ts";
 
 /** `provider`: its configured name. `id`: the provider's, of the response, the batch or the file of results. */
 type LaterName = { readonly provider: string; readonly id: string };
 
-/** The name of the object that holds a call's accounts. */
+/** `null`: no accounts are stored for the id. */
+export type FoundLater = LaterCall | null | "unavailable";
+
+/** The name of the object that stores a call's accounts. */
 const nameOf = (deps: BudgetDeps, { provider, id }: LaterName): string | Promise<string> =>
   deps.nameObject(JSON.stringify(["later", provider, id]));
 
-/** Of budgets alone. `at`: when the call began, in milliseconds since 1970. */
+/** The accounts of budgets. `at`: when the call began, in milliseconds since 1970. */
 export const toLaterCall = (accounts: readonly Account[], at: number): LaterCall => ({
   at,
   accounts: accounts
@@ -22,21 +26,43 @@ export const toLaterCall = (accounts: readonly Account[], at: number): LaterCall
     .map(({ rule, object, subject }) => ({ account: rule.account, object, subject })),
 });
 
-/** Keeps the accounts of a call under the provider's id of it. @returns those that were kept first; null where the object is down. */
+/** Stores the accounts of a call under the provider's id of it, with retries. @returns the accounts that were stored first. */
 export async function keepLater(
   deps: BudgetDeps,
   name: LaterName,
   call: LaterCall,
-): Promise<LaterCall | null> {
-  return (await deps.objects?.keepLater(await nameOf(deps, name), call)) ?? null;
+  context: Pick<CallContext, "after">,
+): Promise<LaterCall | "unavailable"> {
+  const object = await nameOf(deps, name);
+  return (await retried(context, async () => deps.objects?.keepLater(object, call))) ?? "unavailable";
 }
 
-/** The accounts that were kept for the id; null where there are none, or the object is down. */
-export async function findLater(deps: BudgetDeps, name: LaterName): Promise<LaterCall | null> {
-  return (await deps.objects?.findLater(await nameOf(deps, name))) ?? null;
+/** The accounts that are stored for the id, with retries. */
+export async function findLater(
+  deps: BudgetDeps,
+  name: LaterName,
+  context: Pick<CallContext, "after">,
+): Promise<FoundLater> {
+  const object = await nameOf(deps, name);
+  const found = await retried(context, async () => deps.objects?.findLater(object));
+  return found ? found.later : "unavailable";
 }
 
-/** The accounts with today's rules, in the period of the call. A rule that was removed charges nothing. */
+/** Calls until there is a result, with pauses. */
+async function retried<T>(
+  context: Pick<CallContext, "after">,
+  call: () => Promise<T | null | undefined>,
+): Promise<T | null | undefined> {
+  let result = await call();
+  for (const ms of BACKOFF_MS) {
+    if (result) break;
+    await wait(ms, context);
+    result = await call();
+  }
+  return result;
+}
+
+/** The accounts with the present rules, in the period of the call. A rule that was removed charges nothing. */
 export const accountsOfLater = (
   { rules }: Pick<BudgetDeps, "rules">,
   { at, accounts }: LaterCall,
@@ -44,9 +70,10 @@ export const accountsOfLater = (
   accounts.flatMap(({ account, object, subject }): readonly Account[] => {
     const rule = rules.find((one) => one.account === account);
     if (!rule) return [];
-    const { limit, isHard, warnAt } = rule;
+    const { limit, isHard } = rule;
+    // The subject of an old call is deleted. Its account then reports no thresholds.
+    const warnAt = subject === null ? [] : rule.warnAt;
     const claim = { account, ...periodOf(rule.period, rule.measure, at), limit, isHard, warnAt, amount: 0 };
-    // Of a call of long ago, it is no longer kept whose it was, and its account has no news.
     return [{ rule, object, subject: subject ?? UNNAMED, claim }];
   });
 

@@ -2,6 +2,7 @@
 import type {
   BatchItem,
   BatchResult,
+  BookedTopUp,
   BudgetService,
   LaterCall,
   Reservation,
@@ -30,14 +31,14 @@ export type BudgetObjects = {
     name: string,
     ...args: Parameters<BudgetService["read"]>
   ) => Promise<Awaited<ReturnType<BudgetService["read"]>> | null>;
-  /** `known`: a top-up of that id was made before, and nothing was changed. */
+  /** `topUp`: see `BudgetService.change`. */
   readonly change: (
     name: string,
     ...args: Parameters<BudgetService["change"]>
-  ) => Promise<"made" | "known" | null>;
+  ) => Promise<{ readonly topUp: BookedTopUp | undefined } | null>;
   readonly keepLater: (name: string, call: LaterCall) => Promise<LaterCall | null>;
-  /** null also where the object keeps none. */
-  readonly findLater: (name: string) => Promise<LaterCall | null>;
+  /** `later`: null where the object stores none. */
+  readonly findLater: (name: string) => Promise<{ readonly later: LaterCall | null } | null>;
 };
 
 type Renewal = { readonly id: string; readonly leaseMs: number };
@@ -104,10 +105,9 @@ export function createBudgetObjects(namespace: BudgetNamespace, { logError, now 
     renew: async (name, renewal, owner) => isDone(await send(name, { kind: "renew", ...renewal }, owner)),
     deliver: (name, settlements) => call(name, (object) => object.settle(settlements)),
     read: (name, claims) => call(name, (object) => object.read(claims)),
-    change: (name, change) =>
-      call(name, async (object) => ((await object.change(change)) === true ? "known" : "made")),
+    change: (name, change) => call(name, async (object) => ({ topUp: await object.change(change) })),
     keepLater: (name, later) => call(name, (object) => object.keepLater(later)),
-    findLater: (name) => call(name, (object) => object.findLater()),
+    findLater: (name) => call(name, async (object) => ({ later: await object.findLater() })),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Charges calls at their end, in the objects of their accounts, and reports what became known with that. */
 import type { AccountState, Claim, News, Settlement } from "../../../events/budget-service.ts";
 import type { Account } from "./accounts.ts";
+import { BACKOFF_MS, wait } from "./backoff.ts";
 import type { BudgetNotice, CallContext, Group, ObjectDeps, Used } from "./call.ts";
 import { NOTHING } from "./estimate.ts";
 import { GATHER_MS } from "./soft-accounts.ts";
@@ -48,12 +49,6 @@ export async function settleGroup(
   const settlement = settlementOf(used.as ?? context.id, soft, used);
   await settleSoft({ object, accounts: soft, settlement }, context, deps);
 }
-
-/** Between the tries to deliver charges to an object that is overloaded. Together with their deadlines, 16 of the 30 s that a request may go on. */
-const BACKOFF_MS = [1000, 2000, 4000];
-
-const wait = (ms: number, { after }: CallContext): Promise<void> =>
-  new Promise((resolve) => void after(ms, resolve));
 
 /** The first of a second delivers the charges of all. */
 async function settleSoft(
