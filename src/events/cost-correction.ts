@@ -29,7 +29,7 @@ export type CorrectionFacts = Pick<
   | "former_price_version"
 >;
 
-export type Corrected = {
+type Corrected = {
   /** Of the call, or retrieved usage's own. */
   readonly id: string;
   readonly corrects: CorrectedRecord;

@@ -69,7 +69,7 @@ function toPriceTerms({ terms, hosted, hasMore, reportedCost }: PricedCall): Pri
 }
 
 /** The facts that decide the cost of a response: as it was observed, or as it was recorded. */
-export type ReportedResponse = Pick<
+type ReportedResponse = Pick<
   NonNullable<InterceptionResult["observation"]>["report"],
   "model" | "serviceTier" | "speed" | "inferenceGeo" | "reportedCost" | "toolCallCount"
 > & {
@@ -77,7 +77,7 @@ export type ReportedResponse = Pick<
   readonly toolCalls: readonly { readonly kind: string }[];
 };
 
-export type CompletedCall = {
+type CompletedCall = {
   /** The model that the request named. */
   readonly model: string | null;
   readonly report: ReportedResponse;
