@@ -1,25 +1,19 @@
 /** `GET /budgets`: the accounts of budgets. The gateway has the rules, and the ledger knows whose calls there were. */
-import { ROUTE_PREFIXES, type Target } from "../../shared/http/target.ts";
+import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { asObject, parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { periodOf } from "../policy/budgets/period.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
-import {
-  accountOf,
-  budgetRules,
-  isOfPrincipals,
-  respond,
-  subjectOfRule,
-  type Named,
-} from "./budget-account.ts";
+import { respond } from "./api-response.ts";
+import { accountOf, budgetRules, isOfPrincipals, subjectOfRule, type Named } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** The caller may read. */
-export async function serveBudgets(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
-  const { request, deps } = exchange;
-  if (request.method !== "GET") return new Refusal("method_not_allowed");
-  const parameters = new URLSearchParams(search);
+export async function serveBudgets(
+  exchange: Exchange,
+  { parameters }: { readonly parameters: URLSearchParams },
+): Promise<Response | Refusal> {
+  const { deps } = exchange;
   const values = readParameters(parameters);
   if (values instanceof Refusal) return values;
   const { budget, source, id, limit, offset } = values;
@@ -42,12 +36,10 @@ export async function serveBudgets(exchange: Exchange, { search }: Target): Prom
 }
 
 const MAX_LIMIT = 100;
-const PARAMETERS = new Set(["budget", "subject_source", "subject_id", "limit", "offset"]);
+export const BUDGETS_PARAMETERS = ["budget", "subject_source", "subject_id", "limit", "offset"] as const;
 
 function readParameters(parameters: URLSearchParams) {
   const names = [...parameters.keys()];
-  const unknown = names.find((name) => !PARAMETERS.has(name));
-  if (unknown !== undefined) return unknownFilter(unknown);
   const repeated = names.find((name, at) => names.indexOf(name) !== at);
   if (repeated !== undefined) return invalid(repeated);
   const limit = readCount(parameters.get("limit"), 50);

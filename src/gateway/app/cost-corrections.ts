@@ -6,13 +6,11 @@ import {
   MAX_CAUSE,
   type CorrectionFacts,
 } from "../../events/cost-correction.ts";
-import type { Target } from "../../shared/http/target.ts";
 import { asObject, type JsonObject } from "../../shared/json.ts";
 import type { CostSource } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { isUuid } from "../../shared/uuid.ts";
-import { respond } from "./budget-account.ts";
+import { respond } from "./api-response.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson } from "./read-json.ts";
 
@@ -21,13 +19,9 @@ const MAX_BODY = 32 * 1024;
 /** `by`: the caller, as events name it. The corrections go to every sink, like all events. */
 export async function serveCorrections(
   exchange: Exchange,
-  { search }: Target,
-  by: string,
+  { by }: { readonly by: string },
 ): Promise<Response | Refusal> {
-  const { request, deps, recorder } = exchange;
-  if (request.method !== "POST") return new Refusal("method_not_allowed");
-  const [parameter] = new URLSearchParams(search).keys();
-  if (parameter !== undefined) return unknownFilter(parameter);
+  const { deps, recorder } = exchange;
   const body = await readJson(exchange, MAX_BODY);
   if (body instanceof Refusal) return body;
   const input = readInput(body.value);
