@@ -1,4 +1,5 @@
 /** `GET /budgets`: the accounts of budgets. The gateway has the rules, and the ledger knows whose calls there were. */
+import { onlyAdminHeaders } from "../../shared/admin-headers.ts";
 import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { asObject, parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -81,7 +82,7 @@ async function subjectsOf(
   });
   // On the request's own host, because a session of the console counts there only.
   const url = new URL(`${ROUTE_PREFIXES[0]}/spend?${query}`, request.url);
-  const response = await deps.records.fetch(new Request(url, { headers: adminHeaders(request) }));
+  const response = await deps.records.fetch(new Request(url, { headers: onlyAdminHeaders(request.headers) }));
   const body = asObject(parseJson(await response.text()));
   const results = body?.["results"];
   if (!response.ok || !Array.isArray(results)) return new Refusal("ledger_unavailable");
@@ -94,10 +95,3 @@ async function subjectsOf(
 }
 
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
-
-function adminHeaders({ headers }: Request): Headers {
-  const names = ["authorization", "coder-session-token", "host", "cookie", "cf-access-jwt-assertion"];
-  return new Headers(
-    names.flatMap((name) => [[name, headers.get(name) ?? ""]] as const).filter(([, value]) => value),
-  );
-}
