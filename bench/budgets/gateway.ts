@@ -33,7 +33,7 @@ export type Throughput = {
   /** Responses with status 200. */
   readonly calls: number;
   readonly perSecond: number;
-  /** Of these, the calls that the object has charged in the end; null without budgets. */
+  /** The calls that the object has charged in the end; null without budgets. */
   readonly charged: number | null;
 };
 

@@ -4,7 +4,7 @@ import { EXTENDED_POSITIONS } from "./event-id.ts";
 import type { CostCorrection } from "./event.ts";
 import type { CorrectedRecord } from "./vocabulary.ts";
 
-/** The corrections that one cost can have: event ids have room for so many positions. */
+/** Maximum corrections of one cost: the number of positions in an event id of this type. */
 export const MAX_POSITIONS = EXTENDED_POSITIONS;
 
 /**

@@ -1,4 +1,4 @@
-/** `GET /budgets`: the accounts of budgets. The gateway has the rules, and the ledger knows whose calls there were. */
+/** `GET /budgets`: the accounts of budgets. The gateway has the rules. The ledger has the principals and clients that made calls. */
 import { onlyAdminHeaders } from "../../shared/admin-headers.ts";
 import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { asObject, parseJson } from "../../shared/json.ts";
@@ -64,7 +64,7 @@ function readCount(text: string | null, otherwise: number): number | null {
 const invalid = (param: string): Refusal => new Refusal("filter_invalid", { param });
 const GROUPS: Readonly<Record<string, string>> = { initiator: "initiator", actor: "actor", client: "client" };
 
-/** The subjects that have made calls in the period, by the ledger: those that have spent most first. */
+/** The subjects that have made calls in the period, from the ledger, in descending order of their cost. */
 async function subjectsOf(
   { request, deps }: Exchange,
   rule: Rule,

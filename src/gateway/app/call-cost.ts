@@ -102,7 +102,7 @@ export function toPricedCall({ model, report, isFinal, isBatch = false, at }: Co
   };
 }
 
-/** Whether the call also costs what its figures do not say: tools, or runs of a model that may have another price. */
+/** Whether the call has costs that its figures do not include: tools, or runs of a model that may have another price. */
 const hasOtherCosts = ({ toolCalls, toolCallCount, usage }: ReportedResponse): boolean =>
   toolCallCount > toolCalls.length ||
   toolCalls.some(({ kind }) => UNMEASURED.has(kind)) ||
