@@ -12,6 +12,7 @@ export type FieldKind = "text" | "uuid" | "time" | "count" | "integer" | "flag" 
 export const ERASURES = {
   initiator: "erased with the initiator",
   actor: "erased with the actor",
+  admin: "the name of an administrator: erased with that person",
   content: "text or ids of the conversation: erased with the initiator, whose they are",
   caller: "facts about the software that sent the request: erased with the initiator and with the actor",
   technical:
