@@ -106,8 +106,8 @@ describe("live", () => {
     await send(url, { key: LOCAL_KEYS.alice.key, prompt: "Now." });
     await expect.poll(newest, { timeout: 60_000 }).not.toBe(before);
     expect(await tab.page.locator("tr.fresh").count()).toBe(1);
-    await tab.page.getByRole("button", { name: "Live: pause" }).click();
-    await tab.page.getByRole("button", { name: "Paused: resume" }).waitFor();
+    await tab.page.getByRole("button", { name: "Pause updates" }).click();
+    await tab.page.getByRole("button", { name: "Resume updates" }).waitFor();
     expect(new URL(tab.page.url()).searchParams.get("paused")).toBe("true");
   });
 });
@@ -126,6 +126,12 @@ describe("explain", () => {
     expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
       "npm run -s explain -- --url",
     );
+    await tab.page.getByLabel("Model, for budgets").fill("gpt-5.1-codex");
+    await tab.page.getByLabel("Limit of output tokens").fill("100");
+    await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
+    await expect
+      .poll(() => tab.page.getByRole("region", { name: "Command" }).innerText())
+      .toContain("--model 'gpt-5.1-codex' --output-limit '100'");
     expect(tab.problems).toEqual([]);
   });
 
@@ -151,6 +157,11 @@ describe("explain", () => {
   });
 });
 
+const accounts = () => tab.page.getByRole("table", { name: "Accounts, the most used first" });
+
+const limitOfAlice = (): Promise<string> =>
+  accounts().locator("tbody tr", { hasText: "Alice" }).locator("td.number").first().innerText();
+
 describe("budgets", () => {
   it("says that they are the gateway's where the console's host has none, with the command", async () => {
     tab = await openTab({ expectedStatuses: [404] });
@@ -167,22 +178,68 @@ describe("budgets", () => {
   it("adds to the limit of an account, sets one of its own, and removes it", async () => {
     tab = await openTab();
     await tab.open("/budgets?budget=codex-trial");
-    const limit = () =>
-      tab.page.locator("tbody tr", { hasText: "Alice" }).locator("td.number").first().innerText();
-    const before = await limit();
+    const before = await limitOfAlice();
     await tab.page.getByRole("link", { name: "Change codex-trial of Alice" }).click();
     await tab.page.getByLabel("Add to the limit").check();
     await tab.page.getByLabel("Amount in dollars").fill("25");
     await tab.page.getByRole("button", { name: "Save" }).click();
-    await expect.poll(limit).toBe("$25.01");
+    await expect.poll(limitOfAlice).toBe("$25.01");
     await tab.page.getByLabel("Set a limit of its own").check();
     await tab.page.getByLabel("Amount in dollars").fill("40");
     await tab.page.getByRole("button", { name: "Save" }).click();
-    await expect.poll(limit).toBe("$65.00");
+    await expect.poll(limitOfAlice).toBe("$65.00");
     await tab.page.getByLabel("Remove its own limit").check();
     await tab.page.getByRole("button", { name: "Save" }).click();
-    await expect.poll(limit).toBe("$25.01");
+    await expect.poll(limitOfAlice).toBe("$25.01");
     expect(before).toBe("$0.0104");
+    const events = tab.page.getByRole("table", { name: "Events of budgets, newest first" });
+    await tab.open("/budgets?budget=codex-trial");
+    expect((await events.locator("tbody tr").allInnerTexts()).slice(0, 3)).toEqual([
+      expect.stringMatching(/limit changed: no override/),
+      expect.stringMatching(/limit changed: override, \$40\.00/),
+      expect.stringMatching(/limit changed: top up, \$25\.00/),
+    ]);
+    expect(tab.problems).toEqual([]);
+  });
+
+  // The response to a top-up is lost, and the person saves it again: the account must not get it twice.
+  it("adds a top-up once that is saved again after its response was lost", async () => {
+    tab = await openTab();
+    let lost = 0;
+    await tab.page.route("**/budgets/changes", async (route) => {
+      if (lost > 0) return route.continue();
+      lost += 1;
+      await route.fetch();
+      await route.abort();
+    });
+    await tab.open("/budgets?budget=codex-trial");
+    const micros = async (): Promise<number> =>
+      Math.round(Number((await limitOfAlice()).replace("$", "")) * 1e4);
+    const before = await micros();
+    await tab.page.getByRole("link", { name: "Change codex-trial of Alice" }).click();
+    await tab.page.getByLabel("Add to the limit").check();
+    await tab.page.getByLabel("Amount in dollars").fill("3");
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await tab.page.getByText("Could not save the change.").waitFor();
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await tab.page.getByText("Saved. The limit is now").waitFor();
+    await expect.poll(async () => (await micros()) - before).toBe(30_000);
+  });
+
+  it("that refused calls need attention, and lead to the refusals and to the request's budget", async () => {
+    tab = await openTab();
+    await tab.open("?range=7d");
+    const line = tab.page.getByRole("link", { name: /^Budget codex-trial of Alice.*: calls were refused/ });
+    await line.click();
+    await settled(tab.page);
+    expect(new URL(tab.page.url()).searchParams.get("range")).toBe("7d");
+    const rows = await tab.page.locator("tbody tr").allInnerTexts();
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) expect(row).toMatch(/budget_exceeded[\s\S]*Alice/);
+    await tab.page.locator("tbody tr").first().getByRole("link", { name: "Alice" }).first().click();
+    await settled(tab.page);
+    const events = tab.page.getByRole("table", { name: "Events of budgets, newest first" });
+    expect(await events.innerText()).toMatch(/refused a call, first in its period/);
     expect(tab.problems).toEqual([]);
   });
 });
