@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { LOCAL_KEYS, LOCAL_SEAL_KEY } from "../../tools/local-keys.ts";
-import { createSigner } from "../../src/records/ledger/seal/note-keys.ts";
+import { LOCAL_KEYS, LOCAL_SEAL_KEY, LOCAL_SEAL_ORIGIN } from "../../tools/local-keys.ts";
+import { createSigner, newPrivateKey } from "../../src/records/ledger/seal/note-keys.ts";
 import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
 import { requestPath } from "./support/pages.ts";
 import { ADA, CHAT, send, untilRecorded } from "./support/traffic.ts";
@@ -38,6 +38,88 @@ describe("seals", () => {
       expect.stringMatching(/^Verified: The signature is valid/),
       expect.stringMatching(/^Verified: It continues the checkpoint/),
     ]);
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("says beside the field what is wrong with a key, before it is used", async () => {
+    tab = await openTab();
+    await tab.open("/seals");
+    const { verifierKey } = await createSigner(LOCAL_SEAL_KEY);
+    const [name, id, encoded = ""] = verifierKey.split("+");
+    const field = tab.page.getByLabel("Verifier key");
+    const state = tab.page.locator("#verifier-key-state");
+    for (const [text, issue] of [
+      ["hello", "A verifier key has three parts"],
+      [LOCAL_SEAL_KEY, "This is the private key"],
+      [`+${id}+${encoded}`, "The first part, the name of the log, must not be empty"],
+      [`${name}+FEF67028+${encoded}`, "The second part, the key id, must be 8 digits"],
+      [`${name}+${id}+${encoded}!`, "The third part is not base64"],
+      [`${name}+${id}+${encoded.slice(0, -4)}`, "The third part has 30 bytes instead of 33"],
+      [`${name}+${id}+AT${encoded.slice(2).replace("tq", "tr")}`, "The key id fef67028 does not fit"],
+    ] as const) {
+      await field.fill(text);
+      await expect.poll(() => state.innerText()).toContain(issue);
+      expect(await field.getAttribute("aria-invalid")).toBe("true");
+      expect(
+        await tab.page.getByRole("button", { name: "Verify in this browser" }).first().isDisabled(),
+      ).toBe(true);
+    }
+    await field.fill(verifierKey);
+    await expect
+      .poll(() => state.innerText())
+      .toBe(`Valid: the key of ${LOCAL_SEAL_ORIGIN} signed the last checkpoint.`);
+    expect(await field.getAttribute("aria-invalid")).toBe("false");
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("says beside the field that a valid key is not the one that signed the checkpoint", async () => {
+    tab = await openTab();
+    await tab.open("/seals");
+    const other = await createSigner(await newPrivateKey("other/log", new Uint8Array(32).fill(7)));
+    await tab.page.getByLabel("Verifier key").fill(other.verifierKey);
+    await expect
+      .poll(() => tab.page.locator("#verifier-key-state").innerText())
+      .toBe(
+        `The checkpoint has no signature of this key, other/log (key id ${other.id}). It is signed by ${LOCAL_SEAL_ORIGIN} (key id fef67028).`,
+      );
+    expect(await tab.page.getByLabel("Verifier key").getAttribute("aria-invalid")).toBe("true");
+  });
+
+  it("verifies start and end of a request by its id, with the keyboard alone, and links to the request", async () => {
+    tab = await openTab();
+    const id = await send(url, { key: LOCAL_KEYS.alice.key, prompt: "Prove it." });
+    await untilRecorded(url);
+    await tab.open("/seals");
+    await enterKey();
+    const { keyboard } = tab.page;
+    await tab.page.getByLabel("Id of a request or an event").focus();
+    await keyboard.type("not an id");
+    await keyboard.press("Enter");
+    await tab.page.getByText("This is not the id of a request or an event").waitFor();
+    await keyboard.press("Control+A");
+    await keyboard.type(id.toUpperCase());
+    await keyboard.press("Enter");
+    const proofs = tab.page.getByRole("region", { name: "Proofs of a request" });
+    for (const event of ["start", "end"]) {
+      const button = proofs.getByRole("button", { name: `Verify the ${event} in this browser` });
+      await button.focus();
+      await keyboard.press("Enter");
+    }
+    const included = expect.stringMatching(/^Verified: The tree has the event's leaf/);
+    await expect
+      .poll(() => proofs.locator(".verdict").allInnerTexts())
+      .toEqual([
+        expect.anything(),
+        included,
+        expect.anything(),
+        expect.anything(),
+        included,
+        expect.anything(),
+      ]);
+    expect(await tab.page.locator(".verdict.bad").count()).toBe(0);
+    expect(new URL(tab.page.url()).searchParams.get("request")).toBe(id);
+    await proofs.getByRole("link").first().click();
+    await tab.page.getByRole("heading", { name: "Request", exact: true }).waitFor();
     expect(tab.problems).toEqual([]);
   });
 
