@@ -244,6 +244,9 @@ const accounts = () => tab.page.getByRole("table", { name: "Accounts, the most u
 const limitOfAlice = (): Promise<string> =>
   accounts().locator("tbody tr", { hasText: "Alice" }).locator("td.number").first().innerText();
 
+const hundredthsOfCents = async (): Promise<number> =>
+  Math.round(Number((await limitOfAlice()).replace("$", "")) * 1e4);
+
 describe("budgets", () => {
   it("says that they are the gateway's where the console's host has none, with the command", async () => {
     tab = await openTab({ expectedStatuses: [404] });
@@ -295,9 +298,7 @@ describe("budgets", () => {
       await route.abort();
     });
     await tab.open("/budgets?budget=codex-trial");
-    const micros = async (): Promise<number> =>
-      Math.round(Number((await limitOfAlice()).replace("$", "")) * 1e4);
-    const before = await micros();
+    const before = await hundredthsOfCents();
     await tab.page.getByRole("link", { name: "Change codex-trial of Alice" }).click();
     await tab.page.getByLabel("Add to the limit").check();
     await tab.page.getByLabel("Amount in dollars").fill("3");
@@ -305,7 +306,7 @@ describe("budgets", () => {
     await tab.page.getByText("Could not save the change.").waitFor();
     await tab.page.getByRole("button", { name: "Save" }).click();
     await tab.page.getByText("Saved. The limit is now").waitFor();
-    await expect.poll(async () => (await micros()) - before).toBe(30_000);
+    await expect.poll(async () => (await hundredthsOfCents()) - before).toBe(30_000);
   });
 
   it("that refused calls need attention, and lead to the refusals and to the request's budget", async () => {
