@@ -826,6 +826,7 @@ export const PARAMETERS = {
     offset: null,
     after_session_id: null,
     after_id: null,
+    content: ["true", "false"],
   },
   "/sessions/{session_id}": {
     initiator: null,
@@ -836,6 +837,7 @@ export const PARAMETERS = {
     limit: null,
     after_id: null,
     before_id: null,
+    content: ["true", "false"],
   },
   "/sessions/{session_id}/agents": {
     initiator: null,
@@ -879,6 +881,7 @@ export const PARAMETERS = {
     limit: null,
     offset: null,
     after_id: null,
+    content: ["true", "false"],
   },
   "/overrides": {
     initiator: null,
@@ -1319,6 +1322,7 @@ export const PARAMETERS = {
     limit: null,
     offset: null,
     after_id: null,
+    content: ["true", "false"],
   },
   "/proof/{event_id}": {},
   "/checkpoint": { from: null },

@@ -1,7 +1,7 @@
 /** Sessions of the console: how they begin and end, and which requests they count for. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { TOKEN } from "../../support/in-workerd/api-client.ts";
-import { database } from "../../support/in-workerd/api-rows.ts";
+import { database, insert, interception, T0 } from "../../support/in-workerd/api-rows.ts";
 import {
   cookiesOf,
   openConsole,
@@ -263,6 +263,7 @@ describe("the requests that a session counts for", () => {
 
   it("name the session in the event of a read, and whether content was read", async () => {
     const { cookie } = await signIn(opened);
+    await insert("interceptions", [interception(T0)]);
     await readStatus(opened, { cookie });
     await readStatus(opened, { cookie }, "/interceptions");
     const reader = await signIn(opened, READER_TOKEN);

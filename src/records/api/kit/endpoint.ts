@@ -1,7 +1,9 @@
 /** An endpoint is one definition: its handler, the reading of its parameters and its documentation all come from it. */
 import { Refusal } from "../../../shared/refusal.ts";
+import { contentCheck } from "./content.ts";
 import { toCsv, type Table } from "./csv.ts";
 import { setPageHeaders, type Page } from "./page.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 import type { QueryLedger } from "./query-ledger.ts";
 import type { SealReader } from "./seal-reader.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
@@ -21,7 +23,7 @@ export type EndpointRequest = {
   readonly seals: SealReader;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Whether the reader has the scope `content`. */
+  /** Whether the response may have recorded content: the reader has the scope `content`, and the request does not leave it out. */
   readonly readsContent: boolean;
 };
 
@@ -61,8 +63,6 @@ export type Definition<P extends Parameters> = {
   readonly response: Schema;
   /** The scope that it needs; `read` by default. */
   readonly scope?: Scope;
-  /** Whether its records have recorded content, which is null without the scope `content`. */
-  readonly content?: boolean;
   /** false: it returns no records, so that reading it is not recorded. */
   readonly records?: false;
   /** Absent where the gateway serves the endpoint, which is then only documented here. */
@@ -80,7 +80,6 @@ export type Endpoint = {
   /** Served by the gateway, and only documented here. */
   readonly isOfGateway: boolean;
   readonly scope: Scope;
-  readonly hasContent: boolean;
   readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;
 };
 
@@ -90,7 +89,7 @@ export type EndpointResponse = {
   readonly read: {
     readonly rows: number;
     readonly parameters: Readonly<Record<string, string>>;
-    /** Whether recorded content is among them. */
+    /** Whether the response has recorded content. */
     readonly content: boolean;
   } | null;
 };
@@ -101,11 +100,21 @@ const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
   "The response's format. The default is JSON, unless `Accept` lists `text/csv` and not `application/json`.",
 );
 
+const CONTENT: Parameter<"true" | "false"> = {
+  ...oneOf(
+    ["true", "false"],
+    "true",
+    "`false` leaves recorded content and its digests out: they are null, and the event of the read is `read`. Without the scope `content`, they are always left out.",
+  ),
+  rule: "must be true or false, and true with a filter by recorded content",
+};
+
 export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
   const { path, summary, description, filters, csv = false, body = null, handle } = definition;
-  const { scope = "read", content: hasContent = false } = definition;
-  const formatParameter = csv ? { format: FORMAT } : {};
-  const parameters: Parameters = { ...filters, ...definition.parameters, ...formatParameter };
+  const { scope = "read" } = definition;
+  const hasContent = contentCheck(definition.response);
+  const general = { ...(csv && { format: FORMAT }), ...(hasContent && { content: CONTENT }) };
+  const parameters: Parameters = { ...filters, ...definition.parameters, ...general };
   const respond: Endpoint["respond"] = async (request) => {
     if (!handle) return new Refusal("not_found", { detail: `the gateway serves ${path}` });
     const texts = readTexts(request.search, parameters);
@@ -117,17 +126,19 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     if (conditions instanceof Refusal) return conditions;
     const values = readValues(texts, definition.parameters);
     if (values instanceof Refusal) return values;
-    const format = readValues(texts, formatParameter);
-    if (format instanceof Refusal) return format;
+    const form = readValues(texts, general);
+    if (form instanceof Refusal) return form;
+    const readsContent = request.readsContent && form.content !== "false";
+    if (isOracle && !readsContent) return invalidFilter("content", "is false with a filter by content");
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
-    const result = await handle(values, matches, { ...request, sent: texts });
+    const result = await handle(values, matches, { ...request, readsContent, sent: texts });
     if (result instanceof Refusal) return result;
-    const kind = format.format ?? (prefersCsv(request.accept) ? "csv" : "json");
-    const shown = hasContent && !request.readsContent ? withHidden(result) : result;
+    const kind = form.format ?? (prefersCsv(request.accept) ? "csv" : "json");
+    const shown = hasContent && !readsContent ? withHidden(result) : result;
     const read = {
       rows: rowsOf(result),
       parameters: Object.fromEntries(texts),
-      content: hasContent && request.readsContent,
+      content: hasContent?.(result.body) ?? false,
     };
     return {
       response: toResponse(shown, kind, request.search),
@@ -144,7 +155,6 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     response: hasContent ? withHiddenField(definition.response) : definition.response,
     isOfGateway: handle === undefined,
     scope,
-    hasContent,
     respond,
   };
 }
@@ -163,7 +173,7 @@ const withHiddenField = (response: Schema): Schema => ({
       type: "boolean",
       const: true,
       description:
-        "Present only if the reader lacks the scope `content`. Recorded content and its digests are then null in this response.",
+        "Present only if the reader lacks the scope `content`, or the request has `content=false`. Recorded content and its digests are then null in this response.",
     },
   },
 });

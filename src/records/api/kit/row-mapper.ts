@@ -6,6 +6,7 @@ import type { Row } from "./query-ledger.ts";
 import { parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
+import { contentSchema } from "./content.ts";
 import { column, joined, type Sql, type Value } from "./sql.ts";
 
 export type Field = {
@@ -60,12 +61,9 @@ export const FLAG_OR_NULL: Field = {
 /** The field, marked as recorded content. */
 export const asContent = (field: Field): Field => ({
   ...field,
-  schema: schema.orNull(field.schema),
+  schema: contentSchema(field.schema),
   content: true,
 });
-
-/** Whether one of the fields is recorded content. */
-export const haveContent = (fields: Fields): boolean => Object.values(fields).some(({ content }) => content);
 
 export const withDescription = (field: Field, description: string): Field => ({
   ...field,

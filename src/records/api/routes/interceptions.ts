@@ -61,7 +61,6 @@ export const interceptions = endpoint({
   summary: "Interceptions, newest first",
   description:
     "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. If it has `cost_corrections`, its cost is the cost of the last correction. The former cost of the first correction is the recorded cost.",
-  content: true,
   filters: { ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {
     q: SEARCH,

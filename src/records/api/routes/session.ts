@@ -22,7 +22,6 @@ export const session = endpoint({
   summary: "A session with its threads",
   description:
     "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. A session is one initiator's, from one actor and with one attribution. The parameters by which sessions with one id differ are required.",
-  content: true,
   filters: {},
   parameters: {
     ...SESSION_PARAMETERS,
