@@ -137,7 +137,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     const shown = hasContent && !readsContent ? withHidden(result) : result;
     const read = {
       rows: rowsOf(result),
-      parameters: Object.fromEntries(texts),
+      parameters: recordedParameters(texts, parameters),
       content: hasContent?.(result.body) ?? false,
     };
     return {
@@ -158,6 +158,13 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     respond,
   };
 }
+
+/** As the event of the read has them. Its readers need not have the scope `content`, so that it has no digest of content. */
+const recordedParameters = (
+  texts: ReadonlyMap<string, string>,
+  parameters: Parameters,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries([...texts].map(([name, text]) => [name, parameters[name]?.content ? "(hidden)" : text]));
 
 const withHidden = ({ body, ...rest }: EndpointResult): EndpointResult => ({
   ...rest,
