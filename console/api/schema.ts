@@ -849,6 +849,7 @@ export const PARAMETERS = {
     after_id: null,
   },
   "/interceptions": {
+    id: null,
     initiator: null,
     initiator_source: null,
     actor: null,

@@ -271,6 +271,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/sessions/{session_id}/agents": { limit: "1", after_id: idAt(T0), ...OF_SESSION },
   "/interceptions": {
     ...TRAITS,
+    id: idAt(T0),
     api_key_id: "none",
     request_sha256: "none",
     ...SPAN,

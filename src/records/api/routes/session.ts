@@ -1,6 +1,6 @@
 /** GET /sessions/{session_id}: one session with a page of its threads. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
+import { checkSize, NO_SIZE, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
@@ -54,12 +54,14 @@ export const session = endpoint({
     const summary = await query([
       summaries(wholeSession(key), false),
       extras(key),
-      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining,
+        (${readsContent ? unrecordedPromptsSql(key) : sql`SELECT NULL`}) AS unrecorded
+        FROM (${readsContent ? sizeSql(sql`SELECT id FROM (${members})`) : NO_SIZE}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
     if (!row) return new Refusal("not_found");
-    const tooLarge = readsContent ? checkSize(size) : null;
+    const tooLarge = checkSize(size);
     if (tooLarge) return tooLarge;
     const parts = await query(partsOf(members, readsContent));
     if (parts instanceof Refusal) return parts;
