@@ -29,8 +29,8 @@ export type SessionStore = {
   /** null where there is no such session, or it has ended. */
   readonly find: (id: string, now: number) => Promise<Session | null>;
   readonly touch: (session: Session, now: number) => Promise<void>;
-  /** The session is over. Returns whether there was one. */
-  readonly end: (idSha256: string) => Promise<boolean>;
+  /** Deletes the session, where there is one. */
+  readonly end: (idSha256: string) => Promise<void>;
 };
 
 /** How exactly the last use is noted: not every request writes. */
@@ -39,7 +39,7 @@ export const TOUCH_EVERY_MS = 60_000;
 type Row = Readonly<Record<string, unknown>>;
 
 export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limits): SessionStore {
-  const hasEnded = (now: number): D1PreparedStatement =>
+  const deleteEnded = (now: number): D1PreparedStatement =>
     database
       .prepare("DELETE FROM console_sessions WHERE created_at <= ?1 OR last_seen_at <= ?2")
       .bind(now - maxMs, now - idleMs);
@@ -50,7 +50,7 @@ export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limi
         "INSERT INTO console_sessions (id_sha256, way, name, subject, roles, scopes, created_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
       );
       const values = [idSha256, way, name, subject, JSON.stringify(roles), JSON.stringify(scopes), now];
-      await database.batch([hasEnded(now), insert.bind(...values)]);
+      await database.batch([deleteEnded(now), insert.bind(...values)]);
       return { idSha256, way, name, subject, roles, scopes, createdAt: now, lastSeenAt: now };
     },
     find: async (id, now) => {
@@ -70,11 +70,7 @@ export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limi
         .run();
     },
     end: async (idSha256) => {
-      const { meta } = await database
-        .prepare("DELETE FROM console_sessions WHERE id_sha256 = ?1")
-        .bind(idSha256)
-        .run();
-      return meta.changes > 0;
+      await database.prepare("DELETE FROM console_sessions WHERE id_sha256 = ?1").bind(idSha256).run();
     },
   };
 }
