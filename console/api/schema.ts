@@ -634,6 +634,37 @@ export type Responses = {
     }[];
     readonly results_are_capped: boolean;
   };
+  "/budgets/events": {
+    readonly count: number;
+    readonly count_is_capped: boolean;
+    readonly results: readonly {
+      readonly id: string;
+      readonly interception_id: string;
+      readonly rule: string;
+      readonly subject_kind: string;
+      readonly subject_source: string | null;
+      readonly subject_id: string | null;
+      readonly initiator_id: string | null;
+      readonly actor_id: string | null;
+      readonly measure: string;
+      readonly percent: number | null;
+      readonly amount: number | null;
+      readonly spent: number | null;
+      readonly reserved: number | null;
+      readonly allowance: number | null;
+      readonly resets_at: string | null;
+      readonly change: string | null;
+      readonly changed_by: string | null;
+      readonly created_at: string;
+      readonly type:
+        | "budget_threshold"
+        | "budget_exceeded"
+        | "budget_overrun"
+        | "rate_limited"
+        | "budget_change"
+        | "budget_charge";
+    }[];
+  };
   "/me/spend": {
     readonly id: string;
     readonly source: string;
@@ -1185,6 +1216,8 @@ export const PARAMETERS = {
       "internal",
     ],
     provider: null,
+    initiator: null,
+    initiator_source: null,
     actor: null,
     identity_source: null,
     api_key_id: null,
@@ -1328,6 +1361,27 @@ export const PARAMETERS = {
   "/proof/{event_id}": {},
   "/checkpoint": { from: null },
   "/budgets": { budget: null, subject_source: null, subject_id: null, limit: null, offset: null },
+  "/budgets/events": {
+    type: [
+      "budget_threshold",
+      "budget_exceeded",
+      "budget_overrun",
+      "rate_limited",
+      "budget_change",
+      "budget_charge",
+    ],
+    rule: null,
+    subject_source: null,
+    subject_id: null,
+    initiator: null,
+    actor: null,
+    interception_id: null,
+    started_after: null,
+    started_before: null,
+    limit: null,
+    offset: null,
+    after_id: null,
+  },
   "/me/spend": {},
   "/openapi.json": {},
 } as const;

@@ -3,6 +3,7 @@ import { accesses } from "./routes/accesses.ts";
 import { anomalies } from "./routes/anomalies.ts";
 import { attribution } from "./routes/attribution.ts";
 import type { Endpoint } from "./kit/endpoint.ts";
+import { budgetEvents } from "./routes/budget-events.ts";
 import { budgetChanges, budgets, ownSpend } from "./routes/budgets.ts";
 import { checkpoint } from "./routes/checkpoint.ts";
 import { costCorrections } from "./routes/corrections.ts";
@@ -42,6 +43,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   checkpoint,
   explain,
   budgets,
+  budgetEvents,
   budgetChanges,
   costCorrections,
   ownSpend,

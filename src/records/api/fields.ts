@@ -102,6 +102,7 @@ export function apiFieldsOf(records: Records) {
     passthrough: { id: passthroughId, ...passthrough, api_key_id: KEY_ID },
     refusal: rows("refusal"),
     ledgerAccess: rows("ledger_access"),
+    budgetEvent: rows("budget_change"),
   };
 }
 
@@ -117,3 +118,4 @@ export const OVERRIDE: row.Fields = FIELDS.override;
 export const PASSTHROUGH: row.Fields = FIELDS.passthrough;
 export const REFUSAL: row.Fields = FIELDS.refusal;
 export const LEDGER_ACCESS: row.Fields = FIELDS.ledgerAccess;
+export const BUDGET_EVENT: row.Fields = FIELDS.budgetEvent;

@@ -224,6 +224,8 @@ describe.each([
         started_after: "2026-11-01T00:00:00Z",
         started_before: "2026-12-01T00:00:00Z",
         kind: "actor_multiple_owners",
+        type: "budget_change",
+        interception_id: ALICE,
         method: "GET",
         status: "200",
         seen_after: "2026-11-01T00:00:00Z",
@@ -262,10 +264,11 @@ describe.each([
       "/anomalies",
       "/refusals",
       "/accesses",
+      "/budgets/events",
       "/unauthenticated-events",
     ]) {
       const [page] = await plansOf(path);
-      expect(page?.steps.some((step) => /^SEARCH [ioaprlu] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
+      expect(page?.steps.some((step) => /^SEARCH [ioaprlbu] USING PRIMARY KEY \(id<\?\)$/.test(step))).toBe(
         true,
       );
       // A session's first client and metadata, and its last prompt: of its own rows.

@@ -10,6 +10,7 @@ import {
   ALICE,
   anomaly,
   BOB,
+  budgetEvent,
   idAt,
   insert,
   interception,
@@ -144,6 +145,26 @@ beforeAll(async () => {
     }),
   ]);
   await insert("refusals", [refusal(T0), refusal(T0 - DAY, { ...VERIFIED, provider: "azure" })]);
+  await insert("budget_events", [
+    budgetEvent(T0),
+    budgetEvent(
+      T0 - DAY,
+      {
+        rule: "rate:burst:requests",
+        subject_source: "keys",
+        subject_id: BOB,
+        initiator_id: BOB,
+        actor_id: "bot",
+        measure: "requests",
+      },
+      3,
+    ),
+    budgetEvent(
+      T0 - 2 * DAY,
+      { initiator_id: null, actor_id: null, change: "top_up", changed_by: "console:Ada" },
+      4,
+    ),
+  ]);
   await insert("unauthenticated_events", [
     unauthenticatedEvent(T0),
     unauthenticatedEvent(T0 - DAY, {
@@ -353,6 +374,8 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/refusals": {
     reason: "model_not_allowed",
     provider: "azure",
+    initiator: ALICE,
+    initiator_source: "coder",
     actor: ALICE,
     identity_source: "byok",
     api_key_id: "none",
@@ -373,6 +396,17 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     format: "csv",
   },
   "/accesses": { action: "purge", by: "cron", target: "user_prompts", ...SPAN, ...LIST },
+  "/budgets/events": {
+    type: "rate_limited",
+    rule: "rate:burst:requests",
+    subject_source: "keys",
+    subject_id: BOB,
+    initiator: BOB,
+    actor: "bot",
+    interception_id: idAt(T0),
+    ...SPAN,
+    ...LIST,
+  },
   "/proof/{event_id}": {},
   "/checkpoint": { from: "1" },
   "/openapi.json": {},

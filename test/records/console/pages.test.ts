@@ -184,6 +184,8 @@ describe("headers of the console", () => {
       });
     }
     const csv = await opened.send(`${BASE}/usage?format=csv`, { headers: { cookie } });
-    expect(csv.headers.get("content-disposition")).toBe('attachment; filename="records.csv"');
+    expect(csv.headers.get("content-disposition")).toMatch(
+      /^attachment; filename="usage-by-initiator_\d{4}-\d{2}-\d{2}_\d{4}-\d{2}-\d{2}\.csv"$/,
+    );
   });
 });

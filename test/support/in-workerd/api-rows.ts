@@ -36,6 +36,7 @@ export type TableName =
   | "anomalies"
   | "refusals"
   | "refusal_counts"
+  | "budget_events"
   | "unauthenticated_events";
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
@@ -408,6 +409,38 @@ export function refusal(at: number, over: Row = {}, n = 0): Row {
     client_ray: null,
     client_ip: null,
     object_ids: "[]",
+    ...over,
+  };
+}
+
+/**
+ * A budget that refused a call, for the first time in its period.
+ * @param type the second of the four bits groups of the record type in the id: 0 for a threshold, 1 for a refusal, 4 for a change.
+ */
+export function budgetEvent(at: number, over: Row = {}, type = 1): Row {
+  const id = idAt(at);
+  return {
+    id: `${id.slice(0, 14)}8f${type}0${id.slice(18)}`,
+    interception_id: id,
+    position: 0,
+    rule: "budget:people",
+    subject_kind: "principal",
+    subject_source: "coder",
+    subject_id: ALICE,
+    initiator_id: ALICE,
+    actor_id: ALICE,
+    measure: "dollars",
+    percent: null,
+    amount: 1_200_000,
+    spent: 49_000_000,
+    reserved: 0,
+    allowance: 50_000_000,
+    resets_at: iso(at + 86_400_000),
+    change: null,
+    changed_by: null,
+    charges: null,
+    created_at: iso(at),
+    seal: "s",
     ...over,
   };
 }

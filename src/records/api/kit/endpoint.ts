@@ -1,6 +1,7 @@
 /** An endpoint is one definition: its handler, the reading of its parameters and its documentation all come from it. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { contentCheck } from "./content.ts";
+import { csvName } from "./csv-name.ts";
 import { toCsv, type Table } from "./csv.ts";
 import { setPageHeaders, type Page } from "./page.ts";
 import { invalidFilter } from "./invalid-filter.ts";
@@ -141,7 +142,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
       content: hasContent?.(result.body) ?? false,
     };
     return {
-      response: toResponse(shown, kind, request.search),
+      response: toResponse(shown, kind, { path, search: request.search }),
       read: definition.records === false ? null : read,
     };
   };
@@ -195,14 +196,19 @@ function rowsOf({ body }: EndpointResult): number {
 export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
 
 /** A browser saves a table, and never shows it as a page. */
-const CSV_HEADERS = {
+const csvHeaders = (name: string): Record<string, string> => ({
   "content-type": "text/csv; charset=utf-8; header=present",
-  "content-disposition": 'attachment; filename="records.csv"',
-};
+  "content-disposition": `attachment; filename="${name}"`,
+});
 
-function toResponse({ body, table, page }: EndpointResult, format: "json" | "csv", search: string): Response {
+type Sent = { readonly path: string; readonly search: string };
+
+function toResponse({ body, table, page }: EndpointResult, format: "json" | "csv", sent: Sent): Response {
+  const { path, search } = sent;
   const response =
-    table && format === "csv" ? new Response(toCsv(table), { headers: CSV_HEADERS }) : Response.json(body);
+    table && format === "csv"
+      ? new Response(toCsv(table), { headers: csvHeaders(csvName(path, { ...body })) })
+      : Response.json(body);
   if (table) response.headers.set("vary", "accept");
   if (page) setPageHeaders(response.headers, page, search);
   return response;

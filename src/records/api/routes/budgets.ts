@@ -28,7 +28,8 @@ const ACCOUNT = schema.object({
   resets_at: schema.orNull(schema.TIME),
 });
 
-const RULES = {
+/** Of parameters that several endpoints of budgets have. */
+export const RULES = {
   budget: "must be the name of a rule of BUDGETS",
   subject_id: "must be a text, except for a rule with one account of all",
   subject_source: "must be a text for an initiator or an actor, and absent for others",

@@ -25,6 +25,11 @@ export const refusals = listEndpoint({
     "Every refusal with a verified actor, and a bounded number of the others, which anyone can cause: at most 100 per minute and 300 per hour for each reason. `/refusals/counts` counts all of them.",
   filters: {
     ...REFUSAL_FILTERS,
+    initiator: PRINCIPAL_FILTERS.initiator,
+    initiator_source: {
+      ...equals("initiator_source", "The source of the initiator's id."),
+      rule: SESSION_RULES.initiator_source,
+    },
     actor: {
       ...equalsId("actor_id", "The id of the actor that sent the request, verified or not."),
       rule: SESSION_RULES.actor,
