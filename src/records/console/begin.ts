@@ -1,4 +1,4 @@
-/** What the ways of signing in share: beginning a session, and the responses. */
+/** Begins a session, and responds with one: the parts that all ways of signing in share. */
 import { readAdminHeaders, type SessionHeaders } from "../../shared/admin-headers.ts";
 import type { ConsoleCall } from "./call.ts";
 import { offeredWays, scopesOf, type Identified, type SignInWay } from "./grant.ts";
