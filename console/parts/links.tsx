@@ -68,14 +68,6 @@ export function InterceptionLink({ id }: { readonly id: string }): VNode {
   );
 }
 
-export function SessionLink({ id, by }: { readonly id: string; readonly by: string }): VNode {
-  return (
-    <a href={hrefOf(`/sessions/${encodeURIComponent(by)}`)}>
-      <Id value={id} />
-    </a>
-  );
-}
-
 /** A value that is itself a filter of the list of sessions or another list. */
 export function FilterLink(props: {
   readonly path: string;

@@ -34,7 +34,7 @@ export type SessionStore = {
 };
 
 /** How exactly the last use is noted: not every request writes. */
-export const TOUCH_EVERY_MS = 60_000;
+const TOUCH_EVERY_MS = 60_000;
 
 type Row = Readonly<Record<string, unknown>>;
 

@@ -70,13 +70,17 @@ export const withDescription = (field: Field, description: string): Field => ({
   schema: schema.withDescription(field.schema, description),
 });
 
-/** The list of columns for SELECT. Content that is not shown is not read either. */
+/** A column of content for SELECT. Content that is not shown is not read either. */
+export const contentColumn = (alias: string, name: string, readsContent: boolean): Sql =>
+  readsContent
+    ? column(alias, name)
+    : { text: column(alias, name).text.replace(/^\w+\./, "NULL AS "), values: [] };
+
+/** The list of columns for SELECT. */
 export function selected(alias: string, fields: Fields, readsContent: boolean): Sql {
   return joined(
     Object.entries(fields).map(([name, { content }]) =>
-      content && !readsContent
-        ? { text: `NULL AS ${column(alias, name).text.slice(alias.length + 1)}`, values: [] }
-        : column(alias, name),
+      content ? contentColumn(alias, name, readsContent) : column(alias, name),
     ),
     ", ",
   );

@@ -5,12 +5,12 @@ import { endpoint } from "../kit/endpoint.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
 import { integer } from "../kit/parameter.ts";
-import { number, selected, text } from "../kit/row-mapper.ts";
+import { contentColumn, number, selected, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { findKey, inSession, SESSION_PARAMETERS, type SessionKey } from "../session-key.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
 import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from "../unrecorded-prompts.ts";
-import { column, sql, type Sql } from "../kit/sql.ts";
+import { sql, type Sql } from "../kit/sql.ts";
 import { THREAD, TOOL_CALL, toThreads } from "../threads.ts";
 import { toCounts, TOKEN_USAGE } from "../tokens.ts";
 import { usageRowsSql } from "../usage-rows.ts";
@@ -131,11 +131,9 @@ function neighbors(
     : { next: null, prev: { before_id: text(first) } };
 }
 
-/** Content that is not shown is not read either. */
 function partsOf(members: Sql, readsContent: boolean): readonly [Sql, Sql, Sql, Sql, Sql] {
   const ids = sql`SELECT id FROM (${members})`;
-  const content = (name: "prompt" | "content"): Sql =>
-    readsContent ? column("c", name) : sql`NULL AS ${{ text: name, values: [] }}`;
+  const content = (name: "prompt" | "content"): Sql => contentColumn("c", name, readsContent);
   return [
     sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.identity_source,
         i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage_state AS usage
