@@ -313,6 +313,24 @@ describe.each([
     },
   );
 
+  it("reads only the rejected owner headers for a list of those", async () => {
+    for (const query of ["accepted=false", "reason=form", "accepted=false&reason=form&initiator=x"]) {
+      const plans = await plansOf(`/overrides?${query}`);
+      const reads = plans.map(({ steps }) => steps.filter((step) => / o\b/.test(step)));
+      expect([query, reads]).toEqual([
+        query,
+        [
+          ["SEARCH o USING INDEX initiator_overrides_rejected (id<?)"],
+          [
+            expect.stringMatching(
+              /^SEARCH o USING (?:COVERING )?INDEX initiator_overrides_rejected \(id<\?\)$/,
+            ),
+          ],
+        ],
+      ]);
+    }
+  });
+
   it("finds one interception by its id", async () => {
     const plans = await plansOf(`/interceptions?id=${idAt(T0)}`);
     const reads = plans.map(({ steps }) => steps.filter((step) => / i\b/.test(step)));
