@@ -3,6 +3,7 @@ import { createContext, type ComponentChildren, type VNode } from "preact";
 import { useCallback, useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, request } from "../api/client.ts";
 import { forgetResponses, onSignedOut } from "../api/use-api.ts";
+import { forgetRefusal } from "./return-to.ts";
 import { CSRF_HEADER } from "../../src/shared/admin-headers.ts";
 import { SESSION_PATH } from "../../src/shared/console-pages.ts";
 
@@ -105,6 +106,9 @@ export function SessionProvider({ children }: { readonly children: ComponentChil
     [load],
   );
   const session = state.is === "in" ? state.session : null;
+  useEffect(() => {
+    if (session !== null) forgetRefusal();
+  }, [session]);
   const actions = useMemo<SessionActions>(
     () => ({
       state,

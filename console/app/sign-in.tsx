@@ -5,14 +5,14 @@ import { SIGN_IN_PATH } from "../../src/shared/console-pages.ts";
 import { ApiError } from "../api/client.ts";
 import { useSessionState, type SessionState } from "./session.tsx";
 import { Brand, ThemeSwitch } from "./brand.tsx";
-import { rememberPage } from "./return-to.ts";
+import { refusalReason, rememberPage } from "./return-to.ts";
 
 /** Of Access itself, on every host that it protects. Without it, the next load of a page signs the person in again. */
 const ACCESS_LOGOUT = "/cdn-cgi/access/logout";
 
 type SignInProps = Omit<Extract<SessionState, { readonly is: "out" }>, "is">;
 
-/** The reasons in `sign_in`, with which the server comes back from the identity provider. */
+/** The reasons for which the server refuses a sign-in by the identity provider. */
 const OIDC_REASONS: Readonly<Record<string, string>> = {
   scope_missing:
     "You are signed in at your organization, but have no role here. The gateway's administrator can give you one.",
@@ -20,7 +20,7 @@ const OIDC_REASONS: Readonly<Record<string, string>> = {
 };
 
 function oidcRefusal(): string | null {
-  const reason = new URLSearchParams(location.search).get("sign_in");
+  const reason = refusalReason();
   return reason === null
     ? null
     : (OIDC_REASONS[reason] ?? "Signing in at your organization failed. Try again.");
