@@ -1,4 +1,4 @@
-/** Verifications of the log in this browser, each with what it shows. */
+/** Verifies checkpoints and proofs of the log in this browser. Each check returns lines of text for the page. */
 import { fromBase64 } from "../../src/shared/base64.ts";
 import { getPage, ApiError } from "../api/client.ts";
 import type { Checkpoint, Proof } from "../api/types.ts";

@@ -1,6 +1,6 @@
 /**
- * Verifies a signed note (https://c2sp.org/signed-note) with WebCrypto: it shares no code with the Worker that signs, so that
- * a mistake there is not repeated here.
+ * Verifies a signed note (https://c2sp.org/signed-note) with WebCrypto. It shares only base64 and hex with the Worker that signs, so
+ * that a mistake in the signing code is not repeated here.
  */
 import { fromBase64 } from "../../src/shared/base64.ts";
 import { toHex } from "../../src/shared/hex.ts";

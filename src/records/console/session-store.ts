@@ -1,6 +1,6 @@
 /**
- * Sessions in the ledger's database, beside the ledger. A session's id is 256 random bits and stands in the cookie alone: the
- * database has its SHA-256, so that a copy of the database opens no session.
+ * Stores sessions in the ledger's database, in a table that is not part of the ledger. A session's id is 256 random bits. Only the
+ * cookie has it. The database has its SHA-256, so that a copy of the database gives access to no session.
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import { parseJson } from "../../shared/json.ts";
@@ -18,7 +18,7 @@ export type Session = Identified & {
 
 export type Limits = { readonly idleMs: number; readonly maxMs: number };
 
-/** All reject as the database does. `now`: milliseconds since 1970. */
+/** Each method rejects where the database fails. `now`: milliseconds since 1970. */
 export type SessionStore = {
   /** Also deletes the sessions that have ended. */
   readonly create: (
@@ -33,7 +33,7 @@ export type SessionStore = {
   readonly end: (idSha256: string) => Promise<void>;
 };
 
-/** How exactly the last use is noted: not every request writes. */
+/** Minimum interval between writes of `last_seen_at`, so that most requests write nothing. */
 const TOUCH_EVERY_MS = 60_000;
 
 type Row = Readonly<Record<string, unknown>>;
@@ -75,7 +75,7 @@ export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limi
   };
 }
 
-/** null where the row is not one that this version writes: it opens nothing. */
+/** null where this version does not know the way of signing in: the session does not count. */
 function toSession(row: Row): Session | null {
   const { id_sha256, way, name, subject, created_at, last_seen_at } = row;
   const known = SIGN_IN_WAYS.find((one) => one === way);

@@ -1,4 +1,4 @@
-/** An endpoint is one definition: its handler, the reading of its parameters and its documentation all come from it. */
+/** Makes an endpoint from one definition: its handler, the parser of its parameters, and its OpenAPI documentation. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { contentCheck } from "./content.ts";
 import { csvName } from "./csv-name.ts";
@@ -13,7 +13,7 @@ import type { Schema } from "../../../shared/json-schema.ts";
 import type { Scope } from "../../../shared/scopes.ts";
 import { allOf, type Condition } from "./sql.ts";
 
-/** An authorized request, reduced to what an endpoint reads. */
+/** The parts of an authorized request that endpoints read. */
 export type EndpointRequest = {
   /** The query string, with its `?`; empty where there is none. */
   readonly search: string;
