@@ -12,7 +12,6 @@ import {
   splitPoint,
   type Hash,
 } from "../../src/records/ledger/seal/merkle.ts";
-import { idAfter } from "../../console/pages/ids.ts";
 
 const LEAVES = Array.from({ length: 40 }, (_, at) => leafOf(new TextEncoder().encode(`entry ${at}`)));
 
@@ -103,13 +102,6 @@ describe("CSV", () => {
 
   it("quotes separators, and leaves an unknown figure empty", () => {
     expect(toCsv([['a "b", c', 1.5, null, -2]])).toBe('"a ""b"", c",1.5,,-2\r\n');
-  });
-});
-
-describe("ids", () => {
-  it("has the next larger one as a cursor, also across the parts of a UUID", () => {
-    expect(idAfter("01a22cf6-df19-7cc0-aa26-29605d830966")).toBe("01a22cf6-df19-7cc0-aa26-29605d830967");
-    expect(idAfter("01a22cf6-df19-7cc0-aa26-ffffffffffff")).toBe("01a22cf6-df19-7cc0-aa27-000000000000");
   });
 });
 
