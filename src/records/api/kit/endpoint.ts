@@ -2,7 +2,7 @@
 import { Refusal } from "../../../shared/refusal.ts";
 import { contentCheck } from "./content.ts";
 import { csvName } from "./csv-name.ts";
-import { toCsv, type Table } from "./csv.ts";
+import { toCsv, type Table } from "../../../shared/csv.ts";
 import { setPageHeaders, type Page } from "./page.ts";
 import { invalidFilter } from "./invalid-filter.ts";
 import type { QueryLedger } from "./query-ledger.ts";
