@@ -167,6 +167,10 @@ const CODES = {
   checkpoint_not_found: [404, "The ledger has no checkpoint yet. Retry in a minute."],
   seals_off: [409, "The ledger is not sealed: the records Worker has no SEAL_KEY."],
   ledger_unavailable: [503, "The ledger could not be read. Retry later."],
+  gateway_unavailable: [
+    503,
+    "The records Worker could not call the gateway. Retry later, or deploy both Workers again.",
+  ],
   records_unavailable: [503, "The records API is not available: no records Worker is bound to this gateway."],
   // The Workers themselves
   gateway_busy: [503, "The gateway holds too many request bodies at the moment. Retry in a few seconds."],

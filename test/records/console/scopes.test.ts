@@ -45,7 +45,7 @@ const CONTENT_PATHS = ["/sessions", "/sessions/s", "/interceptions"];
 describe("the scope of an endpoint", () => {
   it("is declared by each, and only changes need admin", () => {
     const admin = ENDPOINTS.filter(({ scope }) => scope === "admin").map(({ path }) => path);
-    expect(admin).toEqual(["/budgets/changes"]);
+    expect(admin).toEqual(["/budgets/changes", "/spend/corrections"]);
     expect(new Set(ENDPOINTS.map(({ scope }) => scope))).toEqual(new Set(["read", "admin"]));
   });
 
