@@ -2,9 +2,9 @@
 import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
-import { fromJson } from "../../src/shared/config/fields.ts";
 import { isDeadLetterQueue } from "../../src/records/ledger/write/dead-letter.ts";
 import { checkNamespaces, checkSizes } from "./check-values.ts";
+import { consoleOrigins, GATEWAY_BINDING, GATEWAY_ENTRYPOINT } from "./gateway-binding.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
 export type Check = {
@@ -55,13 +55,12 @@ const checkHosts = ({ source, routes }: WorkerConfig): string[] =>
 
 /** The gateway's host carries providers' responses: a script in one would act as the person who is signed in to the console. */
 function checkConsole(gateway: WorkerConfig, records: WorkerConfig): string[] {
-  const table = fromJson(records.vars["CONSOLE"]);
-  const origins = typeof table === "object" && table !== null && "origins" in table ? table.origins : [];
+  const origins = consoleOrigins(records.vars);
   const hosts = (gateway.routes ?? []).map((route) =>
     (typeof route === "string" ? route : route.pattern).replace(/^https?:\/\//, "").replace(/\/.*$/, ""),
   );
   return hosts
-    .filter((host) => Array.isArray(origins) && origins.includes(`https://${host.toLowerCase()}`))
+    .filter((host) => origins.includes(`https://${host.toLowerCase()}`))
     .map((host) => `${records.source}: CONSOLE.origins must not have the gateway's host ${host}.`);
 }
 
@@ -169,6 +168,11 @@ function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
         `${gateway.source} binds the Worker "${name}", but the name in ${records.source} is "${records.name}".`,
       );
   }
+  const back = (records.services ?? []).find(({ binding }) => binding === GATEWAY_BINDING);
+  if (back && (back.service !== gateway.name || back.entrypoint !== GATEWAY_ENTRYPOINT))
+    problems.push(
+      `${records.source}: the binding ${GATEWAY_BINDING} must have service = "${gateway.name}" and entrypoint = "${GATEWAY_ENTRYPOINT}", or be left out.`,
+    );
   if (sent.length === 0 && services.length === 0)
     problems.push(`${gateway.source}: the records block must bind EVENTS or RECORDS.`);
   // Without a queue, events go to the records Worker by RPC, which writes into the database only.
