@@ -1,4 +1,4 @@
--- What became known of budgets and rate limits: thresholds, refusals, overruns, changes, and charges that no object took.
+-- Events of budgets and rate limits: thresholds, refusals, overruns, changes, and charges that could not be delivered to an object.
 CREATE TABLE budget_events (
   id TEXT NOT NULL PRIMARY KEY,
   interception_id TEXT NOT NULL,

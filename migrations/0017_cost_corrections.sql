@@ -1,8 +1,8 @@
--- Costs that `npm run reprice` found to be others. The rows of calls and of retrieved usage keep what was recorded at the time.
+-- Corrections of costs, as `npm run reprice` computes them. The rows of calls and of retrieved usage keep the recorded cost.
 CREATE TABLE cost_corrections (
-  -- The corrected call, or the own id of retrieved usage: a correction is as old as what it corrects, and is deleted with it.
+  -- Id of the corrected call, or of the corrected retrieved usage. Retention deletes both rows at the same age.
   interception_id TEXT NOT NULL,
-  -- In the order of `position`, of which the last one counts.
+  -- Ids sort in the order of `position`. The last correction counts.
   id TEXT NOT NULL,
   position INTEGER NOT NULL,
   corrects TEXT NOT NULL,
@@ -20,5 +20,5 @@ CREATE TABLE cost_corrections (
   PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
 
--- What the price of retrieved usage depends on beside its figures. NULL in rows from before this migration.
+-- Facts that decide the price of retrieved usage beside its token counts. NULL in rows from before this migration.
 ALTER TABLE retrieved_usages ADD COLUMN price_terms TEXT;

@@ -1,7 +1,7 @@
--- Sessions of the console, and how often each address tried to sign in. Neither is part of the ledger: nothing here is sealed,
--- and the rows are deleted as soon as they mean nothing (src/records/console).
+-- Sessions of the console, and sign-in attempts by minute and address. They are not part of the ledger: the rows are not
+-- sealed, and are deleted after they expire (src/records/console).
 CREATE TABLE console_sessions (
-  -- SHA-256 of the cookie's value, which is stored nowhere.
+  -- SHA-256 of the cookie's value. The value itself is not stored.
   id_sha256 TEXT NOT NULL PRIMARY KEY,
   way TEXT NOT NULL,
   name TEXT NOT NULL,

@@ -1,5 +1,5 @@
 -- Histograms of latency, and counts of failures, in the totals (src/records/rollups/latency-sql.ts).
--- What is stored so far stays without them: the last interception marks where they begin.
+-- Interceptions from before this migration have none: the cursor is the last of them.
 INSERT INTO upkeep_cursors (job, cursor) SELECT 'before latencies', MAX(id) FROM interceptions WHERE true HAVING COUNT(*) > 0;
 
 ALTER TABLE rollup_hours ADD COLUMN first_byte_250 INTEGER NOT NULL DEFAULT 0;
@@ -46,6 +46,7 @@ ALTER TABLE rollup_days ADD COLUMN failed_server_error INTEGER NOT NULL DEFAULT 
 ALTER TABLE rollup_days ADD COLUMN failed_broken INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollup_days ADD COLUMN failed_cancelled INTEGER NOT NULL DEFAULT 0;
 
+-- Deltas that are not folded yet get a zero for each new column.
 UPDATE journal SET deltas = (
   SELECT json_group_array(json(
     SUBSTR(delta.value, 1, LENGTH(delta.value) - 1) || ',0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]'

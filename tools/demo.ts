@@ -1,24 +1,34 @@
 /**
- * `npm run demo`: sends a short sequence of requests through both Workers and an emulated provider, prints a table of the
- * events that the gateway logged, then queries the records API. The exit code is 0 only if the log and the API's responses
- * are as expected. With `--keep`, the Workers then run on until Ctrl-C, so that the web console shows what was recorded.
+ * `npm run demo`: sends requests of some people and services through both Workers and an emulated provider: first those of
+ * three earlier days, with the Workers' clock set back, then a short sequence. It prints a table of the sequence's events that
+ * the gateway logged, then queries the records API. The exit code is 0 only if the log and the API's responses are as
+ * expected. With `--keep`, the Workers then run on until Ctrl-C, so that the web console shows what was recorded.
  */
+import { join } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { createEventLog, type EventLog } from "./demo/event-log.ts";
 import { delivered, runQueries } from "./demo/queries.ts";
 import { differences, find, isComplete, rowOf } from "./demo/row.ts";
-import { ADA, GRACE, interceptionCount, QUERIES, story, type Step } from "./demo/story.ts";
+import { startDirectory } from "./demo/directory.ts";
+import { playPast, type Past } from "./demo/past/play.ts";
+import { ADA, demoSetup, GRACE } from "./demo/people.ts";
+import { queriesOf } from "./demo/story-queries.ts";
+import { interceptionCount, story, type Step } from "./demo/story.ts";
 import { table } from "./demo/table.ts";
 import { shortId } from "./local/event-line.ts";
 import { interruption } from "./local/interruption.ts";
 import { twoFreePorts } from "./local/ports.ts";
 import { chooseLocalSetup, startStack } from "./local/stack.ts";
 import { sentenceOf } from "./local/start-failure.ts";
+import { localVerifierKey, verifierKeyText } from "./local/verifier-key.ts";
 import { LOCAL_ADMIN_TOKEN } from "./local-keys.ts";
 import { createApiClient, type ApiClient } from "./report/api-client.ts";
 
 /** For the gateway's last events, after the last request has ended. */
 const EVENTS_WITHIN_MS = 10_000;
+
+/** The Workers' entries with a clock that can be set back. */
+const ENTRIES = join(import.meta.dirname, "demo", "worker");
 
 /** A step and the id of its interception. */
 type SentStep = { readonly step: Step; readonly id: string };
@@ -31,16 +41,25 @@ export async function main(args: readonly string[]): Promise<number> {
   }).values;
   const interrupted = interruption();
   const log = createEventLog();
+  const directory = await startDirectory();
   try {
     const [port, providerPort] = await twoFreePorts();
-    const options = { port, providerPort, isolated: true, onEvent: log.add, onNotice: print };
+    const options = {
+      port,
+      providerPort,
+      isolated: true,
+      onEvent: log.add,
+      onNotice: print,
+      entries: ENTRIES,
+    };
     print(styleText("dim", "Starting an emulated provider and the interceptor …"));
-    const stack = await startStack(options, chooseLocalSetup(options), interrupted.signal);
+    const setup = demoSetup(chooseLocalSetup(options), directory.url);
+    const stack = await startStack(options, setup, interrupted.signal);
     try {
       const broken = stack.broken.then((sentence) => Promise.reject(new Error(sentence)));
       const stopped = interrupted.happened.then(() => Promise.reject(new Error("Interrupted.")));
       const api = createApiClient(stack.url, LOCAL_ADMIN_TOKEN);
-      const code = await Promise.race([runSteps(story(stack.url), log, api), broken, stopped]);
+      const code = await Promise.race([run(stack.url, log, api), broken, stopped]);
       if (!keep) {
         print(
           styleText(
@@ -50,9 +69,7 @@ export async function main(args: readonly string[]): Promise<number> {
         );
         return code;
       }
-      print(
-        `\n${styleText("bold", "The console")}: ${stack.url}/console\nSign in with ${LOCAL_ADMIN_TOKEN}. Ctrl-C stops.`,
-      );
+      print(`\n${consoleText(stack.url, await localVerifierKey())}\nCtrl-C stops.`);
       return await Promise.race([interrupted.happened.then(() => code), broken]);
     } finally {
       await stack.stop();
@@ -60,14 +77,38 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     process.stderr.write(`${sentenceOf(error)}\n`);
     return 1;
+  } finally {
+    await directory.close();
   }
+}
+
+function consoleText(url: string, verifierKey: string): string {
+  return `${styleText("bold", "The console")}: ${url}/console
+Sign in with ${LOCAL_ADMIN_TOKEN}
+${verifierKeyText(verifierKey)}`;
 }
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function runSteps(steps: readonly Step[], log: EventLog, api: ApiClient): Promise<number> {
+/** Resolves with the exit code. */
+async function run(url: string, log: EventLog, api: ApiClient): Promise<number> {
+  print(styleText("dim", "The requests of three earlier days, with the Workers' clock set back …"));
+  const past = await playPast(url, log);
+  print(
+    `${past.requests} requests of earlier days: sessions with tools and sub-agents, failures of the providers, refusals.\n`,
+  );
+  const since = new Date().toISOString();
+  const steps = story(url);
+  const sent = await sendSteps(steps, log);
+  printSteps(sent, log);
+  const errors = [...past.errors, ...errorsInLog(sent, log)];
+  const interceptions = past.requests + interceptionCount(steps);
+  return report([...errors, ...(await errorsInLedger(api, since, interceptions))], past, sent.length);
+}
+
+async function sendSteps(steps: readonly Step[], log: EventLog): Promise<readonly SentStep[]> {
   const sent: SentStep[] = [];
   for (const step of steps) {
     print(`${mark(steps.indexOf(step))} ${step.title}`);
@@ -77,20 +118,27 @@ async function runSteps(steps: readonly Step[], log: EventLog, api: ApiClient): 
     sent.push({ step, id });
   }
   await log.until(() => sent.every(({ id }) => isComplete(log.of(id))), EVENTS_WITHIN_MS);
+  return sent;
+}
+
+function printSteps(sent: readonly SentStep[], log: EventLog): void {
   print(`\n${table(sent.map(({ id }, at) => ({ mark: mark(at), row: rowOf(log.of(id)) })))}`);
   print(
     `\n${shortId(ADA)} is Ada and ${shortId(GRACE)} is Grace: users' ids in Coder. Tokens exclude the cache.`,
   );
   print(`\n${styleText("bold", "Whose account: overrides and rejected owner headers")}`);
   sent.forEach(({ id, step }, at) => ownerLines(log, id, step, at).forEach(print));
-  return report([...errorsInLog(sent, log), ...(await errorsInLedger(steps, api))], sent.length);
 }
 
 /** Queries the ledger as an auditor would. */
-async function errorsInLedger(steps: readonly Step[], api: ApiClient): Promise<readonly string[]> {
+async function errorsInLedger(
+  api: ApiClient,
+  since: string,
+  interceptions: number,
+): Promise<readonly string[]> {
   print(`\n${styleText("bold", "Queries of the records API, once the queue has delivered the events …")}`);
-  const all = await delivered(api, interceptionCount(steps));
-  const errors = await runQueries(api, QUERIES, print);
+  const all = await delivered(api, interceptions);
+  const errors = await runQueries(api, queriesOf(since), print);
   return all ? errors : ["The ledger lacks an interception or its end.", ...errors];
 }
 
@@ -122,10 +170,13 @@ function errorsInLog(sent: readonly SentStep[], log: EventLog): readonly string[
   });
 }
 
-function report(errors: readonly string[], steps: number): number {
+function report(errors: readonly string[], past: Past, steps: number): number {
   if (errors.length === 0) {
     print(
-      styleText("green", `\nAll ${steps} requests were recorded as expected, in the log and in the ledger.`),
+      styleText(
+        "green",
+        `\nAll ${past.requests + steps} requests were recorded as expected, in the log and in the ledger.`,
+      ),
     );
     return 0;
   }

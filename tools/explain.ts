@@ -13,7 +13,8 @@ import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { createApiClient } from "./report/api-client.ts";
 
 const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /v1/chat/completions] [--method POST]
-         [--body file | --body-sha256 hex] [--url http://127.0.0.1:8787] [--json]
+         [--body file | --body-sha256 hex] [--model name [--body-bytes n] [--output-limit n]]
+         [--url http://127.0.0.1:8787] [--json]
 
   --header       one header, or @file with one per line (@- reads standard input), which keeps credentials off
                  the command line
@@ -21,6 +22,8 @@ const USAGE = `Usage: npm run -s explain -- --header "Name: value" … [--path /
   --body         file with the request's body, for a signature and for budgets; only its SHA-256, its model, its size and
                  its limit of output tokens are sent
   --body-sha256  the body's SHA-256 instead of the file
+  --model        the body's model, for budgets, without the file; --body-bytes is the body's size, and --output-limit its
+                 limit of output tokens
   --url          the gateway's address
   --json         print the API's response unchanged
 
@@ -93,6 +96,9 @@ export function readArguments(args: readonly string[]): Command | string | undef
   if (headers.some((pair) => pair === null)) return "A header must be a name, a colon and a value.";
   const sha256 = body === undefined ? bodySha256?.toLowerCase() : sha256Of(body);
   if (sha256 === null) return "--body cannot be read.";
+  const figures = body === undefined ? figuresOf(parsed) : usageOf(body);
+  if (typeof figures === "string") return figures;
+  if (body !== undefined && parsed.model !== undefined) return "--body and --model exclude each other.";
   return {
     url: url.replace(/\/+$/, ""),
     json,
@@ -101,7 +107,7 @@ export function readArguments(args: readonly string[]): Command | string | undef
       path,
       headers: headers.filter((pair) => pair !== null),
       ...(sha256 !== undefined && { body_sha256: sha256 }),
-      ...(body === undefined ? {} : usageOf(body)),
+      ...figures,
     },
   };
 }
@@ -139,6 +145,24 @@ function usageOf(file: string): Partial<Command["request"]> {
   };
 }
 
+type FigureOptions = {
+  readonly model?: string | undefined;
+  readonly "body-bytes"?: string | undefined;
+  readonly "output-limit"?: string | undefined;
+};
+
+/** The same figures from the arguments, or one sentence that says what is wrong with them. */
+function figuresOf(options: FigureOptions): Partial<Command["request"]> | string {
+  const { model } = options;
+  const counts = { body_bytes: options["body-bytes"], output_limit: options["output-limit"] };
+  const given = Object.entries(counts).filter(([, text]) => text !== undefined);
+  if (model === undefined)
+    return given.length === 0 ? {} : "--body-bytes and --output-limit require --model.";
+  const wrong = given.find(([, text]) => !/^\d{1,15}$/.test(text ?? ""));
+  if (wrong) return `--${wrong[0].replace("_", "-")} must be a whole number that is not negative.`;
+  return { model, ...Object.fromEntries(given.map(([name, text]) => [name, Number(text)])) };
+}
+
 function sha256Of(file: string): string | null {
   try {
     return createHash("sha256").update(readFileSync(file)).digest("hex");
@@ -157,6 +181,9 @@ function parse(args: readonly string[]) {
         method: { type: "string", default: "POST" },
         body: { type: "string" },
         "body-sha256": { type: "string" },
+        model: { type: "string" },
+        "body-bytes": { type: "string" },
+        "output-limit": { type: "string" },
         url: { type: "string", default: "http://127.0.0.1:8787" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },

@@ -12,7 +12,9 @@ import { chooseLocalSetup, startStack, type Stack } from "./local/stack.ts";
 import { sentenceOf, StartFailure } from "./local/start-failure.ts";
 import { interruption } from "./local/interruption.ts";
 import { describeUndelivered, waitForDelivery } from "./local/undelivered.ts";
+import { localVerifierKey } from "./local/verifier-key.ts";
 import { whatToTry } from "./local/what-to-try.ts";
+import { LOCAL_SEAL_KEY } from "./local-keys.ts";
 import { ROOT } from "./root.ts";
 import { oldPricesNotice } from "./prices/age.ts";
 
@@ -101,7 +103,8 @@ async function start(chosen: Options, signal: AbortSignal): Promise<Stack> {
   await requireFree(port, "--port", "the interceptor");
   if (setup.mode === "emulated") await requireFree(providerPort, "--provider-port", "the emulated provider");
   const stack = await startStack(options, setup, signal);
-  print(whatToTry(stack.url, setup));
+  const sealsWithLocalKey = setup.vars.records["SEAL_KEY"] === LOCAL_SEAL_KEY;
+  print(whatToTry(stack.url, setup, sealsWithLocalKey ? await localVerifierKey() : null));
   const oldPrices = oldPricesNotice(Date.now(), process.env);
   if (oldPrices !== null) print(`${oldPrices}\n`);
   const replaced = localVariables(ROOT, "gateway").filter((name) => Object.hasOwn(setup.vars.gateway, name));

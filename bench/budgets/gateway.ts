@@ -3,7 +3,7 @@
  * both. Node, which carries each request to wrangler and to the provider, is most of what limits it.
  */
 import { createHash } from "node:crypto";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startFakeUpstream } from "../../test/support/fake-upstream.ts";
@@ -22,25 +22,37 @@ const BODY = JSON.stringify({
   messages: [{ role: "user", content: "hi" }],
 });
 const CONNECTIONS = 64;
+/** Calls before the measurement. They are charged too. */
+const WARM_UP = 20;
 /** How long charges may be on their way: gathered for a second, and tried for 15 at most. */
 const DELIVERY_MS = 30_000;
+
+type Mode = "strict" | "soft" | null;
 
 export type Throughput = {
   /** Responses with status 200. */
   readonly calls: number;
   readonly perSecond: number;
-  /** Calls that the object has charged in the end. */
-  readonly charged: number;
+  /** The calls that the object has charged in the end; null without budgets. */
+  readonly charged: number | null;
 };
 
 /** Offers as many calls as go through, for `forMs` milliseconds. `mode` null: without budgets. */
-export async function measureGateway(mode: "strict" | "soft" | null, forMs: number): Promise<Throughput> {
+export async function measureGateway(mode: Mode, forMs: number): Promise<Throughput> {
+  const folder = await mkdtemp(join(tmpdir(), "bench-budgets-"));
+  try {
+    return await measureIn(folder, mode, forMs);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureIn(folder: string, mode: Mode, forMs: number): Promise<Throughput> {
   const upstream = await startFakeUpstream();
   const usage = { prompt_tokens: 10, completion_tokens: 4, total_tokens: 14 };
   upstream.respondWith(
     respond.json(200, { id: "1", object: "chat.completion", model: "gpt-4o", choices: [], usage }),
   );
-  const folder = await mkdtemp(join(tmpdir(), "bench-budgets-"));
   const { env: _, ...raw } = readProjectConfig(PROJECT, "gateway", { shippedOnly: true });
   const vars = {
     PROVIDERS: { openai: { type: "openai", base_url: `${upstream.url}/v1`, keys: ["PROVIDER_KEY"] } },
@@ -75,7 +87,7 @@ export async function measureGateway(mode: "strict" | "soft" | null, forMs: numb
     return results[0]?.spent ?? 0;
   };
   try {
-    for (let n = 0; n < 20; n += 1) await call();
+    for (let n = 0; n < WARM_UP; n += 1) await call();
     let calls = 0;
     const from = performance.now();
     const lane = async (): Promise<void> => {
@@ -83,10 +95,11 @@ export async function measureGateway(mode: "strict" | "soft" | null, forMs: numb
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, lane));
     const perSecond = (1000 * calls) / (performance.now() - from);
+    if (mode === null) return { calls, perSecond, charged: null };
     const until = performance.now() + DELIVERY_MS;
     let inObject = 0;
-    while (mode !== null && inObject < calls + 20 && performance.now() < until) inObject = await charged();
-    return { calls, perSecond, charged: inObject - 20 };
+    while (inObject < calls + WARM_UP && performance.now() < until) inObject = await charged();
+    return { calls, perSecond, charged: inObject - WARM_UP };
   } finally {
     await workers.close();
     await upstream.close();

@@ -13,7 +13,7 @@ for (const { name, perSecond } of await measureObjects())
   console.log(`${name}: ${rounded(perSecond)} a second`);
 for (const mode of [null, "strict", "soft"] as const) {
   const { calls, perSecond, charged } = await measureGateway(mode, FOR_MS);
-  const all = mode === null ? "" : `, ${rounded(charged)} of ${rounded(calls)} charged`;
+  const all = charged === null ? "" : `, ${rounded(charged)} of ${rounded(calls)} charged`;
   console.log(`whole gateway, ${mode ?? "without budgets"}: ${rounded(perSecond)} a second${all}`);
 }
 process.exit(0);

@@ -22,6 +22,7 @@ export type RefusalRow = Responses["/refusals"]["results"][number];
 export type RefusalCount = Responses["/refusals/counts"]["results"][number];
 export type Access = Responses["/accesses"]["results"][number];
 export type Account = Responses["/budgets"]["results"][number];
+export type BudgetEvent = Responses["/budgets/events"]["results"][number];
 export type Proof = Responses["/proof/{event_id}"];
 export type Checkpoint = Responses["/checkpoint"];
 export type ProviderRow = Responses["/providers"]["results"][number];

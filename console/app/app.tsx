@@ -49,7 +49,7 @@ function Gate(): VNode {
     case "failed":
       return (
         <main id="main" class="starting">
-          <Failure error={state.error} what="the console" retry={retry} />
+          <Failure error={state.error} title="Could not load the console." retry={retry} />
         </main>
       );
     case "out":

@@ -1,11 +1,12 @@
 /** A page: its title, the way to it, and its content. */
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { usePageQuery } from "./location.ts";
+import { usePageQuery, type Changes } from "./location.ts";
 import { RangeControl } from "./range.tsx";
+import { useDrillLink } from "./use-link.ts";
 import { visibleText } from "../text/visible.ts";
 
-export type Crumb = { readonly label: string; readonly href: string };
+export type Crumb = { readonly label: string; readonly path: string; readonly query?: Changes };
 
 type PageProps = {
   readonly title: string;
@@ -22,6 +23,7 @@ let announced: string | null = null;
 export function Page({ title, crumbs = [], about, hasRange = false, children }: PageProps): VNode {
   const heading = useRef<HTMLHeadingElement>(null);
   const { path } = usePageQuery();
+  const link = useDrillLink();
   const shown = visibleText(title);
   useEffect(() => {
     document.title = `${shown.slice(0, 80)} · AI Edge Interceptor`;
@@ -38,9 +40,9 @@ export function Page({ title, crumbs = [], about, hasRange = false, children }: 
           {crumbs.length > 0 && (
             <nav aria-label="Breadcrumb" class="crumbs">
               <ol>
-                {crumbs.map(({ label, href }) => (
-                  <li key={href}>
-                    <a href={href}>{label}</a>
+                {crumbs.map((crumb) => (
+                  <li key={crumb.path}>
+                    <a href={link(crumb.path, crumb.query)}>{crumb.label}</a>
                   </li>
                 ))}
                 <li aria-current="page">{shown.slice(0, 60)}</li>

@@ -89,6 +89,7 @@ export function AccountsTable({ accounts, caption, mayChange = false }: Accounts
       columns={mayChange ? [...COLUMNS, change] : COLUMNS}
       rows={accounts}
       rowKey={nameOf}
+      defaultSort="-used"
     />
   );
 }

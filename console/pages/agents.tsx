@@ -94,8 +94,8 @@ const COLUMNS: readonly Column<Placed>[] = [
     key: "tokens",
     head: "Tokens in / out",
     isNumber: true,
-    cell: ({ agent: { token_usage_summary: sum } }) => (
-      <Tokens input={inputOf(sum)} output={sum.output_tokens} />
+    cell: ({ agent: { token_usage_summary: sum, usage_complete: isComplete } }) => (
+      <Tokens input={inputOf(sum)} output={sum.output_tokens} isIncomplete={!isComplete} />
     ),
   },
   {

@@ -1,9 +1,8 @@
 /** Patterns across many requests that the cron found. */
 import type { VNode } from "preact";
 import type { Anomaly } from "../api/types.ts";
-import { hrefOf } from "../app/location.ts";
 import { Count } from "../parts/figures.tsx";
-import { Id, InterceptionLink } from "../parts/links.tsx";
+import { DrillLink, Id, InterceptionLink } from "../parts/links.tsx";
 import { ListPage } from "../parts/list-page.tsx";
 import type { Column } from "../parts/table.tsx";
 import { Text } from "../text/text.tsx";
@@ -67,7 +66,9 @@ function Subject({ row }: { readonly row: Anomaly }): VNode {
   return path === undefined || filter === undefined ? (
     id
   ) : (
-    <a href={hrefOf(path, { [filter]: row.subject })}>{id}</a>
+    <DrillLink path={path} query={{ [filter]: row.subject }}>
+      {id}
+    </DrillLink>
   );
 }
 

@@ -2,16 +2,24 @@
 import type { VNode } from "preact";
 import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
 import { useApi } from "../api/use-api.ts";
-import type { Account, Anomaly } from "../api/types.ts";
-import { hrefOf } from "../app/location.ts";
+import type { Account, Anomaly, BudgetEvent } from "../api/types.ts";
+import type { Changes } from "../app/location.ts";
 import type { Range } from "../app/range-of.ts";
+import { useRangeLink } from "../app/use-link.ts";
+import { nameIn, useNames, type Named } from "../app/use-names.ts";
 import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { formatAge } from "../text/time.tsx";
 
-type Item = { readonly key: string; readonly href: string; readonly isSevere: boolean; readonly text: VNode };
+type Item = {
+  readonly key: string;
+  /** The page with the rows, and its filters. */
+  readonly to: readonly [path: string, query?: Changes];
+  readonly isSevere: boolean;
+  readonly text: VNode;
+};
 
 /** The log gets an entry every hour, and a checkpoint with it: later than this, the sealer does not run. */
 const LATE_SEAL_MS = 2 * 3_600_000;
@@ -19,21 +27,21 @@ const NEAR_LIMIT = 0.8;
 const MAX_LINES = 8;
 
 export function Attention({ range }: { readonly range: Range }): VNode {
-  const anomalies = useApi("/anomalies", {
-    seen_after: range.started_after,
-    seen_before: range.started_before,
-    limit: 200,
-  });
+  const { started_after, started_before } = range;
+  const times = { started_after, started_before };
+  const seen = { seen_after: started_after, seen_before: started_before };
+  const anomalies = useApi("/anomalies", { ...seen, limit: 200 });
   const budgets = useApi("/budgets", { limit: BUDGET_LIMIT });
-  const unauthenticated = useApi("/unauthenticated-events", {
-    started_after: range.started_after,
-    started_before: range.started_before,
-    limit: 1,
-  });
+  const unauthenticated = useApi("/unauthenticated-events", { ...times, limit: 1 });
+  const exceeded = useApi("/budgets/events", { ...times, type: "budget_exceeded", limit: 200 });
   const checkpoint = useApi("/checkpoint", {});
-  const loads = [anomalies, budgets, unauthenticated, checkpoint];
+  const hasExceeded = exceeded.data !== null && exceeded.data.results.length > 0;
+  const names = useNames(hasExceeded ? "initiator" : null);
+  const link = useRangeLink();
+  const loads = [anomalies, budgets, unauthenticated, exceeded, checkpoint];
   const items: readonly Item[] = [
     ...anomalyItems(anomalies.data?.results ?? []),
+    ...refusedItems(exceeded.data?.results ?? [], names),
     ...budgetItems(budgets.data?.results ?? []),
     ...macItems(unauthenticated.data?.count ?? 0),
     ...sealItems(checkpoint.data?.signed_at),
@@ -49,12 +57,15 @@ export function Attention({ range }: { readonly range: Range }): VNode {
       {isLoading ? (
         <p class="muted">Looking …</p>
       ) : shown.length === 0 ? (
-        <p>Nothing in {range.words}: no anomaly, no budget near its limit, no event without a valid MAC.</p>
+        <p>
+          Nothing in {range.words}: no anomaly, no budget near its limit or above it, no event without a valid
+          MAC.
+        </p>
       ) : (
         <ul>
-          {shown.slice(0, MAX_LINES).map(({ key, href, isSevere, text }) => (
+          {shown.slice(0, MAX_LINES).map(({ key, to: [path, query], isSevere, text }) => (
             <li key={key} class={isSevere ? "severe" : "minor"}>
-              <a href={href}>{text}</a>
+              <a href={link(path, query)}>{text}</a>
             </li>
           ))}
         </ul>
@@ -73,7 +84,7 @@ const SEVERE_KINDS: ReadonlySet<string> = new Set(["provider_key_leaked", "provi
 function anomalyItems(anomalies: readonly Anomaly[]): readonly Item[] {
   return [...Map.groupBy(anomalies, ({ kind }) => kind)].map(([kind, all]) => ({
     key: kind,
-    href: hrefOf("/anomalies", { kind }),
+    to: ["/anomalies", { kind }],
     isSevere: SEVERE_KINDS.has(kind),
     text: (
       <>
@@ -99,12 +110,37 @@ function budgetItems(accounts: readonly Account[]): readonly Item[] {
     return [
       {
         key: `${account.budget} ${account.subject_source} ${account.subject_id}`,
-        href: hrefOf("/budgets", { budget: account.budget }),
+        to: ["/budgets", { budget: account.budget }],
         isSevere: used >= account.limit,
         text: (
           <>
             Budget <Text value={account.budget} max={60} /> of <Text value={who} max={60} />:{" "}
             {formatShare(used / account.limit)} used
+          </>
+        ),
+      },
+    ];
+  });
+}
+
+const accountOf = ({ rule, subject_source: source, subject_id: id }: BudgetEvent): string =>
+  JSON.stringify([rule, source, id]);
+
+/** Budgets that refused calls, even if their period has ended since. */
+function refusedItems(events: readonly BudgetEvent[], names: readonly Named[]): readonly Item[] {
+  return [...Map.groupBy(events, accountOf)].flatMap(([key, [newest]]): Item[] => {
+    if (newest === undefined) return [];
+    const { rule, subject_id: id, subject_source: source, initiator_id: initiator } = newest;
+    const who = nameIn(names, id, source) ?? id ?? "all calls";
+    return [
+      {
+        key,
+        to: ["/refusals", { reason: "budget_exceeded", ...(initiator === null ? {} : { initiator }) }],
+        isSevere: true,
+        text: (
+          <>
+            <Text value={rule.replace(/^budget:/, "Budget ")} max={60} /> of <Text value={who} max={60} />:
+            calls were refused, first {formatAge(newest.created_at, Date.now())}
           </>
         ),
       },
@@ -118,7 +154,7 @@ const macItems = (count: number): readonly Item[] =>
     : [
         {
           key: "mac",
-          href: hrefOf("/unauthenticated-events"),
+          to: ["/unauthenticated-events"],
           isSevere: true,
           text: <>{plural(count, "event")} without a valid MAC: not stored as records</>,
         },
@@ -129,7 +165,7 @@ function sealItems(signedAt: string | undefined): readonly Item[] {
   return [
     {
       key: "seal",
-      href: hrefOf("/seals"),
+      to: ["/seals"],
       isSevere: true,
       text: <>The last checkpoint was signed {formatAge(signedAt, Date.now())}: new events are not sealed</>,
     },

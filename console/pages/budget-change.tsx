@@ -1,6 +1,6 @@
 /** The form that changes the limit of one account. */
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ApiError, post } from "../api/client.ts";
 import type { Posts } from "../api/schema.ts";
 import type { Account } from "../api/types.ts";
@@ -27,12 +27,15 @@ export function BudgetChange({ account, onChanged }: ChangeProps): VNode {
   const [kind, setKind] = useState<Kind>("set_limit");
   const [result, setResult] = useState<ApiError | Account | null>(null);
   const [isBusy, setIsBusy] = useState(false);
+  const { idOf, forget } = useChangeId();
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const amount = Number(new FormData(event.currentTarget as HTMLFormElement).get("amount") ?? "");
+    const change: Body = { ...subjectOf(account), ...changeOf(kind, amount) };
     setIsBusy(true);
     try {
-      setResult(await post("/budgets/changes", { ...subjectOf(account), ...changeOf(kind, amount) }, csrf));
+      setResult(await post("/budgets/changes", { ...change, change_id: idOf(change) }, csrf));
+      forget();
       onChanged();
     } catch (error) {
       setResult(error instanceof ApiError ? error : new ApiError(String(error), { status: 0 }));
@@ -55,6 +58,21 @@ export function BudgetChange({ account, onChanged }: ChangeProps): VNode {
       <Result result={result} />
     </form>
   );
+}
+
+/** One id for a change until it has succeeded: a top-up whose response was lost counts once when it is saved again. */
+function useChangeId(): { readonly idOf: (change: Body) => string; readonly forget: () => void } {
+  const sent = useRef<{ readonly change: string; readonly id: string } | null>(null);
+  return {
+    idOf: (body) => {
+      const change = JSON.stringify(body);
+      if (sent.current?.change !== change) sent.current = { change, id: crypto.randomUUID() };
+      return sent.current.id;
+    },
+    forget: () => {
+      sent.current = null;
+    },
+  };
 }
 
 type FieldsProps = {
@@ -103,12 +121,12 @@ function Result({ result }: { readonly result: ApiError | Account | null }): VNo
       <div role="status">
         {result !== null && !(result instanceof ApiError) && (
           <p>
-            Saved. The limit is now {formatAmount(result.measure, result.limit)}. The change is an event on
-            record.
+            Saved. The limit is now {formatAmount(result.measure, result.limit)}. The change was recorded as
+            an event.
           </p>
         )}
       </div>
-      {result instanceof ApiError && <Failure error={result} what="the change" />}
+      {result instanceof ApiError && <Failure error={result} title="Could not save the change." />}
     </>
   );
 }

@@ -7,12 +7,14 @@ import { Page } from "../app/page.tsx";
 import { useScope } from "../app/session.tsx";
 import { CsvButton } from "../parts/csv-link.tsx";
 import { Elsewhere, GATEWAY, isElsewhere } from "../parts/elsewhere.tsx";
-import { Filters, filtersIn } from "../parts/filters.tsx";
+import { filtersIn } from "../app/filter-names.ts";
+import { Filters } from "../parts/filters.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { formatCount } from "../text/format.ts";
 import { AccountsTable, nameOf } from "./accounts-table.tsx";
 import { BUDGET_LIMIT } from "./accounts.ts";
 import { BudgetChange } from "./budget-change.tsx";
+import { BudgetEvents } from "./budget-events.tsx";
 
 /** The scope that may change budgets. */
 const CHANGE_SCOPE = "admin";
@@ -22,6 +24,7 @@ export function Budgets(): VNode {
   const budgets = useApi("/budgets", { ...filtersIn(query, "/budgets"), limit: BUDGET_LIMIT });
   const mayChange = useScope(CHANGE_SCOPE);
   const selected = query.get("change");
+  const budget = query.get("budget");
   return (
     <Page title="Budgets" about="The accounts of each rule with calls in its period, as they are now.">
       {!isElsewhere(budgets.error) && <Filters path="/budgets" />}
@@ -48,7 +51,7 @@ export function Budgets(): VNode {
                 )}
                 <AccountsTable
                   accounts={results}
-                  caption="Accounts, the dearest first"
+                  caption="Accounts, the most used first"
                   mayChange={mayChange}
                 />
                 <p>
@@ -67,6 +70,7 @@ export function Budgets(): VNode {
           }}
         </Loadable>
       )}
+      <BudgetEvents query={budget === null ? {} : { rule: `budget:${budget}` }} />
     </Page>
   );
 }

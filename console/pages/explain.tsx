@@ -50,7 +50,7 @@ export function Explain(): VNode {
       </form>
       <div aria-live="polite">
         {isNotHere && <Elsewhere what="can decide about a request" />}
-        {failure !== null && !isNotHere && <Failure error={failure} what="the explanation" />}
+        {failure !== null && !isNotHere && <Failure error={failure} title="Could not explain the request." />}
         {result !== null && !(result instanceof ApiError) && <Explanation result={result} />}
         {input !== null && (
           <>
@@ -120,6 +120,8 @@ function readForm(form: FormData): Input | string {
   }
   const number = (name: "body_bytes" | "output_limit"): Partial<Input> =>
     text(name) === "" ? {} : { [name]: Number(text(name)) };
+  if (text("model") === "" && text("body_bytes") + text("output_limit") !== "")
+    return "Budgets need the model together with the size of the body or the limit of output tokens.";
   return {
     method: text("method").toUpperCase(),
     path: text("path"),
@@ -134,10 +136,19 @@ function readForm(form: FormData): Input | string {
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 /** The headers come by standard input, so that credentials do not stand in the arguments of a process. */
-function commandOf({ method, path, headers }: Input, url: string): string {
-  const lines = headers as readonly (readonly [string, string])[];
+function commandOf(input: Input, url: string): string {
+  const { method, path, model, body_bytes: bytes, output_limit: limit } = input;
+  const lines = input.headers as readonly (readonly [string, string])[];
+  const options = [
+    ["url", url],
+    ["method", method ?? "POST"],
+    ["path", path],
+    ["model", model],
+    ["body-bytes", bytes],
+    ["output-limit", limit],
+  ].flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
   return [
-    `npm run -s explain -- --url ${quoted(url)} --method ${quoted(method ?? "POST")} --path ${quoted(path)} --header @- <<'END'`,
+    `npm run -s explain -- ${options.join(" ")} --header @- <<'END'`,
     ...lines.map(([name, value]) => `${name}: ${value}`),
     "END",
   ].join("\n");

@@ -18,7 +18,10 @@ type Budget = NonNullable<Result["budgets"]>[number];
 type Candidate = Result["candidates"][number];
 
 export function Explanation({ result }: { readonly result: Result }): VNode {
-  const { actor, initiator, route, refusal, budgets } = result;
+  const { initiator, route, refusal, budgets } = result;
+  const rejected = result.candidates.find(
+    ({ rejection_reason: reason }) => reason !== null && reason !== "overridden",
+  );
   return (
     <section class="card" aria-labelledby="explanation-title">
       <h2 id="explanation-title">What would happen</h2>
@@ -33,25 +36,14 @@ export function Explanation({ result }: { readonly result: Result }): VNode {
           text={`The gateway would respond with ${refusal.status} ${refusal.reason}: ${refusal.message}`}
         />
       )}
-      <Facts
-        facts={[
-          ["Destination", result.destination.replaceAll("_", " ")],
-          [
-            "Route",
-            route === null ? NOT_KNOWN : <Text value={`${route.provider} ${route.route} (${route.kind})`} />,
-          ],
-          ["Client", result.client === null ? NOT_KNOWN : <Text value={result.client} />],
-          ["Actor", <Principal id={actor?.id} source={actor?.source} name={actor?.name} as="actor" />],
-          ["Initiator", <Principal id={initiator?.id} source={initiator?.source} name={initiator?.name} />],
-          ["Attribution", initiator === null ? NOT_KNOWN : <Attribution word={initiator.attribution} />],
-          ["Rule", result.rule === null ? NOT_KNOWN : <Text value={result.rule} />],
-          [
-            "Provider key",
-            result.upstream_key === null ? NOT_KNOWN : <Text value={result.upstream_key.kind} />,
-          ],
-        ]}
-      />
+      <Decision result={result} />
       {initiator !== null && <p class="muted">{meaningOf(initiator.attribution)}</p>}
+      {rejected !== undefined && initiator !== null && (
+        <Note>
+          The owner header is rejected. The request counts for the holder of its credential, and the
+          attribution is about that credential only.
+        </Note>
+      )}
       {result.flags.length > 0 && <Note>Flags: {visibleText(result.flags.join(", "))}</Note>}
       {result.candidates.length > 0 && (
         <Table
@@ -70,6 +62,30 @@ export function Explanation({ result }: { readonly result: Result }): VNode {
         />
       )}
     </section>
+  );
+}
+
+function Decision({ result }: { readonly result: Result }): VNode {
+  const { actor, initiator, route } = result;
+  return (
+    <Facts
+      facts={[
+        ["Destination", result.destination.replaceAll("_", " ")],
+        [
+          "Route",
+          route === null ? NOT_KNOWN : <Text value={`${route.provider} ${route.route} (${route.kind})`} />,
+        ],
+        ["Client", result.client === null ? NOT_KNOWN : <Text value={result.client} />],
+        ["Actor", <Principal id={actor?.id} source={actor?.source} name={actor?.name} as="actor" />],
+        ["Initiator", <Principal id={initiator?.id} source={initiator?.source} name={initiator?.name} />],
+        ["Attribution", initiator === null ? NOT_KNOWN : <Attribution word={initiator.attribution} />],
+        ["Rule", result.rule === null ? NOT_KNOWN : <Text value={result.rule} />],
+        [
+          "Provider key",
+          result.upstream_key === null ? NOT_KNOWN : <Text value={result.upstream_key.kind} />,
+        ],
+      ]}
+    />
   );
 }
 

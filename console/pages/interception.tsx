@@ -5,15 +5,17 @@ import { useApi } from "../api/use-api.ts";
 import type { Interception as Row } from "../api/types.ts";
 import { hrefOf } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
+import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution, meaningOf } from "../parts/attribution.tsx";
-import { Count, Dollars, Duration, Facts } from "../parts/figures.tsx";
-import { FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
+import { Count, Dollars, Duration, Facts, inputOfCall } from "../parts/figures.tsx";
+import { actorNameIn, FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { ContentHidden, Empty, Loadable, Note } from "../parts/states.tsx";
 import { LongText, Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
+import { BudgetEvents } from "./budget-events.tsx";
 import { eventIdOf, idAfter, isId } from "./ids.ts";
 
 export function Interception(): VNode {
@@ -22,26 +24,29 @@ export function Interception(): VNode {
   // The list begins below a cursor: with the next larger id it begins with this one.
   const found = useApi("/interceptions", isId(id) ? { after_id: idAfter(id), limit: 1 } : null);
   return (
-    <Page title="Request" crumbs={[{ label: "Requests", href: hrefOf("/live") }]} about={<Id value={id} />}>
+    <Page title="Request" crumbs={[{ label: "Requests", path: "/live" }]} about={<Id value={id} />}>
       {isId(id) ? (
         <Loadable of={found} what="the request" height={600}>
-          {({ results: [row] }) => (row?.id === id ? <View row={row} /> : <Missing />)}
+          {({ results: [row] }) => (row?.id === id ? <View row={row} /> : <Missing id={id} />)}
         </Loadable>
       ) : (
-        <Missing />
+        <Missing id={null} />
       )}
     </Page>
   );
 }
 
-function Missing(): VNode {
+function Missing({ id }: { readonly id: string | null }): VNode {
   return (
-    <Empty title="No request has this id.">
-      <p>
-        It may have been deleted by retention, be a refusal or a passthrough, or not be delivered yet: events
-        arrive some seconds after a request.
-      </p>
-    </Empty>
+    <>
+      <Empty title="No request has this id.">
+        <p>
+          It may have been deleted by retention, be a refusal or a passthrough, or not be delivered yet:
+          events arrive some seconds after a request.
+        </p>
+      </Empty>
+      {id !== null && <BudgetEvents isOptional query={{ interception_id: id }} />}
+    </>
   );
 }
 
@@ -53,10 +58,10 @@ function View({ row }: { readonly row: Row }): VNode {
         facts={[
           ["Outcome", <Outcome word={row.outcome} status={row.status} error={row.error} />],
           ["Cost", <Dollars micros={row.cost_micros} />],
-          ["Input tokens", <Count value={row.input_tokens} />],
+          ["Input tokens", <Count value={inputOfCall(row)} />],
+          ["of them read from cache", <Count value={row.cache_read_input_tokens} />],
+          ["of them written to cache", <Count value={row.cache_write_input_tokens} />],
           ["Output tokens", <Count value={row.output_tokens} />],
-          ["Cache read", <Count value={row.cache_read_input_tokens} />],
-          ["Cache write", <Count value={row.cache_write_input_tokens} />],
           ["Duration", <Duration ms={row.duration_ms} />],
           ["First byte after", <Duration ms={row.first_byte_ms} />],
         ]}
@@ -71,6 +76,7 @@ function View({ row }: { readonly row: Row }): VNode {
       )}
       <Who row={row} />
       <What row={row} />
+      <BudgetEvents isOptional query={{ interception_id: row.id }} />
       {!mayRead && <ContentHidden />}
       {mayRead && <Content row={row} />}
       <Seals id={row.id} />
@@ -86,9 +92,17 @@ function Who({ row }: { readonly row: Row }): VNode {
         facts={[
           [
             "Initiator",
-            <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator_name} />,
+            <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator.name} />,
           ],
-          ["Actor", <Principal id={row.actor_id} source={row.identity_source} as="actor" />],
+          [
+            "Actor",
+            <Principal
+              id={row.actor_id}
+              source={row.identity_source}
+              name={actorNameIn(row.metadata)}
+              as="actor"
+            />,
+          ],
           ["Attribution", <Attribution word={row.attribution} />],
           ["Credential", <FilterLink path="/live" name="api_key_id" value={row.api_key_id} />],
           ["Provider key", <Text value={`${row.credential_kind} ${row.credential_hint ?? ""}`} />],
@@ -107,12 +121,7 @@ function Who({ row }: { readonly row: Row }): VNode {
 
 function What({ row }: { readonly row: Row }): VNode {
   const facts: readonly (readonly [string, ComponentChildren])[] = [
-    [
-      "Session",
-      <a href={hrefOf(`/sessions/${encodeURIComponent(row.id)}`)}>
-        <Id value={row.session_id} />
-      </a>,
-    ],
+    ["Session", <SessionLink row={row} />],
     ["Client", <FilterLink path="/live" name="client" value={row.client} />],
     ["Provider", <FilterLink path="/live" name="provider_name" value={row.provider} />],
     ["Model", <FilterLink path="/live" name="model" value={row.model} />],
@@ -141,8 +150,19 @@ function What({ row }: { readonly row: Row }): VNode {
   );
 }
 
+function SessionLink({ row }: { readonly row: Row }): VNode {
+  const link = useRangeLink();
+  return (
+    <a href={link(`/sessions/${encodeURIComponent(row.id)}`)}>
+      <Id value={row.session_id} />
+    </a>
+  );
+}
+
 function Content({ row }: { readonly row: Row }): VNode {
-  const isEmpty = [row.user_prompts, row.tool_usages, row.model_thoughts].every(({ length }) => length === 0);
+  const isEmpty =
+    row.error_message === null &&
+    [row.user_prompts, row.tool_usages, row.model_thoughts].every(({ length }) => length === 0);
   return (
     <section class="card">
       <h2>Content</h2>

@@ -6,10 +6,12 @@ import type { Interception, Query } from "../api/types.ts";
 import { useApi, type Loaded } from "../api/use-api.ts";
 import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
+import { useRange } from "../app/range.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, FIRST_REQUEST } from "../parts/command.tsx";
-import { Dollars, Duration, Tokens } from "../parts/figures.tsx";
-import { Filters, filtersIn } from "../parts/filters.tsx";
+import { Dollars, Duration, inputOfCall, Tokens } from "../parts/figures.tsx";
+import { filtersIn } from "../app/filter-names.ts";
+import { Filters } from "../parts/filters.tsx";
 import { InterceptionLink, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { Pager } from "../parts/pager.tsx";
@@ -26,31 +28,31 @@ const LIMITS = [40, 10, 1] as const;
 export function Live(): VNode {
   const query = usePageQuery();
   const isFirst = !CURSORS.some((name) => query.get(name) !== null);
-  const isPaused = query.get("paused") === "true" || !isFirst;
-  const requests = useNewest(filtersIn(query, "/interceptions"), isPaused);
+  const { started_after, started_before, words } = useRange();
+  const isPast = started_before !== null;
+  const isPaused = query.get("paused") === "true" || !isFirst || isPast;
+  const filters = { started_after, started_before, ...filtersIn(query, "/interceptions") };
+  const requests = useNewest(filters, isPaused);
   const isFresh = useFresh(requests.data?.results ?? []);
   return (
     <Page
       title="Requests"
-      about="Interceptions, newest first, as the records Worker stores them: some seconds after the request."
+      hasRange
+      about={`Interceptions of ${words}, newest first, as the records Worker stores them: some seconds after the request.`}
     >
       <div class="live-bar">
         <Filters path="/interceptions" />
-        {isFirst && (
-          <button
-            type="button"
-            aria-pressed={!isPaused}
-            onClick={() => query.set({ paused: isPaused ? null : "true" }, true)}
-          >
-            {isPaused ? "Paused: resume" : "Live: pause"}
+        {isFirst && !isPast && (
+          <button type="button" onClick={() => query.set({ paused: isPaused ? null : "true" }, true)}>
+            {isPaused ? "Resume updates" : "Pause updates"}
           </button>
         )}
       </div>
       <Loadable of={requests} what="requests" height={600}>
         {({ results, count, count_is_capped: isCapped }) =>
           results.length === 0 && isFirst ? (
-            <Empty title="No request matches.">
-              <p>Remove a filter, or send a request; it appears here by itself:</p>
+            <Empty title={`No request in ${words} matches.`}>
+              <p>Choose a longer range, remove a filter, or send a request; it appears here by itself:</p>
               <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
             </Empty>
           ) : (
@@ -109,24 +111,24 @@ function useFresh(rows: readonly Interception[]): (id: string) => boolean {
 
 const COLUMNS: readonly Column<Interception>[] = [
   { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.started_at} /> },
-  { key: "id", head: "Request", cell: (row) => <InterceptionLink id={row.id} /> },
   {
     key: "initiator",
     head: "Initiator",
     cell: (row) => (
-      <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator_name} />
+      <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator.name} />
     ),
   },
   { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
   { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
+  { key: "cost", head: "Cost", isNumber: true, cell: (row) => <Dollars micros={row.cost_micros} /> },
   { key: "model", head: "Model", cell: (row) => <Text value={row.model ?? "–"} max={60} /> },
   { key: "outcome", head: "Outcome", cell: (row) => <Outcome word={row.outcome} status={row.status} /> },
   {
     key: "tokens",
     head: "Tokens in / out",
     isNumber: true,
-    cell: (row) => <Tokens input={row.input_tokens} output={row.output_tokens} />,
+    cell: (row) => <Tokens input={inputOfCall(row)} output={row.output_tokens} />,
   },
-  { key: "cost", head: "Cost", isNumber: true, cell: (row) => <Dollars micros={row.cost_micros} /> },
   { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
+  { key: "id", head: "Request", cell: (row) => <InterceptionLink id={row.id} /> },
 ];

@@ -2,14 +2,15 @@
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import { useApi } from "../api/use-api.ts";
-import type { Account, SpendRow, UsageRow } from "../api/types.ts";
+import type { Account, Query, SpendRow, UsageRow } from "../api/types.ts";
 import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { Cost, Count, inputOf, Tokens } from "../parts/figures.tsx";
-import { Filters, filtersIn } from "../parts/filters.tsx";
+import { filtersIn } from "../app/filter-names.ts";
+import { Filters } from "../parts/filters.tsx";
 import { Principal } from "../parts/links.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { Sparkline } from "../parts/sparkline.tsx";
@@ -50,18 +51,13 @@ export function People(): VNode {
           ) : (
             <>
               <Table
-                caption={`${as === "actor" ? "Actors" : "Initiators"}, by requests`}
+                caption={`${as === "actor" ? "Actors" : "Initiators"}, the dearest first`}
                 columns={columnsOf(as, accounts, trends)}
                 rows={results}
                 rowKey={({ source, key }) => `${source} ${key}`}
+                defaultSort="-cost"
               />
-              <p>
-                <CsvLink
-                  path="/usage"
-                  query={{ ...selection, group_by: as, limit: 1000 }}
-                  name={`usage by ${as}`}
-                />
-              </p>
+              <SpendFiles query={selection} by={as} />
               {results_are_capped && (
                 <Note>
                   {formatCount(results.length)} of {formatCount(count)} are shown, those with the most
@@ -76,6 +72,27 @@ export function People(): VNode {
         }
       </Loadable>
     </Page>
+  );
+}
+
+type SpendFilesProps = { readonly query: Query; readonly by: "initiator" | "actor" };
+
+/** The files that finance works with. */
+function SpendFiles({ query, by }: SpendFilesProps): VNode {
+  const file = (then: "model" | "day" | "provider" | null): VNode => (
+    <CsvLink
+      path="/spend"
+      query={{ ...query, group_by: by, then_by: then, limit: 1000 }}
+      name={then === null ? `spend by ${by}` : `spend by ${by} and ${then}`}
+    >
+      {then === null ? `By ${by}` : `and ${then}`}
+    </CsvLink>
+  );
+  return (
+    <p class="actions">
+      Spend as CSV, in dollars: {file(null)} {file("model")} {file("provider")} {file("day")}
+      <span class="muted">The files count cached input tokens in columns of their own.</span>
+    </p>
   );
 }
 
@@ -152,7 +169,9 @@ function columnsOf(
       key: "tokens",
       head: "Tokens in / out",
       isNumber: true,
-      cell: (row) => <Tokens input={inputOf(row)} output={row.output_tokens} />,
+      cell: (row) => (
+        <Tokens input={inputOf(row)} output={row.output_tokens} isIncomplete={row.unknown_usage > 0} />
+      ),
       sort: (row) => inputOf(row) + row.output_tokens,
     },
     {

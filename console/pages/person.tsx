@@ -2,20 +2,24 @@
 import type { VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { Query, UsageRow } from "../api/types.ts";
-import { hrefOf, usePageQuery } from "../app/location.ts";
+import { filtersIn } from "../app/filter-names.ts";
+import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
+import { useDrillLink } from "../app/use-link.ts";
 import { Attribution } from "../parts/attribution.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { Cost, Count, Facts, inputOf } from "../parts/figures.tsx";
 import { isElsewhere } from "../parts/elsewhere.tsx";
-import { FilterLink, Id } from "../parts/links.tsx";
+import { Filters } from "../parts/filters.tsx";
+import { DrillLink, Id, OWN_FILTERS, Principal } from "../parts/links.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { BUDGET_LIMIT } from "./accounts.ts";
 import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { AccountsTable } from "./accounts-table.tsx";
+import { BudgetEvents } from "./budget-events.tsx";
 import { UsageCharts } from "./overview-charts.tsx";
 
 export function Person(): VNode {
@@ -26,6 +30,7 @@ export function Person(): VNode {
   const sourceName = as === "actor" ? "identity_source" : "initiator_source";
   const who = { [as]: id, ...(source === "" ? {} : { [sourceName]: source }) };
   const selection: Query = {
+    ...filtersIn(query, "/usage"),
     ...who,
     started_after: range.started_after,
     started_before: range.started_before,
@@ -37,7 +42,13 @@ export function Person(): VNode {
     <Page
       title={name ?? id}
       hasRange
-      crumbs={[{ label: "People and services", href: hrefOf("/people", as === "actor" ? { as } : {}) }]}
+      crumbs={[
+        {
+          label: "People and services",
+          path: "/people",
+          query: { ...OWN_FILTERS[as], ...(as === "actor" ? { as } : {}) },
+        },
+      ]}
       about={
         <>
           {as === "actor" ? "Actor" : "Initiator"} <Id value={id} /> from the source <Text value={source} />,
@@ -45,18 +56,14 @@ export function Person(): VNode {
         </>
       }
     >
-      <p class="actions">
-        <a href={hrefOf("/sessions", who)}>Sessions</a>
-        <a href={hrefOf("/live", who)}>Requests</a>
-        <a href={hrefOf("/overrides", who)}>Overrides</a>
-        {as === "actor" && <a href={hrefOf("/refusals", who)}>Refusals</a>}
-      </p>
+      <Lists who={who} />
+      <Filters path="/usage" without={[as, sourceName]} />
       <Loadable of={total} what="usage" height={90}>
         {({ results }) =>
           results[0] === undefined ? <Empty title="No request in this range." /> : <Total row={results[0]} />
         }
       </Loadable>
-      {as === "initiator" && source !== "" && <Budgets id={id} source={source} />}
+      {source !== "" && <Limits id={id} source={source} />}
       <Loadable of={trend} what="usage over time" height={260}>
         {({ results }) => (
           <div class="charts">
@@ -70,6 +77,37 @@ export function Person(): VNode {
         <Groups by={as === "actor" ? "initiator" : "actor"} query={selection} who={who} />
       </div>
     </Page>
+  );
+}
+
+type Who = Readonly<Record<string, string>>;
+
+/** The lists with this principal's rows. */
+function Lists({ who }: { readonly who: Who }): VNode {
+  const link = useDrillLink();
+  return (
+    <p class="actions">
+      <a href={link("/sessions", who)}>Sessions</a>
+      <a href={link("/live", who)}>Requests</a>
+      <a href={link("/overrides", who)}>Overrides</a>
+      <a href={link("/refusals", who)}>Refusals</a>
+    </p>
+  );
+}
+
+type Account = { readonly id: string; readonly source: string };
+
+/** The budgets of the principal, and what became known of them in the range. */
+function Limits({ id, source }: Account): VNode {
+  const { started_after, started_before } = useRange();
+  return (
+    <>
+      <Budgets id={id} source={source} />
+      <BudgetEvents
+        isOptional
+        query={{ subject_id: id, subject_source: source, started_after, started_before }}
+      />
+    </>
   );
 }
 
@@ -94,7 +132,7 @@ function Total({ row }: { readonly row: UsageRow }): VNode {
   );
 }
 
-function Budgets({ id, source }: { readonly id: string; readonly source: string }): VNode {
+function Budgets({ id, source }: Account): VNode {
   const budgets = useApi("/budgets", { limit: BUDGET_LIMIT });
   if (isElsewhere(budgets.error))
     return <p class="muted">Budgets are read from the gateway, which is not on this host.</p>;
@@ -115,7 +153,7 @@ function Budgets({ id, source }: { readonly id: string; readonly source: string 
 type GroupsProps = {
   readonly by: "model" | "client" | "actor" | "initiator";
   readonly query: Query;
-  readonly who: Readonly<Record<string, string>>;
+  readonly who: Who;
 };
 
 function Groups({ by, query, who }: GroupsProps): VNode {
@@ -127,8 +165,15 @@ function Groups({ by, query, who }: GroupsProps): VNode {
       head: "Cost",
       isNumber: true,
       cell: (row) => <Cost micros={row.cost_micros} unpriced={row.unpriced} />,
+      sort: (row) => row.cost_micros,
     },
-    { key: "requests", head: "Requests", isNumber: true, cell: (row) => <Count value={row.requests} /> },
+    {
+      key: "requests",
+      head: "Requests",
+      isNumber: true,
+      cell: (row) => <Count value={row.requests} />,
+      sort: (row) => row.requests,
+    },
   ];
   return (
     <Loadable of={groups} what={`usage by ${by}`} height={160}>
@@ -139,8 +184,10 @@ function Groups({ by, query, who }: GroupsProps): VNode {
             columns={columns}
             rows={results}
             rowKey={(row) => `${row.source} ${row.key}`}
+            sortName={`sort_${by}`}
+            defaultSort="-cost"
           />
-          <CsvLink path="/usage" query={{ ...query, group_by: by, limit: 1000 }} name={`usage by ${by}`} />
+          <CsvLink path="/spend" query={{ ...query, group_by: by, limit: 1000 }} name={`spend by ${by}`} />
           {results_are_capped && <Note>Only the first {formatCount(results.length)} are shown.</Note>}
         </section>
       )}
@@ -152,9 +199,9 @@ function GroupName({ by, row, who }: Pick<GroupsProps, "by" | "who"> & { readonl
   if (row.key === null) return <span class="muted">not known</span>;
   if (by === "model" || by === "client")
     return (
-      <a href={hrefOf("/live", { ...who, [by]: row.key })}>
+      <DrillLink path="/live" query={{ ...who, [by]: row.key }}>
         <Text value={row.key} max={80} />
-      </a>
+      </DrillLink>
     );
-  return <FilterLink path="/live" name={by} value={row.key} />;
+  return <Principal id={row.key} source={row.source} name={row.name} as={by} />;
 }

@@ -2,20 +2,23 @@
 import type { VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { ProviderRow, Query } from "../api/types.ts";
-import { hrefOf, usePageQuery } from "../app/location.ts";
+import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { Count, Duration } from "../parts/figures.tsx";
-import { Filters, filtersIn } from "../parts/filters.tsx";
-import { NOT_KNOWN } from "../parts/links.tsx";
+import { filtersIn } from "../app/filter-names.ts";
+import { Filters } from "../parts/filters.tsx";
+import { DrillLink, NOT_KNOWN } from "../parts/links.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
-import { formatCount, formatShare } from "../text/format.ts";
+import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { FailuresChart, LatencyCharts } from "./provider-charts.tsx";
 
 const LIMIT = 200;
+/** As many calls have one call beyond the percentile. */
+export const LEAST_CALLS = { p95: 20, p99: 100 } as const;
 
 export function Providers(): VNode {
   const query = usePageQuery();
@@ -97,7 +100,10 @@ function Below({ rows, isCapped, by, query }: BelowProps): VNode {
           query={{ ...query, group_by: by, limit: 1000 }}
           name={by === "provider" ? "providers" : "models by provider"}
         />{" "}
-        <span class="muted">Percentiles are estimated from counts in fixed ranges of milliseconds.</span>
+        <span class="muted">
+          Percentiles are estimated from counts in fixed ranges of milliseconds. A 95th needs{" "}
+          {LEAST_CALLS.p95} calls, a 99th {LEAST_CALLS.p99}.
+        </span>
       </p>
       {isCapped && (
         <Note>Only the first {formatCount(rows.length)} are shown, those with the most requests.</Note>
@@ -126,19 +132,24 @@ const count = (head: string, name: keyof ProviderRow["failures"]): Column<Provid
   sort: ({ failures }) => failures[name],
 });
 
+type PercentileProps = { readonly ms: number | null; readonly calls: number; readonly least: number };
+
+/** Of fewer calls it would be the duration of one of them. */
+function Percentile({ ms, calls, least }: PercentileProps): VNode {
+  return ms === null || calls < least ? NOT_KNOWN : <Duration ms={ms} />;
+}
+
 const percentiles = (head: string, name: "first_byte_ms" | "duration_ms"): Column<ProviderRow> => ({
   key: name,
   head,
   isNumber: true,
-  cell: ({ [name]: { p50, p95, p99 } }) =>
-    p50 === null ? (
-      NOT_KNOWN
-    ) : (
-      <>
-        <Duration ms={p50} /> <span class="muted">/</span> <Duration ms={p95} /> <span class="muted">/</span>{" "}
-        <Duration ms={p99} />
-      </>
-    ),
+  cell: ({ [name]: { calls, p50, p95, p99 } }) => (
+    <span title={`Estimated from ${plural(calls, "call")}`}>
+      <Percentile ms={p50} calls={calls} least={1} /> <span class="muted">/</span>{" "}
+      <Percentile ms={p95} calls={calls} least={LEAST_CALLS.p95} /> <span class="muted">/</span>{" "}
+      <Percentile ms={p99} calls={calls} least={LEAST_CALLS.p99} />
+    </span>
+  ),
   sort: (row) => row[name].p95 ?? 0,
 });
 
@@ -183,8 +194,8 @@ function Name({ row, by }: { readonly row: ProviderRow; readonly by: Grouping })
     ...(by === "provider_model" && key !== null ? { model: key } : {}),
   };
   return (
-    <a href={hrefOf("/live", filter)}>
+    <DrillLink path="/live" query={filter}>
       <Text value={provider} max={60} />
-    </a>
+    </DrillLink>
   );
 }

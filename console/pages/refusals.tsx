@@ -1,6 +1,7 @@
 /** Requests that the gateway refused, and requests that it forwarded without intercepting them. */
 import type { VNode } from "preact";
 import type { Passthrough, RefusalRow } from "../api/types.ts";
+import { nameIn, useNames, type Named } from "../app/use-names.ts";
 import { Attribution } from "../parts/attribution.tsx";
 import { Duration } from "../parts/figures.tsx";
 import { FilterLink, Id, NOT_KNOWN, Principal } from "../parts/links.tsx";
@@ -11,13 +12,14 @@ import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
 
 export function Refusals(): VNode {
+  const [initiators, actors] = [useNames("initiator"), useNames("actor")];
   return (
     <ListPage
       path="/refusals"
       title="Refusals"
       about="Requests that the gateway did not forward. Each one with a verified actor is listed, and a bounded number of the others; the overview counts all."
       noun={["refusal", "refusals"]}
-      columns={REFUSAL_COLUMNS}
+      columns={refusalColumns(initiators, actors)}
       empty={<p>No request was refused.</p>}
     />
   );
@@ -36,7 +38,10 @@ export function Passthroughs(): VNode {
   );
 }
 
-const REFUSAL_COLUMNS: readonly Column<RefusalRow>[] = [
+const refusalColumns = (
+  initiators: readonly Named[],
+  actors: readonly Named[],
+): readonly Column<RefusalRow>[] => [
   { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
   {
     key: "reason",
@@ -49,16 +54,8 @@ const REFUSAL_COLUMNS: readonly Column<RefusalRow>[] = [
     head: "Detail",
     cell: (row) => (row.detail === null ? NOT_KNOWN : <Text value={row.detail} max={120} />),
   },
-  {
-    key: "actor",
-    head: "Actor",
-    cell: (row) => (
-      <>
-        <Principal id={row.actor_id} source={row.identity_source} as="actor" />
-        {row.actor_id !== null && !row.actor_verified && <span class="muted"> not verified</span>}
-      </>
-    ),
-  },
+  { key: "initiator", head: "Initiator", cell: (row) => <Initiator row={row} names={initiators} /> },
+  { key: "actor", head: "Actor", cell: (row) => <Actor row={row} names={actors} /> },
   {
     key: "client",
     head: "Client",
@@ -81,6 +78,23 @@ const REFUSAL_COLUMNS: readonly Column<RefusalRow>[] = [
   },
 ];
 
+type WhoProps = { readonly row: RefusalRow; readonly names: readonly Named[] };
+
+function Initiator({ row, names }: WhoProps): VNode {
+  const { initiator_id: id, initiator_source: source } = row;
+  return <Principal id={id} source={source} name={nameIn(names, id, source)} />;
+}
+
+function Actor({ row, names }: WhoProps): VNode {
+  const { actor_id: id, identity_source: source } = row;
+  return (
+    <>
+      <Principal id={id} source={source} name={nameIn(names, id, source)} as="actor" />
+      {id !== null && !row.actor_verified && <span class="muted"> not verified</span>}
+    </>
+  );
+}
+
 const PASSTHROUGH_COLUMNS: readonly Column<Passthrough>[] = [
   { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.started_at} /> },
   { key: "route", head: "Route", cell: (row) => <Text value={`${row.method} ${row.route}`} max={80} /> },
@@ -93,7 +107,7 @@ const PASSTHROUGH_COLUMNS: readonly Column<Passthrough>[] = [
     key: "initiator",
     head: "Initiator",
     cell: (row) => (
-      <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator_name} />
+      <Principal id={row.initiator_id} source={row.initiator_source} name={row.initiator.name} />
     ),
   },
   { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },

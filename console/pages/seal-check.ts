@@ -1,10 +1,14 @@
-/** Verifications of the log in this browser, each with what it shows. */
+/**
+ * Verifies the log in this browser: the signature of a checkpoint, that the log continues the checkpoint that was verified
+ * before, and that an event is in the log. The API delivers checkpoints and proofs, and is not trusted. Each function returns
+ * the lines that the page shows.
+ */
 import { fromBase64 } from "../../src/shared/base64.ts";
 import { getPage, ApiError } from "../api/client.ts";
 import type { Checkpoint, Proof } from "../api/types.ts";
 import { isContinued, isIncluded, leafHash, type Tree } from "../verify/merkle.ts";
 import { isEqual } from "../verify/hash.ts";
-import { readVerifierKey, verifyCheckpoint, type TreeHead, type VerifierKey } from "../verify/note.ts";
+import { verifyCheckpoint, type TreeHead, type VerifierKey } from "../verify/note.ts";
 
 export type Line = { readonly isGood: boolean | null; readonly text: string };
 export type LogCheck = readonly Line[];
@@ -12,10 +16,6 @@ export type LogCheck = readonly Line[];
 const good = (text: string): Line => ({ isGood: true, text });
 const bad = (text: string): Line => ({ isGood: false, text });
 const open = (text: string): Line => ({ isGood: null, text });
-
-const NO_KEY = bad(
-  "This is not a verifier key: it has the form name+0123abcd+base64, and its id must be that of its key.",
-);
 
 /** Storage can be switched off; then nothing is kept. */
 export function readStored(name: string): string | null {
@@ -35,9 +35,7 @@ export function store(name: string, value: string): void {
 }
 
 /** Verifies the signature of a checkpoint, and that it continues the one that this browser verified last. */
-export async function checkLog({ checkpoint }: Checkpoint, keyText: string): Promise<LogCheck> {
-  const key = await readVerifierKey(keyText);
-  if (key === null) return [NO_KEY];
+export async function checkLog({ checkpoint }: Checkpoint, key: VerifierKey): Promise<LogCheck> {
   const head = await verifyCheckpoint(checkpoint, key);
   if (typeof head === "string") return [bad(head)];
   const signed = good(`The signature is valid: ${key.name} signed a tree of ${head.size} entries.`);
@@ -90,10 +88,11 @@ async function proofFrom(before: Tree, head: Tree): Promise<readonly Uint8Array[
 const hashesOf = (texts: readonly string[]): readonly Uint8Array[] =>
   texts.map((text) => fromBase64(text) ?? new Uint8Array());
 
-/** Verifies that an event is in the log, and that the row is what was sealed. */
-export async function checkEvent(proof: Proof, keyText: string): Promise<LogCheck> {
-  const key = await readVerifierKey(keyText);
-  if (key === null) return [NO_KEY];
+/**
+ * Verifies that an event is in the log, under the last checkpoint at the time of the proof, and that the row is what was
+ * sealed.
+ */
+export async function checkEvent(proof: Proof, key: VerifierKey): Promise<LogCheck> {
   const head = await verifyCheckpoint(proof.checkpoint, key);
   if (typeof head === "string") return [bad(head)];
   const leaf = fromBase64(proof.leaf_hash) ?? new Uint8Array();

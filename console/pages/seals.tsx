@@ -1,4 +1,4 @@
-/** Seals: the last checkpoint, verified in this browser with the log's public key, and the proof of one event. */
+/** Seals: the last checkpoint, verified in this browser with the log's public key, and the proofs of a request or an event. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { useApi, type Loaded } from "../api/use-api.ts";
@@ -12,13 +12,13 @@ import { formatCount } from "../text/format.ts";
 import { LongText } from "../text/text.tsx";
 import { formatAge, Time } from "../text/time.tsx";
 import { EventProof } from "./event-proof.tsx";
-import { checkLog, readStored, store, type LogCheck } from "./seal-check.ts";
-
-const KEY = "console-verifier-key";
+import type { VerifierKey } from "../verify/note.ts";
+import { checkLog, type LogCheck } from "./seal-check.ts";
+import { useVerifierKey, VerifierKeyForm } from "./verifier-key.tsx";
 
 export function Seals(): VNode {
   const checkpoint = useApi("/checkpoint", {});
-  const [key, setKey] = useState(() => readStored(KEY) ?? "");
+  const entered = useVerifierKey();
   const isOff =
     checkpoint.error?.reason === "seals_off" || checkpoint.error?.reason === "checkpoint_not_found";
   return (
@@ -31,16 +31,10 @@ export function Seals(): VNode {
       ) : (
         <>
           <Loadable of={checkpoint} what="the last checkpoint" height={260}>
-            {(data) => <LastCheckpoint data={data} verifierKey={key} />}
+            {(data) => <LastCheckpoint data={data} verifierKey={entered.key} />}
           </Loadable>
-          <KeyForm
-            value={key}
-            onChange={(next) => {
-              setKey(next);
-              store(KEY, next);
-            }}
-          />
-          <EventProof verifierKey={key} />
+          <VerifierKeyForm entered={entered} checkpoint={checkpoint.data} />
+          <EventProof verifierKey={entered.key} />
         </>
       )}
     </Page>
@@ -65,12 +59,13 @@ function NoSeals({ loaded }: { readonly loaded: Loaded<Checkpoint> }): VNode {
   );
 }
 
-type LastProps = { readonly data: Checkpoint; readonly verifierKey: string };
+type LastProps = { readonly data: Checkpoint; readonly verifierKey: VerifierKey | null };
 
 function LastCheckpoint({ data, verifierKey }: LastProps): VNode {
   const [check, setCheck] = useState<LogCheck | null>(null);
   const [isBusy, setIsBusy] = useState(false);
   const verify = async (): Promise<void> => {
+    if (verifierKey === null) return;
     setIsBusy(true);
     setCheck(await checkLog(data, verifierKey));
     setIsBusy(false);
@@ -91,7 +86,7 @@ function LastCheckpoint({ data, verifierKey }: LastProps): VNode {
       />
       <LongText value={data.checkpoint} label="Checkpoint" />
       <p class="buttons">
-        <button type="button" class="primary" onClick={verify} disabled={verifierKey === "" || isBusy}>
+        <button type="button" class="primary" onClick={verify} disabled={verifierKey === null || isBusy}>
           Verify in this browser
         </button>
         <CsvButton
@@ -101,32 +96,9 @@ function LastCheckpoint({ data, verifierKey }: LastProps): VNode {
             [data.signed_at, data.tree_size, data.checkpoint],
           ]}
         />
-        {verifierKey === "" && <span class="muted">Enter the verifier key below first.</span>}
+        {verifierKey === null && <span class="muted">Enter a valid verifier key below first.</span>}
       </p>
       <div role="status">{check !== null && check.map((line) => <Verdict key={line.text} {...line} />)}</div>
-    </section>
-  );
-}
-
-type KeyFormProps = { readonly value: string; readonly onChange: (value: string) => void };
-
-function KeyForm({ value, onChange }: KeyFormProps): VNode {
-  return (
-    <section class="card">
-      <label for="verifier-key">Verifier key</label>
-      <input
-        id="verifier-key"
-        value={value}
-        spellcheck={false}
-        autocomplete="off"
-        placeholder="name+0123abcd+base64"
-        aria-describedby="verifier-key-help"
-        onInput={(event) => onChange(event.currentTarget.value.trim())}
-      />
-      <p id="verifier-key-help" class="muted">
-        The public key that <code>npm run keys -- seal</code> printed. Take it from where you keep it, not
-        from this server. It stays in this browser, with the last checkpoint that was verified here.
-      </p>
     </section>
   );
 }

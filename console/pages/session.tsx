@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import { useRoute } from "preact-iso/router";
 import { useApi } from "../api/use-api.ts";
 import type { Interception, Session as SessionData } from "../api/types.ts";
-import { hrefOf, usePageQuery } from "../app/location.ts";
+import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
@@ -16,9 +16,7 @@ import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { Agents } from "./agents.tsx";
-import { ThreadView } from "./thread.tsx";
-
-export type Costs = ReadonlyMap<string, number | null>;
+import { ThreadView, type Costs } from "./thread.tsx";
 
 /** Costs are read beside the session; more requests than this have none shown. */
 const COST_LIMIT = 200;
@@ -36,7 +34,7 @@ export function Session(): VNode {
   return (
     <Page
       title="Session"
-      crumbs={[{ label: "Sessions", href: hrefOf("/sessions") }]}
+      crumbs={[{ label: "Sessions", path: "/sessions" }]}
       about={<Id value={session.data?.id ?? id} />}
     >
       <Loadable of={session} what="the session" height={500}>

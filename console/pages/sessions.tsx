@@ -2,14 +2,16 @@
 import type { VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { SessionSummary } from "../api/types.ts";
-import { CURSORS, hrefOf, usePageQuery } from "../app/location.ts";
+import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
+import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, FIRST_REQUEST } from "../parts/command.tsx";
 import { Count, inputOf, Tokens } from "../parts/figures.tsx";
-import { Filters, filtersIn } from "../parts/filters.tsx";
+import { filtersIn } from "../app/filter-names.ts";
+import { Filters } from "../parts/filters.tsx";
 import { Id, Principal } from "../parts/links.tsx";
 import { Pager } from "../parts/pager.tsx";
 import { ContentHidden, Empty, Loadable } from "../parts/states.tsx";
@@ -68,17 +70,22 @@ export function Sessions(): VNode {
   );
 }
 
+/** Several sessions can have one id: the first interception is the key to exactly one. */
+function SessionName({ row }: { readonly row: SessionSummary }): VNode {
+  const link = useRangeLink();
+  return (
+    <a href={link(`/sessions/${row.first_interception_id}`)}>
+      {row.last_prompt ? <Text value={row.last_prompt} max={90} /> : <Id value={row.id} />}
+    </a>
+  );
+}
+
 const COLUMNS: readonly Column<SessionSummary>[] = [
   {
     key: "session",
     head: "Session",
     isRowHeader: true,
-    // Several sessions can have one id: the first interception is the key to exactly one.
-    cell: (row) => (
-      <a href={hrefOf(`/sessions/${row.first_interception_id}`)}>
-        {row.last_prompt ? <Text value={row.last_prompt} max={90} /> : <Id value={row.id} />}
-      </a>
-    ),
+    cell: (row) => <SessionName row={row} />,
   },
   {
     key: "initiator",
@@ -100,7 +107,9 @@ const COLUMNS: readonly Column<SessionSummary>[] = [
     key: "tokens",
     head: "Tokens in / out",
     isNumber: true,
-    cell: ({ token_usage_summary: sum }) => <Tokens input={inputOf(sum)} output={sum.output_tokens} />,
+    cell: ({ token_usage_summary: sum, usage_complete: isComplete }) => (
+      <Tokens input={inputOf(sum)} output={sum.output_tokens} isIncomplete={!isComplete} />
+    ),
   },
   { key: "active", head: "Last active", cell: (row) => <Time at={row.last_active_at} /> },
 ];

@@ -3,13 +3,15 @@ import type { VNode } from "preact";
 import type { Action, Thread } from "../api/types.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
-import { Count, Dollars, inputOf } from "../parts/figures.tsx";
+import { Dollars, inputOf, Tokens } from "../parts/figures.tsx";
 import { InterceptionLink } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { plural } from "../text/format.ts";
 import { LongText, Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
-import type { Costs } from "./session.tsx";
+
+/** Micro-dollars by the id of the interception; null where the price is not known. */
+export type Costs = ReadonlyMap<string, number | null>;
 
 type ThreadProps = { readonly thread: Thread; readonly costs: Costs };
 
@@ -31,8 +33,12 @@ export function ThreadView({ thread, costs }: ThreadProps): VNode {
           </span>
         )}
         <span class="muted">
-          in <Count value={inputOf(thread.token_usage)} />, out{" "}
-          <Count value={thread.token_usage.output_tokens} />
+          tokens{" "}
+          <Tokens
+            input={inputOf(thread.token_usage)}
+            output={thread.token_usage.output_tokens}
+            isIncomplete={!thread.usage_complete}
+          />
         </span>
         {known.length > 0 && <Dollars micros={known.reduce((sum, cost) => sum + cost, 0)} />}
         <InterceptionLink id={thread.id} />
@@ -70,8 +76,7 @@ function Step({ action, cost }: { readonly action: Action; readonly cost: number
         <InterceptionLink id={action.interception_id} />
         <Text value={action.model} max={60} />
         <span class="muted">
-          in <Count value={inputOf(action.token_usage)} />, out{" "}
-          <Count value={action.token_usage.output_tokens} />
+          tokens <Tokens input={inputOf(action.token_usage)} output={action.token_usage.output_tokens} />
         </span>
         {cost !== null && <Dollars micros={cost} />}
       </p>

@@ -1,22 +1,29 @@
 /** Data as CSV: from the API where it serves it, else of the figures that the page has. */
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { addressOf } from "../api/client.ts";
 import type { Path, Query } from "../api/types.ts";
 import { toCsv, type Cell } from "../text/csv.ts";
 
-/** `name` is the file's, without its ending. */
-export function CsvLink({
-  path,
-  query,
-  name,
-}: {
+type CsvLinkProps = {
   readonly path: Path;
   readonly query: Query;
+  /** For screen readers. */
   readonly name: string;
-}): VNode {
+  /** "CSV" by default. */
+  readonly children?: ComponentChildren;
+};
+
+/** The server names the file, by its contents and its days. */
+export function CsvLink({ path, query, name, children }: CsvLinkProps): VNode {
   return (
-    <a class="csv" href={addressOf(path, { ...query, format: "csv" })} download={`${name}.csv`}>
-      CSV<span class="visually-hidden"> of {name}</span>
+    <a class="csv" href={addressOf(path, { ...query, format: "csv" })} download>
+      {children === undefined ? (
+        <>
+          CSV<span class="visually-hidden"> of {name}</span>
+        </>
+      ) : (
+        children
+      )}
     </a>
   );
 }

@@ -51,24 +51,41 @@ export function Facts({
   );
 }
 
-/** Tokens in and out in one column. */
-export function Tokens({
-  input,
-  output,
-}: {
+type TokensProps = {
   readonly input: number | null;
   readonly output: number | null;
-}): VNode {
+  /** Whether calls without token figures are among those that are summed. */
+  readonly isIncomplete?: boolean;
+};
+
+/** Tokens in and out in one column. A sum that knows no figure is not zero. */
+export function Tokens({ input, output, isIncomplete = false }: TokensProps): VNode {
+  if (isIncomplete && !input && !output) return NOT_KNOWN;
   return (
     <>
       <Count value={input} /> <span class="muted">/</span> <Count value={output} />
+      {isIncomplete && (
+        <span class="muted" title="Some calls have no token figures and add nothing to the sum">
+          {" "}
+          incomplete
+        </span>
+      )}
     </>
   );
 }
 
+type InputTokens<T> = {
+  readonly input_tokens: T;
+  readonly cache_read_input_tokens: T;
+  readonly cache_write_input_tokens: T;
+};
+
 /** The input that a provider counted, cached tokens included. */
-export const inputOf = (row: {
-  readonly input_tokens: number;
-  readonly cache_read_input_tokens: number;
-  readonly cache_write_input_tokens: number;
-}): number => row.input_tokens + row.cache_read_input_tokens + row.cache_write_input_tokens;
+export const inputOf = (row: InputTokens<number>): number =>
+  row.input_tokens + row.cache_read_input_tokens + row.cache_write_input_tokens;
+
+/** The same of one call; null where the provider reported none. */
+export const inputOfCall = (row: InputTokens<number | null>): number | null =>
+  row.input_tokens === null
+    ? null
+    : row.input_tokens + (row.cache_read_input_tokens ?? 0) + (row.cache_write_input_tokens ?? 0);

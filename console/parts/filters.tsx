@@ -1,41 +1,32 @@
 /** The filters of a list. They are the parameters of the address, with the names that the API gives them. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { PARAMETERS } from "../api/schema.ts";
-import type { Path, Query } from "../api/types.ts";
-import { CURSORS, usePageQuery, withoutCursors, type PageQuery } from "../app/location.ts";
+import type { Path } from "../api/types.ts";
+import { filtersOf, type Filter } from "../app/filter-names.ts";
+import { usePageQuery, withoutCursors } from "../app/location.ts";
 import { FILTER_ID } from "../app/shortcuts.ts";
+import { useNames, type Named } from "../app/use-names.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 
-/** Parameters that other controls of a page set, or that no list of the console offers. */
-const NOT_FILTERS: ReadonlySet<string> = new Set(
-  CURSORS.concat(
-    ["started_after", "started_before", "seen_after", "seen_before", "q", "limit", "format", "order"],
-    ["group_by", "then_by", "columns", "own_key_rejected", "per", "from"],
-  ),
-);
-
-type Filter = { readonly name: string; readonly values: readonly string[] | null };
-
 const wordsOf = (name: string): string => name.replaceAll("_", " ");
 
-export const filtersOf = (path: Path): readonly Filter[] =>
-  Object.entries(PARAMETERS[path] as Readonly<Record<string, readonly string[] | null>>)
-    .filter(([name]) => !NOT_FILTERS.has(name))
-    .map(([name, values]) => ({ name, values }));
+/** The filters whose values are ids of principals. */
+const PRINCIPALS: Readonly<Record<string, "initiator" | "actor">> = {
+  initiator: "initiator",
+  owner: "initiator",
+  actor: "actor",
+};
 
-/** The filters and cursors of the address that the endpoint has; others are of another part of the page. */
-export function filtersIn(query: Pick<PageQuery, "entries">, path: Path): Query {
-  const known: ReadonlySet<string> = new Set(Object.keys(PARAMETERS[path]));
-  return Object.fromEntries(
-    query.entries.filter(([name]) => known.has(name) && (!NOT_FILTERS.has(name) || CURSORS.includes(name))),
-  );
-}
+type FiltersProps = {
+  readonly path: Path;
+  /** Filters that the page sets itself. */
+  readonly without?: readonly string[];
+};
 
-export function Filters({ path }: { readonly path: Path }): VNode {
+export function Filters({ path, without = [] }: FiltersProps): VNode {
   const query = usePageQuery();
-  const filters = filtersOf(path);
+  const filters = filtersOf(path).filter(({ name }) => !without.includes(name));
   const active = query.entries.filter(([name]) => filters.some((filter) => filter.name === name));
   return (
     <div class="filters" role="search" aria-label="Filters">
@@ -43,15 +34,7 @@ export function Filters({ path }: { readonly path: Path }): VNode {
       {active.length > 0 && (
         <ul aria-label="Active filters">
           {active.map(([name, value]) => (
-            <li key={name}>
-              {wordsOf(name)}: <Text value={value} max={60} />
-              <a
-                href={query.href({ ...withoutCursors, [name]: null })}
-                aria-label={`Remove the filter ${wordsOf(name)}: ${visibleText(value).slice(0, 60)}`}
-              >
-                ×
-              </a>
-            </li>
+            <Active key={name} name={name} value={value} />
           ))}
         </ul>
       )}
@@ -59,15 +42,50 @@ export function Filters({ path }: { readonly path: Path }): VNode {
   );
 }
 
+function Active({ name, value }: { readonly name: string; readonly value: string }): VNode {
+  const query = usePageQuery();
+  const named = useNames(PRINCIPALS[name] ?? null).find(({ id }) => id === value);
+  return (
+    <li>
+      {wordsOf(name)}: <Text value={named?.name ?? value} max={60} />
+      <a
+        href={query.href({ ...withoutCursors, [name]: null })}
+        aria-label={`Remove the filter ${wordsOf(name)}: ${visibleText(value).slice(0, 60)}`}
+      >
+        ×
+      </a>
+    </li>
+  );
+}
+
+/** The id that a text names, or null where several principals have the name. */
+function idOf(text: string, names: readonly Named[]): string | null {
+  const wanted = text.toLowerCase();
+  const ids = new Set(names.filter(({ name }) => name.toLowerCase() === wanted).map(({ id }) => id));
+  const [id = text] = ids;
+  return ids.size > 1 ? null : id;
+}
+
 function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode {
   const query = usePageQuery();
   const [name, setName] = useState(filters[0]?.name ?? "");
+  const [hasFocus, setHasFocus] = useState(false);
+  const principals = PRINCIPALS[name] ?? null;
+  const names = useNames(hasFocus ? principals : null);
   const values = filters.find((filter) => filter.name === name)?.values ?? null;
   const submit = (event: Event): void => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const value = String(new FormData(form).get("value") ?? "").trim();
-    if (value === "") return;
+    const field = form.elements.namedItem("value");
+    const text = String(new FormData(form).get("value") ?? "").trim();
+    if (text === "") return;
+    const value = principals === null ? text : idOf(text, names);
+    if (value === null) {
+      if (!(field instanceof HTMLInputElement)) return;
+      field.setCustomValidity("Several principals have this name. Enter the id of one.");
+      field.reportValidity();
+      return;
+    }
     query.set({ ...withoutCursors, [name]: value });
     form.reset();
   };
@@ -85,25 +103,56 @@ function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode 
       </label>
       <label>
         <span class="visually-hidden">Value of the filter</span>
-        {values === null ? (
-          <input
-            id={FILTER_ID}
-            name="value"
-            placeholder="exact value  ( / )"
-            maxLength={256}
-            autocomplete="off"
-          />
-        ) : (
-          <select id={FILTER_ID} name="value">
-            {values.map((value) => (
-              <option key={value} value={value}>
-                {wordsOf(value)}
-              </option>
-            ))}
-          </select>
-        )}
+        <Value values={values} isName={principals !== null} onFocus={() => setHasFocus(true)} />
       </label>
+      {principals !== null && <Suggestions names={names} />}
       <button type="submit">Add filter</button>
     </form>
+  );
+}
+
+type ValueProps = {
+  readonly values: readonly string[] | null;
+  /** Whether it is the id or the name of a principal. */
+  readonly isName: boolean;
+  readonly onFocus: () => void;
+};
+
+function Value({ values, isName, onFocus }: ValueProps): VNode {
+  if (values === null)
+    return (
+      <input
+        id={FILTER_ID}
+        name="value"
+        list={isName ? NAMES_ID : undefined}
+        placeholder={isName ? "name or id  ( / )" : "exact value  ( / )"}
+        maxLength={256}
+        autocomplete="off"
+        onFocus={onFocus}
+        onInput={(event) => event.currentTarget.setCustomValidity("")}
+      />
+    );
+  return (
+    <select id={FILTER_ID} name="value">
+      {values.map((value) => (
+        <option key={value} value={value}>
+          {wordsOf(value)}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+const NAMES_ID = "filter-names";
+
+function Suggestions({ names }: { readonly names: readonly Named[] }): VNode {
+  return (
+    <datalist id={NAMES_ID}>
+      {names.map(({ id, source, name }) => (
+        <option key={`${source} ${id}`} value={id}>
+          {visibleText(name).slice(0, 80)}
+        </option>
+      ))}
+    </datalist>
   );
 }

@@ -1,6 +1,7 @@
 /** Every id is a link to what it names. */
-import type { VNode } from "preact";
-import { hrefOf } from "../app/location.ts";
+import type { ComponentChildren, VNode } from "preact";
+import type { Changes } from "../app/location.ts";
+import { useDrillLink, useRangeLink } from "../app/use-link.ts";
 import { Text } from "../text/text.tsx";
 import { UNKNOWN } from "../text/format.ts";
 
@@ -19,17 +20,20 @@ type PrincipalProps = {
   readonly as?: "initiator" | "actor";
 };
 
-/** The address of a principal's page. */
-export const principalHref = (as: "initiator" | "actor", source: string, id: string): string =>
-  hrefOf("/people/one", { as, source, id });
+/** A page of one principal has these filters already. */
+export const OWN_FILTERS = {
+  initiator: { initiator: null, initiator_source: null },
+  actor: { actor: null, identity_source: null },
+} as const;
 
 /** A person or a service: the name with the id beside it. */
 export function Principal({ id, source, name, as = "initiator" }: PrincipalProps): VNode {
+  const link = useDrillLink();
   if (id == null) return NOT_KNOWN;
   const hasName = name != null && name !== "" && name !== id;
   return (
     <span class="principal">
-      <a href={principalHref(as, source ?? "", id)}>
+      <a href={link("/people/one", { ...OWN_FILTERS[as], as, source: source ?? "", id })}>
         {hasName ? <Text value={name} max={80} /> : <Id value={id} />}
       </a>
       <span class="beside">
@@ -42,6 +46,12 @@ export function Principal({ id, source, name, as = "initiator" }: PrincipalProps
       </span>
     </span>
   );
+}
+
+/** The name of an actor, in the metadata of its requests. */
+export function actorNameIn(metadata: Readonly<Record<string, unknown>>): string | null {
+  const name = metadata["actor_name"];
+  return typeof name === "string" ? name : null;
 }
 
 /** An id in full on hover; a long one is shown by its ends. */
@@ -61,22 +71,27 @@ export function Id({ value }: { readonly value: string }): VNode {
 }
 
 export function InterceptionLink({ id }: { readonly id: string }): VNode {
+  const link = useRangeLink();
   return (
-    <a href={hrefOf(`/interceptions/${encodeURIComponent(id)}`)}>
+    <a href={link(`/interceptions/${encodeURIComponent(id)}`)}>
       <Id value={id} />
     </a>
   );
 }
 
-export function SessionLink({ id, by }: { readonly id: string; readonly by: string }): VNode {
-  return (
-    <a href={hrefOf(`/sessions/${encodeURIComponent(by)}`)}>
-      <Id value={id} />
-    </a>
-  );
+type DrillLinkProps = {
+  readonly path: string;
+  readonly query?: Changes;
+  readonly children: ComponentChildren;
+};
+
+/** A link to a list that keeps this page's range and filters. */
+export function DrillLink({ path, query, children }: DrillLinkProps): VNode {
+  const link = useDrillLink();
+  return <a href={link(path, query)}>{children}</a>;
 }
 
-/** A value that is itself a filter of the list of sessions or another list. */
+/** A value that is itself a filter of a list. */
 export function FilterLink(props: {
   readonly path: string;
   readonly name: string;
@@ -85,8 +100,8 @@ export function FilterLink(props: {
   const { path, name, value } = props;
   if (value == null || value === "") return NOT_KNOWN;
   return (
-    <a href={hrefOf(path, { [name]: value })}>
+    <DrillLink path={path} query={{ [name]: value }}>
       <Text value={value} max={60} />
-    </a>
+    </DrillLink>
   );
 }

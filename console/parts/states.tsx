@@ -16,7 +16,8 @@ type LoadableProps<T> = {
 
 /** The content once it is there. While newer data is fetched, the content stays. */
 export function Loadable<T>({ of, what, height = 200, children }: LoadableProps<T>): VNode {
-  if (of.error !== null) return <Failure error={of.error} what={what} retry={of.reload} />;
+  if (of.error !== null)
+    return <Failure error={of.error} title={`Could not load ${what}.`} retry={of.reload} />;
   return (
     <div aria-busy={of.isLoading} class={of.isLoading && of.data !== null ? "stale" : undefined}>
       {/* Always there, because screen readers announce changes of a region only. */}
@@ -36,13 +37,18 @@ export function Loadable<T>({ of, what, height = 200, children }: LoadableProps<
   );
 }
 
-type FailureProps = { readonly error: ApiError; readonly what: string; readonly retry?: () => void };
+type FailureProps = {
+  readonly error: ApiError;
+  /** The failure in one sentence: "Could not load sessions." */
+  readonly title: string;
+  readonly retry?: () => void;
+};
 
-export function Failure({ error, what, retry }: FailureProps): VNode {
+export function Failure({ error, title, retry }: FailureProps): VNode {
   return (
     <div class="card error" role="alert">
       <p>
-        <strong>Could not load {what}.</strong> <Text value={error.message} max={600} />
+        <strong>{title}</strong> <Text value={error.message} max={600} />
       </p>
       {error.details.length > 0 && (
         <ul>

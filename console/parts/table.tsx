@@ -21,34 +21,37 @@ type TableProps<Row> = {
   readonly rowClass?: (row: Row) => string | undefined;
   /** The parameter of the address that names the order. */
   readonly sortName?: string;
+  /** The order without that parameter: a column, after `-` from the largest down. */
+  readonly defaultSort?: string;
 };
 
 export function Table<Row>(props: TableProps<Row>): VNode {
-  const { caption, columns, rowKey, rowClass, sortName = "sort" } = props;
+  const { caption, columns, rowKey, rowClass, sortName = "sort", defaultSort = null } = props;
   const query = usePageQuery();
-  const sort = query.get(sortName);
+  const sort = query.get(sortName) ?? defaultSort;
   const rows = sorted(props.rows, columns, sort);
   return (
     <div class="table" tabIndex={0} role="region" aria-label={caption}>
-      <table>
+      {/* The roles, because a narrow screen shows each row as a block, and blocks are no table. */}
+      <table role="table" class="stacks">
         <caption>{caption}</caption>
-        <thead>
-          <tr>
+        <thead role="rowgroup">
+          <tr role="row">
             {columns.map((column) => (
               <Head key={column.key} column={column} sort={sort} href={sortHref(query.href, sortName)} />
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {rows.map((row, at) => (
-            <tr key={rowKey(row, at)} class={rowClass?.(row)}>
-              {columns.map(({ key, cell, isNumber, isRowHeader }) =>
+            <tr key={rowKey(row, at)} class={rowClass?.(row)} role="row">
+              {columns.map(({ key, head, cell, isNumber, isRowHeader }) =>
                 isRowHeader ? (
-                  <th key={key} scope="row">
+                  <th key={key} scope="row" role="rowheader" data-label={head}>
                     {cell(row)}
                   </th>
                 ) : (
-                  <td key={key} class={isNumber ? "number" : undefined}>
+                  <td key={key} class={isNumber ? "number" : undefined} role="cell" data-label={head}>
                     {cell(row)}
                   </td>
                 ),
@@ -72,7 +75,7 @@ function Head<Row>({ column, sort, href }: HeadProps<Row>): VNode {
   const className = isNumber ? "number" : undefined;
   if (!column.sort)
     return (
-      <th scope="col" class={className}>
+      <th scope="col" class={className} role="columnheader">
         {head}
       </th>
     );
@@ -81,6 +84,7 @@ function Head<Row>({ column, sort, href }: HeadProps<Row>): VNode {
   return (
     <th
       scope="col"
+      role="columnheader"
       class={className}
       aria-sort={isDescending ? "descending" : isAscending ? "ascending" : "none"}
     >

@@ -1,4 +1,4 @@
-/** Bytes and their SHA-256. */
+/** Texts as bytes, and the operations on bytes that proofs and keys need: join, compare, SHA-256 (WebCrypto). */
 
 export const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 

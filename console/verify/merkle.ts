@@ -1,4 +1,7 @@
-/** Proofs of a Merkle tree (RFC 9162 §2.1.3.2 and §2.1.4.2; the same tree as RFC 6962). */
+/**
+ * Verifies inclusion proofs (RFC 9162 §2.1.3.2) and consistency proofs (§2.1.4.2) of the log's Merkle tree. The tree is that of
+ * RFC 6962. The Worker's code, which makes the proofs, is not used.
+ */
 import { bytesOf, concat, isEqual, sha256 } from "./hash.ts";
 
 type Hash = Uint8Array<ArrayBuffer>;

@@ -4,7 +4,7 @@ import { EXTENDED_POSITIONS } from "./event-id.ts";
 import type { CostCorrection } from "./event.ts";
 import type { CorrectedRecord } from "./vocabulary.ts";
 
-/** The corrections that one cost can have: event ids have room for so many positions. */
+/** Maximum corrections of one cost: the number of positions in an event id of this type. */
 export const MAX_POSITIONS = EXTENDED_POSITIONS;
 
 /**
@@ -29,7 +29,7 @@ export type CorrectionFacts = Pick<
   | "former_price_version"
 >;
 
-export type Corrected = {
+type Corrected = {
   /** Of the call, or retrieved usage's own. */
   readonly id: string;
   readonly corrects: CorrectedRecord;

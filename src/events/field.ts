@@ -12,6 +12,7 @@ export type FieldKind = "text" | "uuid" | "time" | "count" | "integer" | "flag" 
 export const ERASURES = {
   initiator: "erased with the initiator",
   actor: "erased with the actor",
+  admin: "the name of an administrator: erased with that person",
   content: "text or ids of the conversation: erased with the initiator, whose they are",
   caller: "facts about the software that sent the request: erased with the initiator and with the actor",
   technical:
@@ -32,7 +33,7 @@ export type FieldOptions = {
   readonly api?: false;
   /** It holds recorded content (a prompt, a tool's input …), which may be long and is truncated first. */
   readonly content?: true;
-  /** A digest of recorded content, which tells a short text: it is shown to those who may read content. */
+  /** A digest of recorded content. A short text can be guessed from it, so the API returns it only with the scope `content`. */
   readonly contentDigest?: true;
   /** It may hold personal data. The value of a field without it stays in the log of seals for ever. */
   readonly erasable?: Erasure;

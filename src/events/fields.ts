@@ -607,7 +607,7 @@ const LEDGER_ACCESS = {
   action: text<LedgerAction>(LEDGER_ACTIONS),
   by: text(
     "who did it: `token:` and the first 16 hex digits of the admin token's SHA-256, `console:` and the name of the token or person who signed in to the console, `console` for a caller of the console's sign-in who is not known, `cron`, or `tool` for a tool that wrote into the database",
-    { erasable: "actor", sealedSince: 3 },
+    { erasable: "admin", sealedSince: 3 },
   ),
   target: text(
     "the endpoint that was read, the table that lost rows, or the principal or session that is held or exported",
@@ -654,7 +654,10 @@ const BUDGET = {
   allowance: orNull.count("its limit, with top-ups"),
   resets_at: orNull.text("when the period ends, or a part of the window. RFC 3339"),
   change: orNull.text<BudgetChange>(BUDGET_CHANGES),
-  changed_by: orNull.text("of a change: `token:` and the first 16 hex digits of the admin token's SHA-256"),
+  changed_by: orNull.text(
+    "of a change: `token:` and the first 16 hex digits of the admin token's SHA-256, or `console:` and the name of the token or person who signed in to the console",
+    { erasable: "admin", sealedSince: 3 },
+  ),
   charges: orNull.object("of charges that their object did not take: the object, and the charges", {
     api: false,
   }),
@@ -676,7 +679,10 @@ const COST_CORRECTION = {
     erasable: "technical",
     sealedSince: 3,
   }),
-  corrected_by: text("`token:` and the first 16 hex digits of the admin token's SHA-256"),
+  corrected_by: text(
+    "`token:` and the first 16 hex digits of the admin token's SHA-256, or `console:` and the name of the token or person who signed in to the console",
+    { erasable: "admin", sealedSince: 3 },
+  ),
   created_at: CREATED_AT,
 } as const satisfies Fields;
 

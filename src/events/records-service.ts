@@ -7,7 +7,7 @@ import type { InterceptorEvent } from "./event.ts";
 /** A refusal as it crosses the binding. */
 export type RefusalParts = { readonly code: RefusalCode; readonly data: RefusalData };
 
-/** The one who was authorized, as events name them. */
+/** The authorized caller. `by`: its name in events, `token:…` or `console:…`. */
 export type AdmittedParts = { readonly by: string };
 
 /** The sums of one principal's calls. */
@@ -34,8 +34,9 @@ export type RecordsService = {
   /** The calls on the principal's account that began at `from` or later, in milliseconds since 1970; null where the ledger fails. */
   readonly spendOf: (source: string, id: string, from: number) => Promise<PrincipalSpend | null>;
   /**
-   * Decides whether the sender of these headers has the scope. Without a scope, as in a call of a gateway from before the
-   * console: null if the sender may change budgets. A records Worker from before the console ignores the scope.
+   * Decides whether the caller that sent these headers has the scope.
+   * @returns a refusal, or the caller. A gateway from before the console passes no scope: it means `admin`, and success is
+   * null. A records Worker from before the console ignores the scope and returns null on success.
    */
   readonly authorize: (headers: AdminHeaders, scope?: Scope) => Promise<RefusalParts | AdmittedParts | null>;
 };

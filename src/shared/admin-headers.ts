@@ -22,24 +22,41 @@ export type AdminHeaders = {
   readonly session?: SessionHeaders;
 };
 
-export const CSRF_HEADER = "x-csrf-token";
+const TOKEN_HEADERS = { authorization: "authorization", coderSessionToken: "coder-session-token" } as const;
+const SESSION_HEADERS = {
+  host: "host",
+  cookie: "cookie",
+  csrfToken: "x-csrf-token",
+  origin: "origin",
+  secFetchSite: "sec-fetch-site",
+  contentType: "content-type",
+  accessToken: "cf-access-jwt-assertion",
+} as const satisfies Readonly<Record<Exclude<keyof SessionHeaders, "method">, string>>;
 
-export function readAdminHeaders({
+type Values<Names> = { readonly [Name in keyof Names]: string | null };
+
+export const readAdminHeaders = ({
   method,
   headers,
-}: Pick<Request, "method" | "headers">): AdminHeaders & { readonly session: SessionHeaders } {
-  return {
-    authorization: headers.get("authorization"),
-    coderSessionToken: headers.get("coder-session-token"),
-    session: {
-      method,
-      host: headers.get("host"),
-      cookie: headers.get("cookie"),
-      csrfToken: headers.get(CSRF_HEADER),
-      origin: headers.get("origin"),
-      secFetchSite: headers.get("sec-fetch-site"),
-      contentType: headers.get("content-type"),
-      accessToken: headers.get("cf-access-jwt-assertion"),
-    },
-  };
-}
+}: Pick<Request, "method" | "headers">): AdminHeaders & { readonly session: SessionHeaders } => ({
+  ...valuesOf(TOKEN_HEADERS, headers),
+  session: { method, ...valuesOf(SESSION_HEADERS, headers) },
+});
+
+const valuesOf = <Names extends Readonly<Record<string, string>>>(
+  names: Names,
+  headers: Headers,
+): Values<Names> =>
+  // `fromEntries` forgets the names.
+  Object.fromEntries(
+    Object.entries(names).map(([name, header]) => [name, headers.get(header)]),
+  ) as Values<Names>;
+
+/** The headers of `readAdminHeaders` alone, for a request on behalf of the same caller. */
+export const onlyAdminHeaders = (headers: Headers): Headers =>
+  new Headers(
+    Object.values({ ...TOKEN_HEADERS, ...SESSION_HEADERS }).flatMap((name) => {
+      const value = headers.get(name);
+      return value === null ? [] : [[name, value] as const];
+    }),
+  );

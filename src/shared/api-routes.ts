@@ -28,13 +28,11 @@ export const API_ROUTES = [
 /** The API routes that the gateway serves itself: it decides about requests, has the rules of budgets, and records events. */
 export const EXPLAIN_ROUTE = "explain";
 export const OWN_SPEND_ROUTE = "me/spend";
-export const BUDGET_CHANGES_ROUTE = "budgets/changes";
-export const CORRECTIONS_ROUTE = "spend/corrections";
 export const OWN_ROUTES = [
   EXPLAIN_ROUTE,
   "budgets",
-  BUDGET_CHANGES_ROUTE,
-  CORRECTIONS_ROUTE,
+  "budgets/changes",
+  "spend/corrections",
   OWN_SPEND_ROUTE,
 ] as const;
 export type OwnRoute = (typeof OWN_ROUTES)[number];
@@ -60,7 +58,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "metrics",
 ]);
 
-/** The API route that a path names, or null where it is not the API's. `path` has been through `readTarget`. */
+/** The API route that a path names, or null where it is not the API's. `path` has been through `readSentTarget`. */
 export function apiRouteOf(path: string): (typeof API_ROUTES)[number] | null {
   const prefix = ROUTE_PREFIXES.find((one) => path.startsWith(`${one}/`));
   if (prefix === undefined) return null;

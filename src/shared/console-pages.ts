@@ -18,6 +18,6 @@ export const CONSOLE_PAGES = [
   "unauthenticated-events",
 ] as const;
 
-/** Whether the path is one of the console. `path` has been through `readTarget`. */
+/** Whether the path is one of the console. `path` has been through `readSentTarget`. */
 export const isConsolePath = (path: string): boolean =>
   path === CONSOLE_PATH || path.startsWith(`${CONSOLE_PATH}/`);

@@ -149,7 +149,7 @@ const CODES = {
   ],
   scope_missing: [
     403,
-    "The token or role lacks the scope that this request needs. The gateway's administrator can add it.",
+    "The token or role does not have the scope that this request needs. Use another token, or contact the gateway's administrator.",
   ],
   csrf_rejected: [
     403,

@@ -1,10 +1,10 @@
 /** Scopes: the rights to records of an admin token, or of a person who is signed in to the console. */
 
 /** Each scope, with what it permits. */
-export const SCOPES = {
+const SCOPES = {
   read: "records and totals, without recorded content",
   content: "recorded content: prompts, thoughts, inputs and errors of tools, texts of errors",
-  admin: "changes: limits of budgets",
+  admin: "changes: limits of budgets, and corrections of costs",
 } as const;
 export type Scope = keyof typeof SCOPES;
 export type Scopes = readonly Scope[];

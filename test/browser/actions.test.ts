@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { LOCAL_KEYS, LOCAL_SEAL_KEY } from "../../tools/local-keys.ts";
-import { createSigner } from "../../src/records/ledger/seal/note-keys.ts";
+import { LOCAL_KEYS, LOCAL_SEAL_KEY, LOCAL_SEAL_ORIGIN } from "../../tools/local-keys.ts";
+import { createSigner, newPrivateKey } from "../../src/records/ledger/seal/note-keys.ts";
 import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
 import { requestPath } from "./support/pages.ts";
 import { ADA, CHAT, send, untilRecorded } from "./support/traffic.ts";
@@ -38,6 +38,88 @@ describe("seals", () => {
       expect.stringMatching(/^Verified: The signature is valid/),
       expect.stringMatching(/^Verified: It continues the checkpoint/),
     ]);
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("says beside the field what is wrong with a key, before it is used", async () => {
+    tab = await openTab();
+    await tab.open("/seals");
+    const { verifierKey } = await createSigner(LOCAL_SEAL_KEY);
+    const [name, id, encoded = ""] = verifierKey.split("+");
+    const field = tab.page.getByLabel("Verifier key");
+    const state = tab.page.locator("#verifier-key-state");
+    for (const [text, issue] of [
+      ["hello", "A verifier key has three parts"],
+      [LOCAL_SEAL_KEY, "This is the private key"],
+      [`+${id}+${encoded}`, "The first part, the name of the log, must not be empty"],
+      [`${name}+FEF67028+${encoded}`, "The second part, the key id, must be 8 digits"],
+      [`${name}+${id}+${encoded}!`, "The third part is not base64"],
+      [`${name}+${id}+${encoded.slice(0, -4)}`, "The third part has 30 bytes instead of 33"],
+      [`${name}+${id}+AT${encoded.slice(2).replace("tq", "tr")}`, "The key id fef67028 does not fit"],
+    ] as const) {
+      await field.fill(text);
+      await expect.poll(() => state.innerText()).toContain(issue);
+      expect(await field.getAttribute("aria-invalid")).toBe("true");
+      expect(
+        await tab.page.getByRole("button", { name: "Verify in this browser" }).first().isDisabled(),
+      ).toBe(true);
+    }
+    await field.fill(verifierKey);
+    await expect
+      .poll(() => state.innerText())
+      .toBe(`Valid: the key of ${LOCAL_SEAL_ORIGIN} signed the last checkpoint.`);
+    expect(await field.getAttribute("aria-invalid")).toBe("false");
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("says beside the field that a valid key is not the one that signed the checkpoint", async () => {
+    tab = await openTab();
+    await tab.open("/seals");
+    const other = await createSigner(await newPrivateKey("other/log", new Uint8Array(32).fill(7)));
+    await tab.page.getByLabel("Verifier key").fill(other.verifierKey);
+    await expect
+      .poll(() => tab.page.locator("#verifier-key-state").innerText())
+      .toBe(
+        `The checkpoint has no signature of this key, other/log (key id ${other.id}). It is signed by ${LOCAL_SEAL_ORIGIN} (key id fef67028).`,
+      );
+    expect(await tab.page.getByLabel("Verifier key").getAttribute("aria-invalid")).toBe("true");
+  });
+
+  it("verifies start and end of a request by its id, with the keyboard alone, and links to the request", async () => {
+    tab = await openTab();
+    const id = await send(url, { key: LOCAL_KEYS.alice.key, prompt: "Prove it." });
+    await untilRecorded(url);
+    await tab.open("/seals");
+    await enterKey();
+    const { keyboard } = tab.page;
+    await tab.page.getByLabel("Id of a request or an event").focus();
+    await keyboard.type("not an id");
+    await keyboard.press("Enter");
+    await tab.page.getByText("This is not the id of a request or an event").waitFor();
+    await keyboard.press("Control+A");
+    await keyboard.type(id.toUpperCase());
+    await keyboard.press("Enter");
+    const proofs = tab.page.getByRole("region", { name: "Proofs of a request" });
+    for (const event of ["start", "end"]) {
+      const button = proofs.getByRole("button", { name: `Verify the ${event} in this browser` });
+      await button.focus();
+      await keyboard.press("Enter");
+    }
+    const included = expect.stringMatching(/^Verified: The tree has the event's leaf/);
+    await expect
+      .poll(() => proofs.locator(".verdict").allInnerTexts())
+      .toEqual([
+        expect.anything(),
+        included,
+        expect.anything(),
+        expect.anything(),
+        included,
+        expect.anything(),
+      ]);
+    expect(await tab.page.locator(".verdict.bad").count()).toBe(0);
+    expect(new URL(tab.page.url()).searchParams.get("request")).toBe(id);
+    await proofs.getByRole("link").first().click();
+    await tab.page.getByRole("heading", { name: "Request", exact: true }).waitFor();
     expect(tab.problems).toEqual([]);
   });
 
@@ -106,8 +188,8 @@ describe("live", () => {
     await send(url, { key: LOCAL_KEYS.alice.key, prompt: "Now." });
     await expect.poll(newest, { timeout: 60_000 }).not.toBe(before);
     expect(await tab.page.locator("tr.fresh").count()).toBe(1);
-    await tab.page.getByRole("button", { name: "Live: pause" }).click();
-    await tab.page.getByRole("button", { name: "Paused: resume" }).waitFor();
+    await tab.page.getByRole("button", { name: "Pause updates" }).click();
+    await tab.page.getByRole("button", { name: "Resume updates" }).waitFor();
     expect(new URL(tab.page.url()).searchParams.get("paused")).toBe("true");
   });
 });
@@ -126,6 +208,12 @@ describe("explain", () => {
     expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(
       "npm run -s explain -- --url",
     );
+    await tab.page.getByLabel("Model, for budgets").fill("gpt-5.1-codex");
+    await tab.page.getByLabel("Limit of output tokens").fill("100");
+    await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
+    await expect
+      .poll(() => tab.page.getByRole("region", { name: "Command" }).innerText())
+      .toContain("--model 'gpt-5.1-codex' --output-limit '100'");
     expect(tab.problems).toEqual([]);
   });
 
@@ -151,6 +239,14 @@ describe("explain", () => {
   });
 });
 
+const accounts = () => tab.page.getByRole("table", { name: "Accounts, the most used first" });
+
+const limitOfAlice = (): Promise<string> =>
+  accounts().locator("tbody tr", { hasText: "Alice" }).locator("td.number").first().innerText();
+
+const hundredthsOfCents = async (): Promise<number> =>
+  Math.round(Number((await limitOfAlice()).replace("$", "")) * 1e4);
+
 describe("budgets", () => {
   it("says that they are the gateway's where the console's host has none, with the command", async () => {
     tab = await openTab({ expectedStatuses: [404] });
@@ -167,22 +263,66 @@ describe("budgets", () => {
   it("adds to the limit of an account, sets one of its own, and removes it", async () => {
     tab = await openTab();
     await tab.open("/budgets?budget=codex-trial");
-    const limit = () =>
-      tab.page.locator("tbody tr", { hasText: "Alice" }).locator("td.number").first().innerText();
-    const before = await limit();
+    const before = await limitOfAlice();
     await tab.page.getByRole("link", { name: "Change codex-trial of Alice" }).click();
     await tab.page.getByLabel("Add to the limit").check();
     await tab.page.getByLabel("Amount in dollars").fill("25");
     await tab.page.getByRole("button", { name: "Save" }).click();
-    await expect.poll(limit).toBe("$25.01");
+    await expect.poll(limitOfAlice).toBe("$25.01");
     await tab.page.getByLabel("Set a limit of its own").check();
     await tab.page.getByLabel("Amount in dollars").fill("40");
     await tab.page.getByRole("button", { name: "Save" }).click();
-    await expect.poll(limit).toBe("$65.00");
+    await expect.poll(limitOfAlice).toBe("$65.00");
     await tab.page.getByLabel("Remove its own limit").check();
     await tab.page.getByRole("button", { name: "Save" }).click();
-    await expect.poll(limit).toBe("$25.01");
+    await expect.poll(limitOfAlice).toBe("$25.01");
     expect(before).toBe("$0.0104");
+    const events = tab.page.getByRole("table", { name: "Events of budgets, newest first" });
+    await tab.open("/budgets?budget=codex-trial");
+    expect((await events.locator("tbody tr").allInnerTexts()).slice(0, 3)).toEqual([
+      expect.stringMatching(/limit changed: no override/),
+      expect.stringMatching(/limit changed: override, \$40\.00/),
+      expect.stringMatching(/limit changed: top up, \$25\.00/),
+    ]);
+    expect(tab.problems).toEqual([]);
+  });
+
+  // The response to a top-up is lost, and the person saves it again: the account must not get it twice.
+  it("adds a top-up once that is saved again after its response was lost", async () => {
+    tab = await openTab();
+    let lost = 0;
+    await tab.page.route("**/budgets/changes", async (route) => {
+      if (lost > 0) return route.continue();
+      lost += 1;
+      await route.fetch();
+      await route.abort();
+    });
+    await tab.open("/budgets?budget=codex-trial");
+    const before = await hundredthsOfCents();
+    await tab.page.getByRole("link", { name: "Change codex-trial of Alice" }).click();
+    await tab.page.getByLabel("Add to the limit").check();
+    await tab.page.getByLabel("Amount in dollars").fill("3");
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await tab.page.getByText("Could not save the change.").waitFor();
+    await tab.page.getByRole("button", { name: "Save" }).click();
+    await tab.page.getByText("Saved. The limit is now").waitFor();
+    await expect.poll(async () => (await hundredthsOfCents()) - before).toBe(30_000);
+  });
+
+  it("that refused calls need attention, and lead to the refusals and to the request's budget", async () => {
+    tab = await openTab();
+    await tab.open("?range=7d");
+    const line = tab.page.getByRole("link", { name: /^Budget codex-trial of Alice.*: calls were refused/ });
+    await line.click();
+    await settled(tab.page);
+    expect(new URL(tab.page.url()).searchParams.get("range")).toBe("7d");
+    const rows = await tab.page.locator("tbody tr").allInnerTexts();
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) expect(row).toMatch(/budget_exceeded[\s\S]*Alice/);
+    await tab.page.locator("tbody tr").first().getByRole("link", { name: "Alice" }).first().click();
+    await settled(tab.page);
+    const events = tab.page.getByRole("table", { name: "Events of budgets, newest first" });
+    expect(await events.innerText()).toMatch(/refused a call, first in its period/);
     expect(tab.problems).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
+import { openTab, PHONE, settled, url, useBrowser, type Tab } from "./support/browser.ts";
+import { LOCAL_KEYS } from "../../tools/local-keys.ts";
 import { ADA } from "./support/traffic.ts";
 
 useBrowser();
@@ -82,6 +83,63 @@ describe("filters are the address", () => {
     await expect.poll(() => rows().first().innerText()).toBe(first);
   });
 
+  it("keeps the range and the filters from people to a person, and from there to the lists", async () => {
+    tab = await openTab();
+    await tab.open("/people?range=7d&provider=team-openai");
+    await tab.page.locator("tbody").getByRole("link", { name: "Alice" }).first().click();
+    await settled(tab.page);
+    const parameters = () => Object.fromEntries(new URL(tab.page.url()).searchParams);
+    expect(parameters()).toMatchObject({ as: "initiator", range: "7d", provider: "team-openai" });
+    const { id, source } = parameters();
+    for (const name of ["Requests", "Sessions"]) {
+      await tab.page.locator(".actions").getByRole("link", { name, exact: true }).click();
+      await settled(tab.page);
+      expect(parameters()).toEqual({
+        range: "7d",
+        provider: "team-openai",
+        initiator: id,
+        initiator_source: source,
+      });
+      expect(await rows().count()).toBeGreaterThan(0);
+      await tab.page.goBack();
+      await settled(tab.page);
+    }
+    await tab.page.getByRole("link", { name: "People and services" }).last().click();
+    expect(parameters()).toEqual({ range: "7d", provider: "team-openai" });
+  });
+
+  it("does not take a filter to a list that does not have its value", async () => {
+    tab = await openTab();
+    await tab.open("/overrides?reason=form&range=7d");
+    await tab.page.locator("tbody").getByRole("link").first().click();
+    await settled(tab.page);
+    const { searchParams } = new URL(tab.page.url());
+    expect([searchParams.get("reason"), searchParams.get("range")]).toEqual([null, "7d"]);
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("takes the name of a person for the id", async () => {
+    tab = await openTab();
+    await tab.open("/live");
+    await tab.page.getByLabel("Filter by").selectOption("initiator");
+    const field = tab.page.getByLabel("Value of the filter");
+    await field.focus();
+    await expect.poll(() => tab.page.locator("datalist option").allTextContents()).toContain("Alice");
+    await field.fill("alice");
+    await tab.page.getByRole("button", { name: "Add filter" }).click();
+    await settled(tab.page);
+    expect(new URL(tab.page.url()).searchParams.get("initiator")).toBe(LOCAL_KEYS.alice.holder.actor);
+    expect(await tab.page.getByRole("list", { name: "Active filters" }).innerText()).toContain("Alice");
+    expect(await rows().count()).toBeGreaterThan(0);
+  });
+
+  it("shows requests of the range only, and does not wait for new ones of a past one", async () => {
+    tab = await openTab();
+    await tab.open("/live?from=2026-01-01&to=2026-01-31");
+    expect(await tab.page.getByText("No request in the days 2026-01-01 to 2026-01-31").count()).toBe(1);
+    expect(await tab.page.getByRole("button", { name: "Pause updates" }).count()).toBe(0);
+  });
+
   it("says which parameter is wrong, and how to go on", async () => {
     tab = await openTab({ expectedStatuses: [400] });
     await tab.open("/live?after_id=not-an-id");
@@ -93,13 +151,54 @@ describe("filters are the address", () => {
   it("orders people by a column, in the address too", async () => {
     tab = await openTab();
     await tab.open("/people");
-    await tab.page.getByRole("link", { name: "Cost", exact: true }).click();
-    expect(new URL(tab.page.url()).searchParams.get("sort")).toBe("-cost");
     expect(await tab.page.locator("th[aria-sort=descending]").innerText()).toContain("Cost");
+    await tab.page.getByRole("link", { name: "Requests", exact: true }).click();
+    expect(new URL(tab.page.url()).searchParams.get("sort")).toBe("-requests");
+    expect(await tab.page.locator("th[aria-sort=descending]").innerText()).toContain("Requests");
+  });
+});
+
+describe("figures that are not known", () => {
+  it("has no high percentile of few calls", async () => {
+    tab = await openTab();
+    await tab.open("/providers?model=gpt-5.1-codex");
+    const cells = await tab.page.locator("td[data-label^=Duration]").allInnerTexts();
+    expect(cells.length).toBeGreaterThan(0);
+    for (const cell of cells)
+      expect(cell.replaceAll(/\s+/g, " ")).toMatch(/^\d.* \/ – ?not known \/ – ?not known$/);
+  });
+});
+
+describe("a phone", () => {
+  it("shows every column of a row within the screen", async () => {
+    tab = await openTab({ viewport: PHONE });
+    for (const path of ["/people", "/live", "/overrides", "/budgets", "/providers", "/refusals"]) {
+      await tab.open(path);
+      const widths = await tab.page
+        .locator(".table:has(table.stacks)")
+        .evaluateAll((all) => all.map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth));
+      expect([path, Math.max(...widths)]).toEqual([path, 0]);
+    }
+    expect(await tab.page.locator("td[data-label=Reason]").first().isVisible()).toBe(true);
   });
 });
 
 describe("the data of each plot", () => {
+  it("gives finance the spend by person and model, in dollars, under a name that says so", async () => {
+    tab = await openTab();
+    await tab.open("/people?range=7d");
+    const [download] = await Promise.all([
+      tab.page.waitForEvent("download"),
+      tab.page.getByRole("link", { name: "and model" }).click(),
+    ]);
+    expect(download.suggestedFilename()).toMatch(/^spend-by-initiator-and-model_[\d-]+_[\d-]+\.csv$/);
+    const [head, ...lines] = readFileSync(await download.path(), "utf8")
+      .trimEnd()
+      .split("\r\n");
+    expect(head).toMatch(/^initiator,initiator_name,initiator_source,model,cost_usd,cost_micros/);
+    expect(lines.some((line) => /,Alice,[^,]*,gpt-5\.1,0\.\d{6},/.test(line))).toBe(true);
+  });
+
   it("is there as a table and as CSV with the same figures", async () => {
     tab = await openTab();
     await tab.open("");
@@ -111,7 +210,9 @@ describe("the data of each plot", () => {
         chart.getByText("CSV", { exact: false }).first().click(),
       ]);
       const csv = readFileSync(await download.path(), "utf8");
-      expect(download.suggestedFilename()).toMatch(/^[a-z ]+\.csv$/);
+      expect(download.suggestedFilename()).toMatch(
+        /^[a-z]+(?:-[a-z]+)*_\d{4}-\d{2}-\d{2}_\d{4}-\d{2}-\d{2}\.csv$/,
+      );
       const title = await chart.locator("h2").innerText();
       // The names of the columns, and a row for each day or reason with figures.
       expect({ title, rows: csv.trimEnd().split("\r\n").slice(1) }).toEqual({

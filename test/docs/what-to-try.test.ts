@@ -1,6 +1,7 @@
 /** The text that `npm start` prints matches the configuration of the run. */
 import { describe, expect, it } from "vitest";
 import { chooseSetup, type Vars } from "../../tools/local/dev-vars.ts";
+import { localVerifierKey } from "../../tools/local/verifier-key.ts";
 import { whatToTry } from "../../tools/local/what-to-try.ts";
 
 const printed = (devVars: Vars): string =>
@@ -28,5 +29,14 @@ describe("the text that npm start prints", () => {
     expect(text).toContain('api_key="<credential>"');
     expect(text).toContain("ANTHROPIC_BASE_URL=http://127.0.0.1:8787/team-anthropic");
     expect(text).not.toMatch(/any.key|aei_local|7\/openai|7\/anthropic/);
+  });
+
+  it("prints the verifier key where the run signs its log with the published key, and says what it is for", async () => {
+    const setup = chooseSetup({ gateway: {}, records: {} }, "http://127.0.0.1:8788");
+    const key = await localVerifierKey();
+    const text = whatToTry("http://127.0.0.1:8787", setup, key);
+    expect(text).toContain(`Verifier key, for the page Seals: with it, the browser checks`);
+    expect(text).toContain(key);
+    expect(printed({})).not.toContain("Verifier key");
   });
 });

@@ -549,6 +549,13 @@ describe("faults, selected by the model name", () => {
     },
   );
 
+  it("metadata.emulated_fault selects a fault for any model", async () => {
+    const metadata = { emulated_fault: "fault-429" };
+    await expect(
+      openai.chat.completions.create({ model: MODEL, messages: HELLO, metadata }),
+    ).rejects.toMatchObject({ status: 429, message: expect.stringContaining(MODEL) as string });
+  });
+
   it("fault-429 sends Retry-After", async () => {
     const error: unknown = await chatStream("fault-429").catch((caught: unknown) => caught);
     expect(error instanceof OpenAI.RateLimitError && error.headers.get("retry-after")).toBe("1");

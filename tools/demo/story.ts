@@ -1,7 +1,7 @@
 /** The demonstration's requests, and the records that are expected of them. */
 import { LOCAL_KEYS } from "../local-keys.ts";
 import { chat, disconnect, expectRefusal, message, respond, type Caller } from "./calls.ts";
-import { countDifferences, type DemoQuery } from "./queries.ts";
+import { ADA, GRACE } from "./people.ts";
 import { UNKNOWN, type Expected } from "./row.ts";
 
 export type Step = {
@@ -12,10 +12,6 @@ export type Step = {
   readonly send: () => Promise<string>;
   readonly expected: Expected;
 };
-
-/** Ids of two users, in Coder's format. */
-export const ADA = "ada10000-1815-4a10-8a00-00000000ada1";
-export const GRACE = "c0b01000-1906-4c0b-9c0b-00000000c0b0";
 
 const AGENTS = { "User-Agent": "coder-agents/v2.30.0 (linux/amd64)" };
 const CHAT_ID = "3f2a6c1e-8d47-4b5a-9c10-2e6f7a8b9c0d";
@@ -178,48 +174,3 @@ function refused(caller: Caller): Step {
 export function interceptionCount(steps: readonly Step[]): number {
   return steps.filter(({ expected }) => expected.outcome !== "refused 401 invalid_credential").length;
 }
-
-export const QUERIES: readonly DemoQuery[] = [
-  {
-    title: "Which requests were made on Ada's account, and by which actor?",
-    view: "interceptions",
-    parameters: { initiator: ADA },
-    check: (table) => [
-      ...countDifferences(table, "initiator", { [ADA]: 1 }),
-      ...countDifferences(table, "actor_id", { "coder-agents-service": 1 }),
-      ...countDifferences(table, "attribution", { asserted: 1 }),
-    ],
-  },
-  {
-    title: "Which owner headers were accepted, and which rejected?",
-    view: "overrides",
-    parameters: {},
-    check: (table) => countDifferences(table, "accepted", { true: 2, false: 3 }),
-  },
-  {
-    title: "How much did each initiator use?",
-    view: "usage",
-    parameters: { group_by: "initiator" },
-    check: (table) =>
-      countDifferences(table, "initiator", { [ADA]: 1, [GRACE]: 1, "coder-agents-service": 1, alice: 1 }),
-  },
-  {
-    title: "What did each initiator's calls cost?",
-    view: "spend",
-    parameters: { group_by: "initiator" },
-    check: (table) => countDifferences(table, "initiator", { [ADA]: 1, alice: 1 }),
-  },
-  {
-    title: "What has Alice's budget left?",
-    view: "budgets",
-    parameters: { budget: "codex-trial" },
-    check: (table) => countDifferences(table, "subject", { alice: 1 }),
-  },
-  {
-    title: "How strong is the evidence for the initiators?",
-    view: "attribution",
-    parameters: {},
-    check: (table) =>
-      countDifferences(table, "attribution", { asserted: 1, authenticated: 1, unverified: 1 }),
-  },
-];

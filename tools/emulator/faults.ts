@@ -1,8 +1,10 @@
 /**
  * Faults that any client can trigger, because the model's name selects them. `--help` prints this table and the emulator
- * reads it, so both have the same faults.
+ * reads it, so both have the same faults. `metadata.emulated_fault` of a body selects one too, for any model: the
+ * demonstration's records then have the names of real models.
  */
 import { entryOf, helpTable } from "./by-name.ts";
+import { objectAt, stringAt, type JsonObject } from "./json.ts";
 
 /** The event after the first half of a response has been sent. */
 export type NextAfterHalf = "reset" | "stall" | "end" | "error-event";
@@ -27,7 +29,11 @@ export const FAULTS = {
   "fault-slow": { kind: "slow", does: "one event (or tenth of a JSON response) a second" },
 } as const satisfies Readonly<Record<string, Fault>>;
 
-export const faultOf = (model: string): Fault | undefined => entryOf<Fault>(FAULTS, model);
+export const faultOf = (body: JsonObject): Fault | undefined =>
+  entryOf<Fault>(
+    FAULTS,
+    stringAt(objectAt(body, "metadata"), "emulated_fault") ?? stringAt(body, "model") ?? "",
+  );
 
 /** The help text: each fault's name and effect. */
 export const faultTable = (): string => helpTable<Fault>(FAULTS, ({ does }) => does);

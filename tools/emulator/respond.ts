@@ -45,7 +45,7 @@ function respondAt(endpoint: Endpoint, headers: IncomingHttpHeaders, text: strin
   if (missing !== undefined) return { reply: errors.missingField(dialect, missing) };
   const quirk = quirkOf(model);
   if (quirk) return { reply: respondWithQuirk(quirk, endpoint, body) };
-  const fault = faultOf(model);
+  const fault = faultOf(body);
   if (fault?.kind === "status") return { reply: errors.statusFault(dialect, fault.status, model), fault };
   const reply = endpoint.respond(body, model);
   if (reply.kind === "json" && fault?.kind === "half" && fault.next === "error-event") {

@@ -5,12 +5,12 @@ import { ownFiles } from "../supply/tree.ts";
 import { ROOT } from "../root.ts";
 import { avoidedWords } from "./word-list.ts";
 
-/** The files that the rule covers: code, its tests, its tools and the pages of clients. The list itself has to name the words. */
+/** The files that the rule covers: code, its tests, its tools and all pages. The list itself has to name the words. */
 export function coveredFiles(files: readonly string[]): string[] {
   return files.filter(
     (path) =>
       (/^(?:src|test|tools|bench|fuzz|console)\/.*\.(?:tsx?|mjs)$/.test(path) ||
-        /^docs\/clients(?:\/.*)?\.md$/.test(path)) &&
+        /^(?:docs\/.*|README|CONTRIBUTING|SECURITY|CHANGELOG)\.md$/.test(path)) &&
       path !== "tools/language/word-list.ts" &&
       existsSync(join(ROOT, path)),
   );

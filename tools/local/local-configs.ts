@@ -9,6 +9,7 @@ import { ROOT } from "../root.ts";
 import type { Vars } from "./dev-vars.ts";
 import { writeRecordsConfig } from "./records-config.ts";
 
+/** The entries of `npm start`. */
 const WORKERS = join(import.meta.dirname, "worker");
 
 /** Host names of this machine. The port is not compared: a page cannot choose the name that resolves to it. */
@@ -22,6 +23,8 @@ export type LocalConfigOptions = {
   readonly allowedHosts: readonly string[];
   /** Ignores the operator's local files. */
   readonly shippedOnly: boolean;
+  /** The folder of other entries than those of `npm start`. */
+  readonly entries?: string | undefined;
 };
 
 /** Writes both files and returns their paths, the gateway's first. */
@@ -29,11 +32,16 @@ export function writeLocalConfigs(options: LocalConfigOptions): readonly string[
   return [writeGatewayConfig(options), writeLocalRecordsConfig(options)];
 }
 
-function writeGatewayConfig({ folder, allowedHosts, shippedOnly }: LocalConfigOptions): string {
+function writeGatewayConfig({
+  folder,
+  allowedHosts,
+  shippedOnly,
+  entries = WORKERS,
+}: LocalConfigOptions): string {
   const { env: _, ...raw } = readProjectConfig(ROOT, "gateway", { shippedOnly });
   const config = {
     ...raw,
-    main: join(WORKERS, "gateway.ts"),
+    main: join(entries, "gateway.ts"),
     // With a route, wrangler would put its host name into the Host header of every request, before the check.
     routes: undefined,
     route: undefined,
@@ -52,13 +60,18 @@ function writeGatewayConfig({ folder, allowedHosts, shippedOnly }: LocalConfigOp
   return path;
 }
 
-function writeLocalRecordsConfig({ folder, recordsVars, shippedOnly }: LocalConfigOptions): string {
+function writeLocalRecordsConfig({
+  folder,
+  recordsVars,
+  shippedOnly,
+  entries = WORKERS,
+}: LocalConfigOptions): string {
   const raw = readProjectConfig(ROOT, "records", { shippedOnly });
   const { queues } = raw;
   // Miniflare's queue is in memory: an event that waits there for others is lost when the process ends.
   const consumers = queues?.consumers?.map((consumer) => ({ ...consumer, max_batch_timeout: 0 }));
   const changes = {
-    main: join(WORKERS, "records.ts"),
+    main: join(entries, "records.ts"),
     queues: { ...queues, ...(consumers && { consumers }) },
   };
   return writeRecordsConfig(folder, recordsVars, changes, raw);

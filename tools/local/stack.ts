@@ -29,6 +29,8 @@ export type StackOptions = OutputReaders & {
   readonly persistTo?: string | undefined;
   /** Host names that are accepted besides those of this machine. */
   readonly allowedHosts?: readonly string[];
+  /** The folder of other entries of the Workers than those of `npm start`. */
+  readonly entries?: string;
 };
 
 export type Stack = {
@@ -81,7 +83,7 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
       const provider = await startProvider(options.providerPort);
       watch(provider, (how) => `The emulated provider ended unexpectedly (${how}).`);
     }
-    const { onEvent, onNotice, port, isolated, allowedHosts = [] } = options;
+    const { onEvent, onNotice, port, isolated, allowedHosts = [], entries } = options;
     const { folder } = envFile;
     const persistTo = isolated ? join(folder, "state") : (options.persistTo ?? stateFolder(setup.mode));
     const recordsVars: Vars = {
@@ -89,9 +91,8 @@ export async function startStack(options: StackOptions, setup: Setup, signal: Ab
       ...setup.vars.records,
       ...(isolated ? {} : readDevVarsFiles().records),
     };
-    const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts, shippedOnly: isolated });
-    await buildConsole();
-    await migrateLedger({ persistTo, config: configs[1] }, onNotice);
+    const configs = writeLocalConfigs({ folder, recordsVars, allowedHosts, shippedOnly: isolated, entries });
+    await Promise.all([buildConsole(), migrateLedger({ persistTo, config: configs[1] }, onNotice)]);
     signal.throwIfAborted();
     const envFiles = [...(isolated || !existsSync(DEV_VARS) ? [] : [DEV_VARS]), envFile.path];
     const workers = startWorkers({ onEvent, onNotice, port, configs, envFiles, persistTo });

@@ -2,6 +2,7 @@
 import { styleText } from "node:util";
 import { LOCAL_ADMIN_TOKEN, LOCAL_KEYS } from "../local-keys.ts";
 import type { Setup } from "./dev-vars.ts";
+import { verifierKeyText } from "./verifier-key.ts";
 
 /** A user's id as Coder sends it. */
 const SOME_OWNER = "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5";
@@ -9,7 +10,8 @@ const SOME_OWNER = "5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5";
 /** A base URL and a key for it. */
 type Endpoint = { readonly base: string; readonly key: string };
 
-export function whatToTry(url: string, setup: Setup): string {
+/** `verifierKey`: of the log of seals, where this run signs it with its own key. */
+export function whatToTry(url: string, setup: Setup, verifierKey: string | null = null): string {
   const emulated = setup.mode === "emulated";
   const anyKey = emulated && setup.accepts.byok;
   const to = (type: string): Endpoint | undefined => {
@@ -31,7 +33,10 @@ export function whatToTry(url: string, setup: Setup): string {
     !shown && anthropic && titled("Messages, streamed", messagesCurl(anthropic)),
     titled("Clients", clients.filter(Boolean).join("\n")),
     titled("The records", records(url, setup)),
-    titled("The console", consoleText(url, setup)),
+    titled(
+      "The console",
+      [consoleText(url, setup), verifierKey && verifierKeyText(verifierKey)].filter(Boolean).join("\n"),
+    ),
     styleText("dim", "Every event is printed below. Ctrl-C stops everything."),
   ];
   return `\n${sections.filter(Boolean).join("\n\n")}\n`;

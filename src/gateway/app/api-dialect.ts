@@ -5,10 +5,10 @@ import type { Dialect } from "../provider/provider.ts";
 /** Coder's API error: `message`, and `validations` where a field is at fault. */
 const errorBody: Dialect["errorBody"] = ({ message, code, param }) => {
   if (param === null) return { message };
-  const detail = code === "filter_unknown" ? NO_PARAMETERS : (EXPLAIN_RULES[param] ?? "");
+  const detail = code === "filter_unknown" ? UNKNOWN_PARAMETER : (EXPLAIN_RULES[param] ?? "");
   return { message, validations: [{ field: param, detail }] };
 };
 
-const NO_PARAMETERS = "explain has no query parameters";
+const UNKNOWN_PARAMETER = "the route has no such query parameter";
 
 export const API_DIALECT = { errorBody };

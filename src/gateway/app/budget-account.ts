@@ -4,13 +4,7 @@ import { subjectKey } from "../policy/budgets/accounts.ts";
 import { periodOf } from "../policy/budgets/period.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
 import type { Subject } from "../policy/budgets/subject.ts";
-import type { Exchange } from "./exchange.ts";
 import type { SpendingDeps } from "./spending.ts";
-
-const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-
-export const respond = ({ id }: Exchange, body: object): Response =>
-  Response.json(body, { headers: { ...HEADERS, "x-interception-id": id } });
 
 /** A subject with the name that the ledger has for it. */
 export type Named = { readonly subject: Subject; readonly name: string | null };

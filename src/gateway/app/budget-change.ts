@@ -1,29 +1,24 @@
 /** `POST /budgets/changes`: an account gets a limit of its own, or an amount beside its limit. */
 import { budgetEvent } from "../../events/compose.ts";
 import type { AccountChange } from "../../events/budget-service.ts";
-import type { Target } from "../../shared/http/target.ts";
 import { asObject } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { subjectKey } from "../policy/budgets/accounts.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
 import type { Subject } from "../policy/budgets/subject.ts";
-import { accountOf, budgetRules, claimOf, isOfPrincipals, respond, subjectOfRule } from "./budget-account.ts";
+import { respond } from "./api-response.ts";
+import { accountOf, budgetRules, claimOf, isOfPrincipals, subjectOfRule } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson } from "./read-json.ts";
 
 const MAX_BODY = 16 * 1024;
 
-/** The caller may change budgets. `changedBy`: as events name the caller. */
+/** The caller may change budgets. `by`: as events name the caller. */
 export async function serveBudgetChange(
   exchange: Exchange,
-  { search }: Target,
-  changedBy: string,
+  { by: changedBy }: { readonly by: string },
 ): Promise<Response | Refusal> {
-  const { request, deps, id, recorder } = exchange;
-  if (request.method !== "POST") return new Refusal("method_not_allowed");
-  const [parameter] = new URLSearchParams(search).keys();
-  if (parameter !== undefined) return unknownFilter(parameter);
+  const { deps, id, recorder } = exchange;
   const body = await readJson(exchange, MAX_BODY);
   if (body instanceof Refusal) return body;
   const input = readInput(body.value, budgetRules(deps.budgets));

@@ -1,25 +1,20 @@
-/** `GET /budgets`: the accounts of budgets. The gateway has the rules, and the ledger knows whose calls there were. */
-import { ROUTE_PREFIXES, type Target } from "../../shared/http/target.ts";
+/** `GET /budgets`: the accounts of budgets. The gateway has the rules. The ledger has the principals and clients that made calls. */
+import { onlyAdminHeaders } from "../../shared/admin-headers.ts";
+import { ROUTE_PREFIXES } from "../../shared/http/target.ts";
 import { asObject, parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { periodOf } from "../policy/budgets/period.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
-import {
-  accountOf,
-  budgetRules,
-  isOfPrincipals,
-  respond,
-  subjectOfRule,
-  type Named,
-} from "./budget-account.ts";
+import { respond } from "./api-response.ts";
+import { accountOf, budgetRules, isOfPrincipals, subjectOfRule, type Named } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** The caller may read. */
-export async function serveBudgets(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
-  const { request, deps } = exchange;
-  if (request.method !== "GET") return new Refusal("method_not_allowed");
-  const parameters = new URLSearchParams(search);
+export async function serveBudgets(
+  exchange: Exchange,
+  { parameters }: { readonly parameters: URLSearchParams },
+): Promise<Response | Refusal> {
+  const { deps } = exchange;
   const values = readParameters(parameters);
   if (values instanceof Refusal) return values;
   const { budget, source, id, limit, offset } = values;
@@ -42,12 +37,10 @@ export async function serveBudgets(exchange: Exchange, { search }: Target): Prom
 }
 
 const MAX_LIMIT = 100;
-const PARAMETERS = new Set(["budget", "subject_source", "subject_id", "limit", "offset"]);
+export const BUDGETS_PARAMETERS = ["budget", "subject_source", "subject_id", "limit", "offset"] as const;
 
 function readParameters(parameters: URLSearchParams) {
   const names = [...parameters.keys()];
-  const unknown = names.find((name) => !PARAMETERS.has(name));
-  if (unknown !== undefined) return unknownFilter(unknown);
   const repeated = names.find((name, at) => names.indexOf(name) !== at);
   if (repeated !== undefined) return invalid(repeated);
   const limit = readCount(parameters.get("limit"), 50);
@@ -71,7 +64,7 @@ function readCount(text: string | null, otherwise: number): number | null {
 const invalid = (param: string): Refusal => new Refusal("filter_invalid", { param });
 const GROUPS: Readonly<Record<string, string>> = { initiator: "initiator", actor: "actor", client: "client" };
 
-/** The subjects that have made calls in the period, by the ledger: those that have spent most first. */
+/** The subjects that have made calls in the period, from the ledger, in descending order of their cost. */
 async function subjectsOf(
   { request, deps }: Exchange,
   rule: Rule,
@@ -89,7 +82,7 @@ async function subjectsOf(
   });
   // On the request's own host, because a session of the console counts there only.
   const url = new URL(`${ROUTE_PREFIXES[0]}/spend?${query}`, request.url);
-  const response = await deps.records.fetch(new Request(url, { headers: adminHeaders(request) }));
+  const response = await deps.records.fetch(new Request(url, { headers: onlyAdminHeaders(request.headers) }));
   const body = asObject(parseJson(await response.text()));
   const results = body?.["results"];
   if (!response.ok || !Array.isArray(results)) return new Refusal("ledger_unavailable");
@@ -102,10 +95,3 @@ async function subjectsOf(
 }
 
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
-
-function adminHeaders({ headers }: Request): Headers {
-  const names = ["authorization", "coder-session-token", "host", "cookie", "cf-access-jwt-assertion"];
-  return new Headers(
-    names.flatMap((name) => [[name, headers.get(name) ?? ""]] as const).filter(([, value]) => value),
-  );
-}

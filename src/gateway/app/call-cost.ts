@@ -69,7 +69,7 @@ function toPriceTerms({ terms, hosted, hasMore, reportedCost }: PricedCall): Pri
 }
 
 /** The facts that decide the cost of a response: as it was observed, or as it was recorded. */
-export type ReportedResponse = Pick<
+type ReportedResponse = Pick<
   NonNullable<InterceptionResult["observation"]>["report"],
   "model" | "serviceTier" | "speed" | "inferenceGeo" | "reportedCost" | "toolCallCount"
 > & {
@@ -77,7 +77,7 @@ export type ReportedResponse = Pick<
   readonly toolCalls: readonly { readonly kind: string }[];
 };
 
-export type CompletedCall = {
+type CompletedCall = {
   /** The model that the request named. */
   readonly model: string | null;
   readonly report: ReportedResponse;
@@ -102,7 +102,7 @@ export function toPricedCall({ model, report, isFinal, isBatch = false, at }: Co
   };
 }
 
-/** Whether the call also costs what its figures do not say: tools, or runs of a model that may have another price. */
+/** Whether the call has costs that its figures do not include: tools, or runs of a model that may have another price. */
 const hasOtherCosts = ({ toolCalls, toolCallCount, usage }: ReportedResponse): boolean =>
   toolCallCount > toolCalls.length ||
   toolCalls.some(({ kind }) => UNMEASURED.has(kind)) ||

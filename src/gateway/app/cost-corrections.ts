@@ -4,15 +4,15 @@ import {
   MAX_CORRECTIONS,
   MAX_POSITIONS,
   MAX_CAUSE,
+  toCorrectionFacts,
   type CorrectionFacts,
 } from "../../events/cost-correction.ts";
-import type { Target } from "../../shared/http/target.ts";
+import { CORRECTED_RECORDS, type CorrectedRecord } from "../../events/vocabulary.ts";
 import { asObject, type JsonObject } from "../../shared/json.ts";
-import type { CostSource } from "../../shared/prices/pricing.ts";
+import { COST_SOURCE_WORDS, type CostFacts } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { isUuid } from "../../shared/uuid.ts";
-import { respond } from "./budget-account.ts";
+import { respond } from "./api-response.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson } from "./read-json.ts";
 
@@ -21,13 +21,9 @@ const MAX_BODY = 32 * 1024;
 /** `by`: the caller, as events name it. The corrections go to every sink, like all events. */
 export async function serveCorrections(
   exchange: Exchange,
-  { search }: Target,
-  by: string,
+  { by }: { readonly by: string },
 ): Promise<Response | Refusal> {
-  const { request, deps, recorder } = exchange;
-  if (request.method !== "POST") return new Refusal("method_not_allowed");
-  const [parameter] = new URLSearchParams(search).keys();
-  if (parameter !== undefined) return unknownFilter(parameter);
+  const { deps, recorder } = exchange;
   const body = await readJson(exchange, MAX_BODY);
   if (body instanceof Refusal) return body;
   const input = readInput(body.value);
@@ -59,47 +55,25 @@ function readInput(value: unknown): Input | Refusal {
 const hasOnly = (fields: JsonObject, names: readonly string[]): boolean =>
   Object.keys(fields).every((name) => names.includes(name));
 
-const FIELDS: readonly (keyof CorrectionFacts)[] = [
-  "interception_id",
-  "position",
-  "corrects",
-  "cost_micros",
-  "cost_source",
-  "price_version",
-  "former_cost_micros",
-  "former_cost_source",
-  "former_price_version",
-];
-
 /** null where a field is missing, unknown or of another type, or where a cost and its source contradict each other. */
 function readCorrection(value: unknown): CorrectionFacts | null {
   const fields = asObject(value);
-  if (!fields || !hasOnly(fields, FIELDS)) return null;
-  const { interception_id, position, corrects } = fields;
+  if (!fields) return null;
+  const { interception_id: id, position, corrects } = fields;
   const cost = readCost(fields["cost_micros"], fields["cost_source"], fields["price_version"]);
   const former = readCost(
     fields["former_cost_micros"],
     fields["former_cost_source"],
     fields["former_price_version"],
   );
-  if (!cost || !former || !isEventInterception(interception_id)) return null;
+  if (!cost || !former || !isInterceptionId(id) || !isCorrectedRecord(corrects)) return null;
   if (!isCount(position) || position >= MAX_POSITIONS) return null;
-  if (corrects !== "interception_end" && corrects !== "retrieved_usage") return null;
-  return {
-    interception_id,
-    position,
-    corrects,
-    cost_micros: cost.micros,
-    cost_source: cost.source,
-    price_version: cost.version,
-    former_cost_micros: former.micros,
-    former_cost_source: former.source,
-    former_price_version: former.version,
-  };
+  const facts = toCorrectionFacts({ id, corrects, position }, cost, former);
+  return hasOnly(fields, Object.keys(facts)) ? facts : null;
 }
 
 /** In lower case, as the ids of interceptions are: another spelling would be another event. */
-const isEventInterception = (value: unknown): value is string =>
+const isInterceptionId = (value: unknown): value is string =>
   typeof value === "string" && isUuid(value) && value === value.toLowerCase();
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -107,15 +81,16 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isText = (value: unknown, most: number): value is string =>
   typeof value === "string" && value.trim() !== "" && value.length <= most;
 
-const SOURCES: ReadonlySet<unknown> = new Set<CostSource>(["computed", "reported", "partial", "unpriced"]);
+const isCorrectedRecord = (value: unknown): value is CorrectedRecord =>
+  typeof value === "string" && Object.hasOwn(CORRECTED_RECORDS, value);
+
 const MAX_VERSION = 64;
 
-type Cost = { readonly micros: number | null; readonly source: CostSource; readonly version: string | null };
-
 /** A cost is null exactly where it is unpriced. */
-function readCost(micros: unknown, source: unknown, version: unknown): Cost | null {
-  if (!SOURCES.has(source) || (micros === null) !== (source === "unpriced")) return null;
+function readCost(micros: unknown, word: unknown, version: unknown): CostFacts | null {
+  const source = COST_SOURCE_WORDS.find((one) => one === word);
+  if (source === undefined || (micros === null) !== (source === "unpriced")) return null;
   if (micros !== null && !isCount(micros)) return null;
   if (version !== null && !isText(version, MAX_VERSION)) return null;
-  return { micros, source: source as CostSource, version };
+  return { micros, source, version };
 }

@@ -1,20 +1,16 @@
 /** `GET /me/spend`: for a caller's own credential. */
-import type { Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { readCredential } from "../identity/credential.ts";
 import { identify } from "../identity/identity.ts";
 import { periodOf } from "../policy/budgets/period.ts";
 import type { Subject } from "../policy/budgets/subject.ts";
-import { accountOf, budgetRules, isOfPrincipals, respond } from "./budget-account.ts";
+import { respond } from "./api-response.ts";
+import { accountOf, budgetRules, isOfPrincipals } from "./budget-account.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** The budgets of the caller itself, and what its calls cost since the month began. */
-export async function serveOwnSpend(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
-  const { request, headers, deps } = exchange;
-  if (request.method !== "GET") return new Refusal("method_not_allowed");
-  const [parameter] = new URLSearchParams(search).keys();
-  if (parameter !== undefined) return unknownFilter(parameter);
+export async function serveOwnSpend(exchange: Exchange): Promise<Response | Refusal> {
+  const { headers, deps } = exchange;
   const credential = await readCredential(headers, deps.config.sources);
   if (credential instanceof Refusal) return credential;
   const actor = await identify(credential, deps.config.sources);

@@ -7,11 +7,13 @@ import { readAdminHeaders } from "../../shared/admin-headers.ts";
 import { OWN_ROUTES, OWN_ROUTE_SCOPES, OWN_SPEND_ROUTE, type OwnRoute } from "../../shared/api-routes.ts";
 import { ROUTE_PREFIXES, type Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { unknownFilter } from "../../shared/unknown-filter.ts";
 import { adminOf } from "./admin-of.ts";
 import { API_DIALECT } from "./api-dialect.ts";
 import { serveBudgetChange } from "./budget-change.ts";
-import { serveBudgets } from "./budgets-api.ts";
+import { BUDGETS_PARAMETERS, serveBudgets } from "./budgets-api.ts";
 import { serveCorrections } from "./cost-corrections.ts";
+import type { Deps } from "./deps.ts";
 import { findDestination } from "./destination.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { serveOwnSpend } from "./own-spend.ts";
@@ -31,36 +33,55 @@ export async function serveApi(exchange: Exchange, isForwarded = false): Promise
   if (isForwarded && (route === null || route === OWN_SPEND_ROUTE))
     return refuse(exchange, new Refusal("not_found"));
   if (route === null) return deps.records.fetch(request);
-  const allow = () => [METHODS[route]];
-  if (route === OWN_SPEND_ROUTE) {
-    const response = await serveOwnSpend(exchange, target);
-    return response instanceof Refusal ? refuse(exchange, response, allow) : response;
-  }
-  const admitted = await deps.records.authorize(readAdminHeaders(request), OWN_ROUTE_SCOPES[route]);
-  if (admitted !== null && "code" in admitted)
-    return refuse(exchange, new Refusal(admitted.code, admitted.data));
-  // A records Worker from before the console returns no name.
-  const by = admitted?.by ?? (await adminOf(request));
-  const response = await HANDLERS[route](exchange, target, by);
-  return response instanceof Refusal ? refuse(exchange, response, allow) : response;
+  const by = await callerOf(request, deps.records, route);
+  const response = by instanceof Refusal ? by : await serveOwnRoute(exchange, route, { target, by });
+  return response instanceof Refusal ? refuse(exchange, response, () => [HANDLERS[route].method]) : response;
 }
 
-const METHODS: Readonly<Record<OwnRoute, "GET" | "POST">> = {
-  explain: "POST",
-  budgets: "GET",
-  "budgets/changes": "POST",
-  "spend/corrections": "POST",
-  "me/spend": "GET",
+/** As events name the caller, if it has the route's scope. Empty for `me/spend`, which authenticates its caller itself. */
+async function callerOf(
+  request: Request,
+  records: NonNullable<Deps["records"]>,
+  route: OwnRoute,
+): Promise<string | Refusal> {
+  if (route === OWN_SPEND_ROUTE) return "";
+  const admitted = await records.authorize(readAdminHeaders(request), OWN_ROUTE_SCOPES[route]);
+  if (admitted !== null && "code" in admitted) return new Refusal(admitted.code, admitted.data);
+  // A records Worker from before the console returns no name.
+  return admitted?.by ?? adminOf(request);
+}
+
+function serveOwnRoute(
+  exchange: Exchange,
+  route: OwnRoute,
+  { target, by }: { readonly target: Target; readonly by: string },
+): Promise<Response | Refusal> | Refusal {
+  const { method, names, serve } = HANDLERS[route];
+  if (exchange.request.method !== method) return new Refusal("method_not_allowed");
+  const parameters = new URLSearchParams(target.search);
+  const unknown = [...parameters.keys()].find((name) => !names.includes(name));
+  return unknown === undefined ? serve(exchange, { by, parameters }) : unknownFilter(unknown);
+}
+
+type Call = {
+  /** The caller, as events name it. */
+  readonly by: string;
+  readonly parameters: URLSearchParams;
 };
 
-type Handler = (exchange: Exchange, target: Target, by: string) => Promise<Response | Refusal>;
+type Handler = {
+  readonly method: "GET" | "POST";
+  /** The query parameters that the route accepts. */
+  readonly names: readonly string[];
+  readonly serve: (exchange: Exchange, call: Call) => Promise<Response | Refusal>;
+};
 
-/** For those who have the route's scope. `by` is as events name them. */
-const HANDLERS: Readonly<Record<keyof typeof OWN_ROUTE_SCOPES, Handler>> = {
-  explain,
-  budgets: serveBudgets,
-  "budgets/changes": serveBudgetChange,
-  "spend/corrections": serveCorrections,
+const HANDLERS: Readonly<Record<OwnRoute, Handler>> = {
+  explain: { method: "POST", names: [], serve: explain },
+  budgets: { method: "GET", names: BUDGETS_PARAMETERS, serve: serveBudgets },
+  "budgets/changes": { method: "POST", names: [], serve: serveBudgetChange },
+  "spend/corrections": { method: "POST", names: [], serve: serveCorrections },
+  "me/spend": { method: "GET", names: [], serve: serveOwnSpend },
 };
 
 /** The route that the gateway serves itself. Not a path below it, which the API refuses. */

@@ -224,7 +224,8 @@ export function callContext(exchange: Exchange, { caller }: Forwardable): CallCo
     const count = positions.get(type) ?? 0;
     positions.set(type, count + 1);
     const position = count % EXTENDED_POSITIONS;
-    // Further charges are events under ids of their own, so that none is lost. Other events that a request repeats so often are left out.
+    // An event id has `EXTENDED_POSITIONS` positions. Further charges get new ids, so that no charge is lost. Further events of
+    // other types are dropped.
     if (count > position && type !== "budget_charge") return;
     const now = deps.now();
     const eventOf = count > position ? uuidV7(now, deps.randomUuid()) : id;

@@ -13,7 +13,9 @@ import { findRates, type Rates } from "./model-price.ts";
 import { PRICE_VERSION } from "./price-table.ts";
 import { STANDARD, tokenFactor, type Terms } from "./tiers.ts";
 
-export type CostSource = "computed" | "reported" | "partial" | "unpriced";
+/** Each with its meaning: `COST_SOURCES` of events/vocabulary.ts. */
+export const COST_SOURCE_WORDS = ["computed", "reported", "partial", "unpriced"] as const;
+export type CostSource = (typeof COST_SOURCE_WORDS)[number];
 
 export type CostFacts = {
   /** Whole micro-dollars, rounded up; null where the call has no price or its usage is not known. */

@@ -44,13 +44,13 @@ export type TokenVerifier<T> = {
 };
 
 const VERIFIED_MS = 60_000;
-/** An actor holds its token's claims, and a token of 8 KiB can list 150 groups: 10 KB in memory. */
+/** A holder can include its claims, and a token of 8 KiB can list 150 groups: 10 KB in memory. */
 const MAX_VERIFIED = 1000;
 
-/** `toActor` maps verified claims to the one that they name, or to a `Refusal` if they name none. */
+/** `toHolder` maps verified claims to the holder of the token, or to a `Refusal` if they name no holder. */
 export function createTokenVerifier<T>(
   options: TokenOptions,
-  toActor: (claims: Claims, keyId: string) => T | Refusal,
+  toHolder: (claims: Claims, keyId: string) => T | Refusal,
   deps: TokenDeps,
 ): TokenVerifier<T> {
   const findKey = createKeyFinder(options, deps);
@@ -58,11 +58,11 @@ export function createTokenVerifier<T>(
   const verify = async ({ value, sha256 }: SentToken): Promise<T | Refusal> => {
     const claims = await verifyClaims(value, options, findKey, deps.now());
     if (claims instanceof Refusal) return claims;
-    const actor = toActor(claims, keyIdOf(sha256));
-    if (!(actor instanceof Refusal)) {
-      verified.set(sha256, actor, Math.min(deps.now() + VERIFIED_MS, expiryOf(claims, options)));
+    const holder = toHolder(claims, keyIdOf(sha256));
+    if (!(holder instanceof Refusal)) {
+      verified.set(sha256, holder, Math.min(deps.now() + VERIFIED_MS, expiryOf(claims, options)));
     }
-    return actor;
+    return holder;
   };
   const recognizes = ({ value, sha256 }: SentToken): boolean =>
     verified.get(sha256) !== null || issuerOf(value) === options.issuer;

@@ -23,13 +23,17 @@ export const BOB = "b0b00000-0000-4000-8000-000000000b0b";
 export const PSEUDONYM = "erased-0123456789ab";
 export const TEXTS: KnownTexts = { ids: [ALICE, ALICES_ALIAS], names: ["Alice Liddell", ALICES_KEY] };
 
-/** In every value that must be gone afterwards. */
+/** As events name her after she signed in to the console. */
+export const ALICES_SESSION = "console:Alice Liddell";
+
+/** In every other value that must be gone afterwards. */
 export const NEEDLE = "n33dle";
 
 const definitions: Readonly<Record<RecordType, RecordDefinition>> = RECORDS;
 
-/** The value of an erasable field: one that names it and contains the needle. */
-function marked(name: string, { kind }: Field): unknown {
+/** The value of an erasable field: one that names it and contains the needle; of an administrator, her name. */
+function marked(name: string, { kind, erasable }: Field): unknown {
+  if (erasable === "admin") return ALICES_SESSION;
   const text = `${NEEDLE} ${name}`;
   if (kind === "texts") return [text, `${text} 2`];
   if (kind === "object") return { [text]: text };

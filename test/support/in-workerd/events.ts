@@ -388,7 +388,7 @@ const RATE_LIMITED: BudgetEvent = {
   rule: "rate:burst:requests",
   measure: "requests",
 };
-const BUDGET_CHANGE: BudgetEvent = {
+export const BUDGET_CHANGE: BudgetEvent = {
   ...BUDGET,
   record_type: "budget_change",
   interception_id: "01a20846-fe00-7abc-8def-0123456789af",

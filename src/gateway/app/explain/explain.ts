@@ -4,11 +4,10 @@
  * Identity sources and the directory are queried, and their results are cached as usual.
  */
 import type { Explanation } from "../../../events/explanation.ts";
-import type { Target } from "../../../shared/http/target.ts";
 import { contentEncoding } from "../../../shared/http/body-headers.ts";
 import { Refusal } from "../../../shared/refusal.ts";
-import { unknownFilter } from "../../../shared/unknown-filter.ts";
 import { checkObjects } from "../../policy/objects.ts";
+import { respond } from "../api-response.ts";
 import { checkUnreadBody, decide, emptyFindings, type Findings, type ProviderRequest } from "../decide.ts";
 import type { Deps } from "../deps.ts";
 import { findDestination, type Destination, type RequestHead } from "../destination.ts";
@@ -17,19 +16,10 @@ import { explainBudgets, type ExplainedBudgets } from "./budgets.ts";
 import { readExplainInput, type ExplainInput } from "./input.ts";
 import { toExplanation } from "./redact.ts";
 
-export async function explain(exchange: Exchange, { search }: Target): Promise<Response | Refusal> {
-  const { id, request, deps } = exchange;
-  if (request.method !== "POST") return new Refusal("method_not_allowed");
-  const [parameter] = new URLSearchParams(search).keys();
-  if (parameter !== undefined) return unknownFilter(parameter);
+export async function explain(exchange: Exchange): Promise<Response | Refusal> {
   const input = await readExplainInput(exchange);
   if (input instanceof Refusal) return input;
-  const headers = {
-    "x-interception-id": id,
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  };
-  return Response.json(await explainRequest(input, deps), { headers });
+  return respond(exchange, await explainRequest(input, exchange.deps));
 }
 
 /** The explanation of one described request, redacted. */

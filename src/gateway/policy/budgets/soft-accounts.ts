@@ -4,6 +4,7 @@
  */
 import type { AccountState, Settlement } from "../../../events/budget-service.ts";
 import type { Account } from "./accounts.ts";
+import { MAX_CHARGES, MAX_GATHERED } from "./delivery-bounds.ts";
 import type { BudgetObjects } from "./object-client.ts";
 
 /** A state counts as current for so long. */
@@ -11,10 +12,6 @@ const CURRENT_MS = 10_000;
 /** How long charges are gathered. */
 export const GATHER_MS = 1_000;
 const MAX_KNOWN = 10_000;
-/** Settlements of one call to an object: as many as events of the delivering request can take where the object does not. */
-const MAX_GATHERED = 128;
-/** Charges of them: some 150 KB. */
-const MAX_CHARGES = 512;
 
 type Gathered = { readonly list: Settlement[]; charges: number };
 

@@ -85,6 +85,9 @@ function isWhole({ name, field }: NamedValue, { technical, isInitiator, isActor 
       return isActor;
     case "caller":
       return isInitiator || isActor;
+    case "admin":
+      // Neither of the two: the text itself names the administrator.
+      return false;
     default:
       return technical && isInitiator && !IN_TOTALS.has(name);
   }

@@ -20,6 +20,10 @@ export type Source = {
   readonly matches: string;
 };
 
+/** A text with the person after its first colon (`keys:alice`), or without one. */
+export const isPrincipal = (column: string): string =>
+  `SUBSTR(r.${column}, INSTR(r.${column}, ':') + 1) = v.value`;
+
 /** The ledger's table. Recorded content is not searched: it is erased with its row. */
 export function sourceOf(table: LedgerTable): Source {
   // Their texts are compared regardless of case, which SQLite knows of ASCII only: each is read.
@@ -28,6 +32,7 @@ export function sourceOf(table: LedgerTable): Source {
   const fields = typesOf(table).flatMap(erasableFieldsOf);
   const matches = fields.flatMap(({ column, field }) => {
     if (column === null || field.content) return [];
+    if (field.erasable === "admin") return [isPrincipal(column)];
     return field.kind === "texts" || field.kind === "object"
       ? [`INSTR(r.${column}, v.value) > 0`]
       : [`r.${column} = v.value`];

@@ -6,7 +6,7 @@ import { UNAUTHENTICATED_TABLE } from "../write/unauthenticated.ts";
 import { eraseEvent } from "./erase-event.ts";
 import type { Statement } from "./erase-row.ts";
 import type { Rules } from "./field-rules.ts";
-import type { Source } from "./find-rows.ts";
+import { isPrincipal, type Source } from "./find-rows.ts";
 import { ERASED } from "../erased-texts.ts";
 import { textWithout, withoutPerson, type Person } from "./person.ts";
 
@@ -15,9 +15,6 @@ export type OtherTable = {
   /** The statements that erase the person in a row; none where it does not change. `newId`: a UUID of version 4. */
   readonly erase: (row: Row, rules: Rules, newId: () => string) => readonly Statement[];
 };
-
-/** A principal is a source and an id. */
-const isPrincipal = (column: string): string => `SUBSTR(r.${column}, INSTR(r.${column}, ':') + 1) = v.value`;
 
 const text = (row: Row, name: string): string => String(row[name]);
 

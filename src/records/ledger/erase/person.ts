@@ -47,7 +47,7 @@ export function personOf(pseudonym: string, { ids, names }: KnownTexts): Person 
 
 /**
  * The value with each text that names the person replaced, at any depth of a list or an object. A principal (`keys:alice`) keeps
- * its source.
+ * its source, and a person who signed in to the console (`console:Alice`) keeps that prefix.
  */
 export function withoutPerson(value: unknown, person: Person): unknown {
   if (typeof value === "string") return textWithout(value, person);
@@ -61,6 +61,8 @@ export function withoutPerson(value: unknown, person: Person): unknown {
 export function textWithout(text: string, person: Person): string {
   if (person.isNamed(text)) return person.pseudonym;
   const colon = text.indexOf(":");
-  if (colon > 0 && person.isId(text.slice(colon + 1))) return `${text.slice(0, colon)}:${person.pseudonym}`;
-  return text;
+  if (colon <= 0) return text;
+  const [source, name] = [text.slice(0, colon), text.slice(colon + 1)];
+  const isPerson = person.isId(name) || (source === "console" && person.isNamed(name));
+  return isPerson ? `${source}:${person.pseudonym}` : text;
 }

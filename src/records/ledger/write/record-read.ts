@@ -1,4 +1,4 @@
-/** The event of an access through the API or the console: who read what, or signed in, and how many rows it got. */
+/** Records an access as an event: a read through the API, or a sign-in to the console. */
 import type { LedgerAccess } from "../../../events/event.ts";
 import type { LedgerAction } from "../../../events/vocabulary.ts";
 import { toEventLine } from "../../../events/log-line.ts";

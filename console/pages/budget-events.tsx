@@ -1,0 +1,121 @@
+/** The events of budgets: thresholds, refusals, calls beyond their reservation, and changes of limits. */
+import type { VNode } from "preact";
+import type { BudgetEvent, Query } from "../api/types.ts";
+import { useApi } from "../api/use-api.ts";
+import { nameIn, useNames, type Named } from "../app/use-names.ts";
+import { FilterLink, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
+import { Loadable, Note } from "../parts/states.tsx";
+import { Table, type Column } from "../parts/table.tsx";
+import { formatCount } from "../text/format.ts";
+import { Text } from "../text/text.tsx";
+import { Time } from "../text/time.tsx";
+import { visibleText } from "../text/visible.ts";
+import { formatAmount } from "./accounts.ts";
+
+const LIMIT = 20;
+
+type Props = {
+  /** Parameters of `/budgets/events`. */
+  readonly query: Query;
+  /** Absent where there is nothing. */
+  readonly isOptional?: boolean;
+};
+
+export function BudgetEvents({ query, isOptional = false }: Props): VNode | null {
+  const events = useApi("/budgets/events", { ...query, limit: LIMIT });
+  const isEmpty = events.data !== null && events.data.results.length === 0;
+  const names = useNames(isEmpty ? null : "initiator");
+  if (isOptional && (events.data === null || isEmpty)) return null;
+  return (
+    <Loadable of={events} what="events of budgets" height={120}>
+      {({ results, count }) => (
+        <>
+          {results.length === 0 ? (
+            <p class="muted">No threshold was reached, no call refused and no limit changed.</p>
+          ) : (
+            <Table
+              caption="Events of budgets, newest first"
+              columns={columnsOf(names)}
+              rows={results}
+              rowKey={({ id }) => id}
+            />
+          )}
+          {count > results.length && (
+            <Note>
+              The newest {formatCount(results.length)} of {formatCount(count)} events are shown.
+            </Note>
+          )}
+        </>
+      )}
+    </Loadable>
+  );
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  budget_threshold: "threshold reached",
+  budget_exceeded: "refused a call, first in its period",
+  budget_overrun: "a call cost more than it reserved",
+  rate_limited: "rate limit refused a call",
+  budget_change: "limit changed",
+  budget_charge: "charge delivered late",
+};
+
+const amountOr = (measure: string, value: number | null): VNode | string =>
+  value === null ? NOT_KNOWN : formatAmount(measure, value);
+
+const columnsOf = (names: readonly Named[]): readonly Column<BudgetEvent>[] => [
+  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
+  { key: "what", head: "Event", cell: (row) => <What row={row} /> },
+  { key: "rule", head: "Rule", cell: (row) => <Rule rule={row.rule} /> },
+  {
+    key: "subject",
+    head: "Account of",
+    cell: (row) =>
+      row.subject_id === null ? (
+        "all calls"
+      ) : row.subject_kind === "principal" ? (
+        <Principal
+          id={row.subject_id}
+          source={row.subject_source}
+          name={nameIn(names, row.subject_id, row.subject_source)}
+        />
+      ) : (
+        <Text value={row.subject_id} max={60} />
+      ),
+  },
+  { key: "spent", head: "Spent", isNumber: true, cell: (row) => amountOr(row.measure, row.spent) },
+  { key: "limit", head: "Limit", isNumber: true, cell: (row) => amountOr(row.measure, row.allowance) },
+  {
+    key: "by",
+    head: "Request, or who changed it",
+    cell: (row) =>
+      row.changed_by === null ? (
+        <InterceptionLink id={row.interception_id} />
+      ) : (
+        <Text value={row.changed_by} max={60} />
+      ),
+  },
+];
+
+function What({ row }: { readonly row: BudgetEvent }): VNode {
+  const title = TITLES[row.type] ?? visibleText(row.type).slice(0, 60);
+  const isBad = row.type === "budget_exceeded" || row.type === "rate_limited";
+  return (
+    <span class={isBad ? "outcome bad" : undefined}>
+      {title}
+      {row.percent !== null && `: ${formatCount(row.percent)} %`}
+      {row.change !== null && `: ${visibleText(row.change.replaceAll("_", " ")).slice(0, 40)}`}
+      {row.amount !== null && `, ${formatAmount(row.measure, row.amount)}`}
+    </span>
+  );
+}
+
+/** `budget:` and the name, or `rate:` and the name. */
+function Rule({ rule }: { readonly rule: string }): VNode {
+  const [, budget] = /^budget:(.*)$/s.exec(rule) ?? [];
+  return budget === undefined ? (
+    <Text value={rule} max={60} />
+  ) : (
+    <FilterLink path="/budgets" name="budget" value={budget} />
+  );
+}
