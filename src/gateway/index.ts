@@ -20,17 +20,13 @@ const gateways = new WeakMap<Env, Gateway | ConfigIssues>();
 function gatewayFor(env: Env): Gateway | ConfigIssues {
   const known = gateways.get(env);
   if (known) return known;
-  const gateway = createGateway(env);
+  const config = readConfig(env, registry);
+  const gateway = "issues" in config ? config : createGateway(createDeps(config));
   gateways.set(env, gateway);
   return gateway;
 }
 
-function createGateway(env: Env): Gateway | ConfigIssues {
-  const config = readConfig(env, registry);
-  if ("issues" in config) return config;
-  const deps = createDeps(config);
-  return { app: createApp(deps), deps };
-}
+const createGateway = (deps: Deps): Gateway => ({ app: createApp(deps), deps });
 
 /** Logs every issue for the operator; tells the client only that the gateway is at fault. */
 function misconfigured({ issues }: ConfigIssues): Response {
@@ -62,10 +58,11 @@ export { ObjectOwnersShard };
  * Each request is authorized as on the gateway's own host.
  */
 export class OwnRoutes extends WorkerEntrypoint<Env> {
-  override async fetch(request: Request): Promise<Response> {
+  override fetch(request: Request): Response | Promise<Response> {
     const gateway = gatewayFor(this.env);
-    if ("issues" in gateway) return misconfigured(gateway);
-    return serveForwarded(request, gateway.deps, (promise) => this.ctx.waitUntil(promise));
+    return "issues" in gateway
+      ? misconfigured(gateway)
+      : serveForwarded(request, gateway.deps, (promise) => this.ctx.waitUntil(promise));
   }
 }
 

@@ -38,7 +38,7 @@ export function createApp(deps: Deps): Hono {
     // The router also matches `/healthz/`, which is not a route.
     req.path === "/healthz" ? ownResponse(uuidV7(deps.now(), deps.randomUuid()), "ok\n") : next(),
   );
-  const runApi = run((exchange) => serveApi(exchange));
+  const runApi = run((exchange) => serveApi(exchange, false));
   app.all(API_PATTERN, runApi);
   app.all(`${CONSOLE_PATH}/*`, runApi);
   const { cors } = deps.config;

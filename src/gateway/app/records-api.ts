@@ -20,18 +20,17 @@ import { serveOwnSpend } from "./own-spend.ts";
 import { explain } from "./explain/explain.ts";
 
 /** Serves a request on the gateway's host or, where `isForwarded`, one that the records Worker sent. */
-export async function serveApi(exchange: Exchange, isForwarded = false): Promise<Response> {
+export async function serveApi(exchange: Exchange, isForwarded: boolean): Promise<Response> {
   const { request, deps } = exchange;
   exchange.errorBody = API_DIALECT.errorBody;
   const destination = findDestination(request, deps);
   if (destination.kind === "not_found") return refuse(exchange, destination.refusal);
   const { target } = destination;
-  if (!isForwarded && !deps.config.forwardApi) return refuse(exchange, new Refusal("not_found"));
-  if (deps.records === null) return refuse(exchange, new Refusal("records_unavailable"));
   const route = ownRouteOf(target.path);
   // The caller's own spend needs a credential of the gateway, which belongs on the gateway's host only.
-  if (isForwarded && (route === null || route === OWN_SPEND_ROUTE))
-    return refuse(exchange, new Refusal("not_found"));
+  const isServed = isForwarded ? route !== null && route !== OWN_SPEND_ROUTE : deps.config.forwardApi;
+  if (!isServed) return refuse(exchange, new Refusal("not_found"));
+  if (deps.records === null) return refuse(exchange, new Refusal("records_unavailable"));
   if (route === null) return deps.records.fetch(request);
   const by = await callerOf(request, deps.records, route);
   const response = by instanceof Refusal ? by : await serveOwnRoute(exchange, route, { target, by });
