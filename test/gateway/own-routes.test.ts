@@ -33,10 +33,11 @@ function openRecords(called: Called): RecordsService {
   };
 }
 
+const real = setTimeout;
+
 /** One request to the entrypoint, with the network watched. */
 async function call(path: string, init: RequestInit = {}, vars: Record<string, unknown> = {}) {
   const called: Called = { forwarded: [], authorized: [] };
-  const real = setTimeout;
   // Batches and the counts of refusals are written at once.
   vi.spyOn(globalThis, "setTimeout").mockImplementation(((fire: () => void, ms?: number) =>
     real(fire, ms === GATHER_MS || ms === GROUP_MS ? 0 : ms)) as typeof setTimeout);
