@@ -857,6 +857,7 @@ export const PARAMETERS = {
     offset: null,
     after_session_id: null,
     after_id: null,
+    content: ["true", "false"],
   },
   "/sessions/{session_id}": {
     initiator: null,
@@ -867,6 +868,7 @@ export const PARAMETERS = {
     limit: null,
     after_id: null,
     before_id: null,
+    content: ["true", "false"],
   },
   "/sessions/{session_id}/agents": {
     initiator: null,
@@ -878,6 +880,7 @@ export const PARAMETERS = {
     after_id: null,
   },
   "/interceptions": {
+    id: null,
     initiator: null,
     initiator_source: null,
     actor: null,
@@ -910,6 +913,7 @@ export const PARAMETERS = {
     limit: null,
     offset: null,
     after_id: null,
+    content: ["true", "false"],
   },
   "/overrides": {
     initiator: null,
@@ -1354,6 +1358,7 @@ export const PARAMETERS = {
     limit: null,
     offset: null,
     after_id: null,
+    content: ["true", "false"],
   },
   "/proof/{event_id}": {},
   "/checkpoint": { from: null },

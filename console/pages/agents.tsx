@@ -36,7 +36,7 @@ export function Agents({ sessionKey }: { readonly sessionKey: string }): VNode {
 }
 
 /** Each agent after the one above it. The names are the client's: an agent whose parent is unknown, or itself, is a root. */
-export function inTreeOrder(agents: readonly Agent[]): readonly Placed[] {
+function inTreeOrder(agents: readonly Agent[]): readonly Placed[] {
   const ids = new Set(agents.map(({ agent_id: id }) => id));
   const parentOf = ({ agent_id: id, parent_agent_id: parent }: Agent): string | null | undefined =>
     id === null || parent === id || !ids.has(parent) ? undefined : parent;

@@ -75,6 +75,10 @@ export function Budgets(): VNode {
   );
 }
 
+/** In the account's measure: a spreadsheet reads dollars, not millionths. */
+const amountOf = ({ measure }: Account, value: number | null): number | null =>
+  value !== null && measure === "dollars" ? value / 1_000_000 : value;
+
 const rowsOf = (accounts: readonly Account[]): (string | number | null)[][] => [
   [
     "budget",
@@ -93,9 +97,9 @@ const rowsOf = (accounts: readonly Account[]): (string | number | null)[][] => [
     one.subject_id,
     one.subject_name,
     one.measure,
-    one.limit,
-    one.spent,
-    one.reserved,
+    amountOf(one, one.limit),
+    amountOf(one, one.spent),
+    amountOf(one, one.reserved),
     one.resets_at,
   ]),
 ];

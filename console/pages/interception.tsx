@@ -16,13 +16,12 @@ import { LongText, Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { BudgetEvents } from "./budget-events.tsx";
-import { eventIdOf, idAfter, isId } from "./ids.ts";
+import { eventIdOf, isId } from "./ids.ts";
 
 export function Interception(): VNode {
   const { params } = useRoute();
   const id = (params["id"] ?? "").toLowerCase();
-  // The list begins below a cursor: with the next larger id it begins with this one.
-  const found = useApi("/interceptions", isId(id) ? { after_id: idAfter(id), limit: 1 } : null);
+  const found = useApi("/interceptions", isId(id) ? { id } : null);
   return (
     <Page title="Request" crumbs={[{ label: "Requests", path: "/live" }]} about={<Id value={id} />}>
       {isId(id) ? (

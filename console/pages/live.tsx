@@ -1,6 +1,6 @@
 /** Requests as they are recorded: the newest page, fetched again every few seconds while the page is visible. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Responses } from "../api/schema.ts";
 import type { Interception, Query } from "../api/types.ts";
 import { useApi, type Loaded } from "../api/use-api.ts";
@@ -22,8 +22,7 @@ import { Time } from "../text/time.tsx";
 
 /** Each read of records is itself an event: no more of them than needed. */
 const POLL_MS = 5000;
-/** Recorded conversations are large, and the API refuses a page of more than 8 MiB: then fewer rows are fetched. */
-const LIMITS = [40, 10, 1] as const;
+const LIMIT = 40;
 
 export function Live(): VNode {
   const query = usePageQuery();
@@ -83,14 +82,8 @@ type Requests = Loaded<Responses["/interceptions"]>;
 
 /** One page of requests, read again every few seconds unless it is paused. */
 function useNewest(filters: Query, isPaused: boolean): Requests {
-  const [step, setStep] = useState(0);
-  const requests = useApi("/interceptions", { ...filters, limit: LIMITS[step] ?? 1 });
-  const { reload, error } = requests;
-  const isTooLarge =
-    error?.details.some((detail) => detail.startsWith("limit ")) === true && step < LIMITS.length - 1;
-  useEffect(() => {
-    if (isTooLarge) setStep(step + 1);
-  }, [isTooLarge, step]);
+  const requests = useApi("/interceptions", { ...filters, limit: LIMIT, content: "false" });
+  const { reload } = requests;
   useEffect(() => {
     if (isPaused) return;
     const timer = setInterval(() => {
@@ -98,7 +91,7 @@ function useNewest(filters: Query, isPaused: boolean): Requests {
     }, POLL_MS);
     return () => clearInterval(timer);
   }, [isPaused, reload]);
-  return isTooLarge ? { ...requests, error: null, isLoading: true } : requests;
+  return requests;
 }
 
 /** Marks the rows that came after the first page. */

@@ -53,13 +53,7 @@ type ViewProps = {
 function SessionView({ session, sessionKey, next }: ViewProps): VNode {
   const mayRead = useScope("content");
   const query = usePageQuery();
-  const requests = useApi("/interceptions", {
-    session_id: session.id,
-    initiator: session.initiator.id,
-    actor: session.actor_id,
-    attribution: session.attribution,
-    limit: COST_LIMIT,
-  });
+  const requests = useRequests(session);
   const costs = useMemo(() => costsOf(requests.data?.results ?? []), [requests.data]);
   const priced = [...costs.values()].filter((cost) => cost !== null);
   const hasAll = requests.data !== null && requests.data.results.length >= session.interceptions;
@@ -110,6 +104,16 @@ function SessionView({ session, sessionKey, next }: ViewProps): VNode {
     </>
   );
 }
+
+const useRequests = ({ id, initiator, actor_id: actor, attribution }: SessionData) =>
+  useApi("/interceptions", {
+    session_id: id,
+    initiator: initiator.id,
+    actor,
+    attribution,
+    limit: COST_LIMIT,
+    content: "false",
+  });
 
 const costsOf = (requests: readonly Interception[]): Costs =>
   new Map(requests.map(({ id, cost_micros: micros }) => [id, micros]));

@@ -1,12 +1,9 @@
 /** How a request ended, with its meaning. */
 import type { VNode } from "preact";
 import { visibleText } from "../text/visible.ts";
-import { OUTCOMES } from "../../src/events/vocabulary.ts";
+import { LEDGER_OUTCOMES } from "../../src/events/vocabulary.ts";
 
-const LEDGER_OUTCOMES: Readonly<Record<string, string>> = {
-  ...OUTCOMES,
-  orphaned: "the end event was never recorded",
-};
+const MEANINGS: Readonly<Record<string, string>> = LEDGER_OUTCOMES;
 
 type Props = {
   readonly word: string | null;
@@ -20,7 +17,7 @@ export function Outcome({ word, status = null, error = null }: Props): VNode {
   return (
     <span
       class={`outcome ${isGood ? "good" : word === "cancelled" ? "neutral" : "bad"}`}
-      title={LEDGER_OUTCOMES[word]}
+      title={MEANINGS[word]}
     >
       {visibleText(word.replaceAll("_", " ")).slice(0, 60)}
       {!isGood && status !== null && ` ${status}`}

@@ -1,7 +1,6 @@
 /** The computations of the console, without a browser. test/browser has the pages. */
 import { describe, expect, it } from "vitest";
 import { rangeOf } from "../../console/app/range-of.ts";
-import { toCsv } from "../../console/text/csv.ts";
 import { piecesOf, visibleText } from "../../console/text/visible.ts";
 import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
 import {
@@ -12,7 +11,6 @@ import {
   splitPoint,
   type Hash,
 } from "../../src/records/ledger/seal/merkle.ts";
-import { idAfter } from "../../console/pages/ids.ts";
 
 const LEAVES = Array.from({ length: 40 }, (_, at) => leafOf(new TextEncoder().encode(`entry ${at}`)));
 
@@ -92,24 +90,6 @@ describe("texts", () => {
   it("split a megabyte of hidden characters into few pieces, without quadratic work", () => {
     const text = "\u200B".repeat(500_000) + "x".repeat(500_000);
     expect(piecesOf(text, true)).toHaveLength(2);
-  });
-});
-
-describe("CSV", () => {
-  // A spreadsheet runs a cell that begins like this as a formula (CWE-1236).
-  it.each(["=1+1", "+1", "-1", "@a", "\t=1"])("makes text of %j", (cell) => {
-    expect(toCsv([[cell]])).toBe(`'${cell}\r\n`);
-  });
-
-  it("quotes separators, and leaves an unknown figure empty", () => {
-    expect(toCsv([['a "b", c', 1.5, null, -2]])).toBe('"a ""b"", c",1.5,,-2\r\n');
-  });
-});
-
-describe("ids", () => {
-  it("has the next larger one as a cursor, also across the parts of a UUID", () => {
-    expect(idAfter("01a22cf6-df19-7cc0-aa26-29605d830966")).toBe("01a22cf6-df19-7cc0-aa26-29605d830967");
-    expect(idAfter("01a22cf6-df19-7cc0-aa26-ffffffffffff")).toBe("01a22cf6-df19-7cc0-aa27-000000000000");
   });
 });
 

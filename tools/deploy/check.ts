@@ -5,6 +5,7 @@ import { readConfig as readRecordsConfig } from "../../src/records/config/config
 import { isDeadLetterQueue } from "../../src/records/ledger/write/dead-letter.ts";
 import { checkNamespaces, checkSizes } from "./check-values.ts";
 import { consoleOrigins, GATEWAY_BINDING, GATEWAY_ENTRYPOINT } from "./gateway-binding.ts";
+import { hostOf, hostsOf, matchesHost, patternOf } from "./hosts.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
 export type Check = {
@@ -49,20 +50,34 @@ export function checkWorkers({ gateway, records }: Workers): Check {
 /** The host name of the template (wrangler.local.example.toml), which belongs to no account. */
 const checkHosts = ({ source, routes }: WorkerConfig): string[] =>
   (routes ?? [])
-    .map((route) => (typeof route === "string" ? route : route.pattern))
+    .map(patternOf)
     .filter((pattern) => pattern.includes("your-company.com"))
     .map((pattern) => `${source}: routes must name a host of your own, not ${pattern}.`);
 
-/** The gateway's host carries providers' responses: a script in one would act as the person who is signed in to the console. */
+/**
+ * The gateway's hosts carry providers' responses: a script in one would act as the person who is signed in to the console. A route of
+ * the records Worker for all paths of one host precedes the gateway's wildcard, so that the gateway has nothing on that host.
+ * https://developers.cloudflare.com/workers/configuration/routing/routes/#matching-behavior
+ */
 function checkConsole(gateway: WorkerConfig, records: WorkerConfig): string[] {
-  const origins = consoleOrigins(records.vars);
-  const hosts = (gateway.routes ?? []).map((route) =>
-    (typeof route === "string" ? route : route.pattern).replace(/^https?:\/\//, "").replace(/\/.*$/, ""),
-  );
-  return hosts
-    .filter((host) => origins.includes(`https://${host.toLowerCase()}`))
-    .map((host) => `${records.source}: CONSOLE.origins must not have the gateway's host ${host}.`);
+  const own = new Set([...(records.routes ?? []).map(wholeHostOf), `${records.name}.workers.dev`]);
+  return consoleHosts(records).flatMap((host) => {
+    const pattern = hostsOf(gateway).find((one) => matchesHost(one, host));
+    const isOwn = own.has(host) || own.has(host.replace(/\.[^.]+(?=\.workers\.dev$)/, ""));
+    if (pattern === undefined || (isOwn && pattern !== host)) return [];
+    const by = pattern === host ? "" : `, which ${pattern} includes`;
+    return `${records.source}: CONSOLE.origins must not have the gateway's host ${host}${by}.`;
+  });
 }
+
+/** The host whose requests all go to this route; null for a custom domain, which any matching route precedes. */
+function wholeHostOf(route: NonNullable<WorkerConfig["routes"]>[number]): string | null {
+  if (typeof route !== "string" && "custom_domain" in route && route.custom_domain) return null;
+  return patternOf(route).replace(/^https?:\/\//, "") === `${hostOf(route)}/*` ? hostOf(route) : null;
+}
+
+const consoleHosts = ({ vars }: WorkerConfig): readonly string[] =>
+  consoleOrigins(vars).flatMap((origin) => (URL.canParse(origin) ? [new URL(origin).hostname] : []));
 
 const issuesOf = (config: object): readonly string[] =>
   "issues" in config ? (config.issues as readonly string[]) : [];

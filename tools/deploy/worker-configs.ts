@@ -16,6 +16,7 @@ export type WorkerConfig = Pick<
   | "definedEnvironments"
   | "durable_objects"
   | "kv_namespaces"
+  | "preview_urls"
   | "queues"
   | "r2_buckets"
   | "routes"

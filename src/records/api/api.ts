@@ -1,7 +1,6 @@
 /**
- * The HTTP API over the ledger: a Hono app that serves every endpoint under both of Coder's prefixes. Authorization
- * precedes every other check, so that only those who may read learn which paths and parameters exist. Each endpoint declares
- * the scope that it needs.
+ * The HTTP API over the ledger: a Hono app that serves every endpoint under both of Coder's prefixes. Each endpoint declares the
+ * scope that it needs. A request is authenticated before its path and parameters are read, so that only readers learn which exist.
  */
 import { Hono, type Context } from "hono";
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
@@ -22,7 +21,7 @@ export type ApiDeps = {
   readonly database: D1Database | null;
   /** Serves its own routes; null where it is not bound, which leaves them to the gateway's host. */
   readonly gateway: Gateway | null;
-  /** Decides who reads. */
+  /** Authenticates the caller, and checks its scope. */
   readonly admit: Admit;
   /** Proofs from the log of seals. */
   readonly seals: SealReader;
@@ -36,7 +35,7 @@ export type ApiDeps = {
   readonly onRead: (request: Request, read: LedgerRead) => void;
 };
 
-/** A database that was reset is back within seconds; one that is overloaded needs a pause. */
+/** Seconds. A database that was reset is back sooner; one that is overloaded needs a pause. */
 const RETRY_AFTER_S = "10";
 const RETRYABLE: ReadonlySet<string> = new Set(["ledger_unavailable", "gateway_unavailable"]);
 

@@ -1,4 +1,4 @@
-/** The records Worker's environment, validated once. The only reader of `env` there. Keys: docs/reference.md. */
+/** Validates the records Worker's environment. Keys and defaults: docs/reference.md. */
 import {
   readEnvironment,
   type ConfigIssues,

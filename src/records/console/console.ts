@@ -3,9 +3,10 @@
  * API: nothing here serves a record.
  */
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
-import { CONSOLE_PATH } from "../../shared/console-pages.ts";
+import { CALLBACK_PATH, SESSION_PATH, SIGN_IN_PATH } from "../../shared/console-pages.ts";
 import { readTarget } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import type { Step } from "./call.ts";
 import { secured } from "./headers.ts";
 import { consoleOrigin } from "./origin.ts";
 import { findPage, text, type Assets } from "./pages.ts";
@@ -22,26 +23,15 @@ export type ConsoleDeps = {
   readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
 };
 
-/** A request below `/console`, on the console's own host. */
-export type ConsoleCall = {
-  readonly request: Request;
-  readonly search: string;
-  /** Of the host that the request names. */
-  readonly origin: string;
-  /** The response's `x-interception-id`. */
-  readonly id: string;
-};
-
-type Handler = (call: ConsoleCall) => Promise<Response | Refusal>;
-type Methods = Readonly<Record<string, Handler>>;
+type Methods = Readonly<Record<string, Step>>;
 
 export type ServeConsole = (request: Request) => Promise<Response>;
 
 export function createConsole({ origins, assets, signIn, newId, onRefusal }: ConsoleDeps): ServeConsole {
   const routes: Readonly<Record<string, Methods>> = {
-    [`${CONSOLE_PATH}/api/session`]: { GET: signIn.session, POST: signIn.withToken, DELETE: signIn.signOut },
-    [`${CONSOLE_PATH}/api/sign-in`]: { GET: signIn.startOidc },
-    [`${CONSOLE_PATH}/api/callback`]: { GET: signIn.finishOidc },
+    [SESSION_PATH]: { GET: signIn.session, POST: signIn.withToken, DELETE: signIn.signOut },
+    [SIGN_IN_PATH]: { GET: signIn.startOidc },
+    [CALLBACK_PATH]: { GET: signIn.finishOidc },
   };
   return async (request) => {
     const id = newId();

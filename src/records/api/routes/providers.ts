@@ -4,7 +4,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
 import { GROUP_RULE, GROUPS, timeUnitOf, type GroupBy } from "../groups.ts";
-import type { Table } from "../kit/csv.ts";
+import type { Table } from "../../../shared/csv.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { LIMIT, OFFSET, type Page } from "../kit/page.ts";
 import { oneOf } from "../kit/parameter.ts";
