@@ -1,4 +1,4 @@
-/** In place of what only the gateway serves, where the console is on the records Worker's own host. */
+/** In place of what only the gateway serves, where the records Worker serves the console and has no binding to the gateway. */
 import type { VNode } from "preact";
 import type { ApiError } from "../api/client.ts";
 import { Command } from "./command.tsx";

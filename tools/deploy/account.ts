@@ -1,6 +1,7 @@
 /** Reads the state of the Cloudflare account that a deployment depends on, and changes nothing there. */
+import { GATEWAY_BINDING } from "./gateway-binding.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
-import { readList, type RunWrangler } from "./wrangler-runner.ts";
+import { readList, readObject, type RunWrangler } from "./wrangler-runner.ts";
 
 export type QueueState = {
   readonly name: string;
@@ -15,8 +16,19 @@ export type Account = {
   readonly gatewaySecrets: readonly string[];
   /** null where the records Worker does not exist. */
   readonly recordsSecrets: readonly string[] | null;
+  /** Whether each deployed version of the records Worker is bound to the gateway, which exists. */
+  readonly recordsBindsGateway: boolean;
   readonly queues: readonly QueueState[];
   readonly databases: readonly { readonly id: string; readonly name: string }[];
+};
+
+/** Without any Worker, queue or database. */
+export const EMPTY: Account = {
+  gatewaySecrets: [],
+  recordsSecrets: null,
+  recordsBindsGateway: false,
+  queues: [],
+  databases: [],
 };
 
 /** Whether no earlier deployment of these Workers can have a ledger. One Worker that held everything had the token. */
@@ -29,13 +41,16 @@ export const mayCreateDatabases = (
   !queues.some(({ consumers }) => consumers.includes(gateway.name));
 
 export async function readAccount(run: RunWrangler, { gateway, records }: Workers): Promise<Account> {
-  const gatewaySecrets = (await readSecrets(run, gateway)) ?? [];
-  if (records === null) return { gatewaySecrets, recordsSecrets: null, queues: [], databases: [] };
+  const ofGateway = await readSecrets(run, gateway);
+  const gatewaySecrets = ofGateway ?? [];
+  if (records === null) return { ...EMPTY, gatewaySecrets };
   const recordsSecrets = await readSecrets(run, records);
+  const mayBind = records.unboundArgs !== null && ofGateway !== null && recordsSecrets !== null;
+  const recordsBindsGateway = mayBind && (await bindsGateway(run, gateway, records));
   const queues: QueueState[] = [];
   for (const name of queueNames(gateway, records)) queues.push(await readQueue(run, name, records));
   const databases = records.d1_databases.length === 0 ? [] : await readDatabases(run, records);
-  return { gatewaySecrets, recordsSecrets, queues, databases };
+  return { gatewaySecrets, recordsSecrets, recordsBindsGateway, queues, databases };
 }
 
 /** The queues that both configurations name, dead-letter queues included. */
@@ -56,6 +71,32 @@ async function readSecrets(run: RunWrangler, { args }: WorkerConfig): Promise<re
   const secrets = await readList(run, ["secret", "list", ...args], /Worker ".*" not found/);
   return secrets?.map(({ name }) => String(name)) ?? null;
 }
+
+/**
+ * Cloudflare accepted the binding of a deployed version, so that the gateway had the entrypoint then. Whether it checks the
+ * entrypoint of a new version is not documented.
+ */
+async function bindsGateway(
+  run: RunWrangler,
+  gateway: WorkerConfig,
+  { args }: WorkerConfig,
+): Promise<boolean> {
+  const status = (await readObject(run, ["deployments", "status", "--json", ...args])) as DeploymentStatus;
+  for (const { version_id: id } of status.versions) {
+    const version = (await readObject(run, ["versions", "view", id, "--json", ...args])) as VersionView;
+    const binding = version.resources.bindings.find(({ name }) => name === GATEWAY_BINDING);
+    if (binding?.service !== gateway.name) return false;
+  }
+  return true;
+}
+
+/** As wrangler prints them. */
+type DeploymentStatus = { readonly versions: readonly { readonly version_id: string }[] };
+type VersionView = {
+  readonly resources: {
+    readonly bindings: readonly { readonly name: string; readonly service?: string }[];
+  };
+};
 
 async function readQueue(run: RunWrangler, name: string, { args }: WorkerConfig): Promise<QueueState> {
   const command = ["queues", "consumer", "list", name, "--json", ...args];

@@ -2,9 +2,9 @@
 import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
-import { fromJson } from "../../src/shared/config/fields.ts";
 import { isDeadLetterQueue } from "../../src/records/ledger/write/dead-letter.ts";
 import { checkNamespaces, checkSizes } from "./check-values.ts";
+import { consoleOrigins, GATEWAY_BINDING, GATEWAY_ENTRYPOINT } from "./gateway-binding.ts";
 import { hostOf, hostsOf, matchesHost, patternOf } from "./hosts.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
@@ -76,12 +76,8 @@ function wholeHostOf(route: NonNullable<WorkerConfig["routes"]>[number]): string
   return patternOf(route).replace(/^https?:\/\//, "") === `${hostOf(route)}/*` ? hostOf(route) : null;
 }
 
-function consoleHosts({ vars }: WorkerConfig): readonly string[] {
-  const table = fromJson(vars["CONSOLE"]);
-  const origins: unknown = typeof table === "object" && table && "origins" in table ? table.origins : [];
-  const texts = Array.isArray(origins) ? origins.filter((origin) => typeof origin === "string") : [];
-  return texts.flatMap((origin) => (URL.canParse(origin) ? [new URL(origin).hostname] : []));
-}
+const consoleHosts = ({ vars }: WorkerConfig): readonly string[] =>
+  consoleOrigins(vars).flatMap((origin) => (URL.canParse(origin) ? [new URL(origin).hostname] : []));
 
 const issuesOf = (config: object): readonly string[] =>
   "issues" in config ? (config.issues as readonly string[]) : [];
@@ -187,6 +183,11 @@ function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
         `${gateway.source} binds the Worker "${name}", but the name in ${records.source} is "${records.name}".`,
       );
   }
+  const back = (records.services ?? []).find(({ binding }) => binding === GATEWAY_BINDING);
+  if (back && (back.service !== gateway.name || back.entrypoint !== GATEWAY_ENTRYPOINT))
+    problems.push(
+      `${records.source}: the binding ${GATEWAY_BINDING} must have service = "${gateway.name}" and entrypoint = "${GATEWAY_ENTRYPOINT}", or be left out.`,
+    );
   if (sent.length === 0 && services.length === 0)
     problems.push(`${gateway.source}: the records block must bind EVENTS or RECORDS.`);
   // Without a queue, events go to the records Worker by RPC, which writes into the database only.

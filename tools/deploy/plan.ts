@@ -22,11 +22,13 @@ export type Step = {
 /**
  * Queues and databases that are missing are created first: a failure there leaves the old consumer attached. The consumer
  * is removed before the migrations: its code may not fit the new columns. The queue keeps the events until the records
- * Worker consumes them. The gateway comes last: it cannot bind a Worker that does not exist.
+ * Worker consumes them. The gateway comes last: it cannot bind a Worker that does not exist. For the same reason, a records
+ * Worker with a binding to the gateway is first deployed without it, and again behind a gateway that has the entrypoint.
  */
 export function planSteps(account: Account, workers: Workers): readonly Step[] {
   const { gateway, records } = workers;
   const deployGateway = deploy("gateway", gateway);
+  const unboundArgs = account.recordsBindsGateway ? null : (records?.unboundArgs ?? null);
   if (records === null) return [deployGateway];
   return [
     ...account.queues.filter(({ exists }) => !exists).map(({ name }) => createQueue(name, records)),
@@ -35,8 +37,9 @@ export function planSteps(account: Account, workers: Workers): readonly Step[] {
       .filter(({ consumers }) => consumers.includes(gateway.name))
       .map(({ name }) => takeOver(name, gateway, records)),
     ...records.d1_databases.map(({ binding }) => migrate(binding, records)),
-    { ...deploy("records Worker", records), deploysRecords: true },
+    { ...deploy("records Worker", { ...records, args: unboundArgs ?? records.args }), deploysRecords: true },
     deployGateway,
+    ...(unboundArgs === null ? [] : [bindGateway(records)]),
   ];
 }
 
@@ -81,10 +84,17 @@ const migrate = (binding: string, { args }: WorkerConfig): Step => ({
   showsOutput: false,
 });
 
-const deploy = (what: string, { name, args }: WorkerConfig): Step => ({
+const deploy = (what: string, { name, args }: Pick<WorkerConfig, "name" | "args">): Step => ({
   title: `Deploy the ${what} ${name}`,
   args: ["deploy", ...args],
   done: `the ${what} ${name} was deployed`,
+  showsOutput: true,
+});
+
+const bindGateway = ({ name, args }: WorkerConfig): Step => ({
+  title: `Deploy the records Worker ${name} again, with its binding to the gateway`,
+  args: ["deploy", ...args],
+  done: `the records Worker ${name} was bound to the gateway`,
   showsOutput: true,
 });
 

@@ -38,18 +38,34 @@ export async function readList(
   throw unreadable(args, "failed", result);
 }
 
+/**
+ * Runs a command that prints a JSON object and changes nothing.
+ * @throws StartFailure with wrangler's output where it fails.
+ */
+export async function readObject(run: RunWrangler, args: readonly string[]): Promise<object> {
+  const result = await run(args);
+  if (!result.ok) throw unreadable(args, "failed", result);
+  const value = parseFrom(result.stdout, /^\{/m);
+  if (typeof value === "object" && value !== null) return value;
+  throw unreadable(args, "printed no JSON object", result);
+}
+
 function unreadable(args: readonly string[], how: string, result: WranglerRun): StartFailure {
   const failure = `The account cannot be read, and nothing was deployed: \`${commandLine(args)}\` ${how}.`;
   const output = outputOf(result);
   return new StartFailure(`${failure}\n${output}${adviceFor(output) ?? ""}`.trimEnd());
 }
 
-/** Wrangler may print notices before the array. */
 function parseArray(stdout: string): readonly Readonly<Record<string, unknown>>[] | null {
-  const start = stdout.search(/^\[/m);
+  const value = parseFrom(stdout, /^\[/m);
+  return Array.isArray(value) ? value : null;
+}
+
+/** Wrangler may print notices before the value. null: there is none. */
+function parseFrom(stdout: string, beginning: RegExp): unknown {
+  const start = stdout.search(beginning);
   try {
-    const value: unknown = JSON.parse(start < 0 ? "" : stdout.slice(start));
-    return Array.isArray(value) ? value : null;
+    return JSON.parse(start < 0 ? "" : stdout.slice(start));
   } catch {
     return null;
   }

@@ -11,6 +11,7 @@ import type { Admit, Reader } from "../console/reader.ts";
 import type { LedgerRead } from "../ledger/write/record-read.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { errorBody } from "./error-body.ts";
+import { forwardToGateway, isForwarded, type Gateway } from "./forward.ts";
 import { methodsOf, type Endpoint, type EndpointRequest, type EndpointResponse } from "./kit/endpoint.ts";
 import { createQueryLedger } from "./kit/query-ledger.ts";
 import type { SealReader } from "./kit/seal-reader.ts";
@@ -18,6 +19,8 @@ import type { SealReader } from "./kit/seal-reader.ts";
 export type ApiDeps = {
   /** The ledger; null where the Worker has none. */
   readonly database: D1Database | null;
+  /** Serves its own routes; null where it is not bound, which leaves them to the gateway's host. */
+  readonly gateway: Gateway | null;
   /** Authenticates the caller, and checks its scope. */
   readonly admit: Admit;
   /** Proofs from the log of seals. */
@@ -34,6 +37,7 @@ export type ApiDeps = {
 
 /** Seconds. A database that was reset is back sooner; one that is overloaded needs a pause. */
 const RETRY_AFTER_S = "10";
+const RETRYABLE: ReadonlySet<string> = new Set(["ledger_unavailable", "gateway_unavailable"]);
 
 /** On the console's host, a response that is opened as a page must run nothing, and no other page may embed it. */
 const HEADERS: Readonly<Record<string, string>> = {
@@ -58,7 +62,7 @@ export function createApi(deps: ApiDeps): ApiApp {
     context.set("interceptionId", id);
     await next();
     for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
-    context.res.headers.set("x-interception-id", id);
+    context.res.headers.set("x-interception-id", context.var.interceptionId);
   });
   app.notFound((context) => {
     const target = readTarget(context.req.raw);
@@ -86,6 +90,7 @@ export function createApi(deps: ApiDeps): ApiApp {
         const { interceptionId: id, reader } = context.var;
         if (!reader.scopes.includes(endpoint.scope))
           return refuse(context, deps, new Refusal("scope_missing", { detail: endpoint.scope }));
+        if (deps.gateway !== null && isForwarded(endpoint.path)) return forward(context, deps, deps.gateway);
         const readsContent = reader.scopes.includes("content");
         const found = await respond(endpoint, context.req.raw, {
           query,
@@ -113,6 +118,14 @@ const toRead = (
   who: Pick<LedgerRead, "id" | "by" | "target" | "at">,
 ): LedgerRead => ({ ...who, ...read, action: content ? "read_content" : "read" });
 
+/** Records name the gateway's request by its own id, which the response keeps. */
+async function forward(context: Context<ApiEnv>, deps: ApiDeps, gateway: Gateway): Promise<Response> {
+  const response = await forwardToGateway(context.req.raw, gateway);
+  if (response instanceof Refusal) return refuse(context, deps, response);
+  context.set("interceptionId", response.headers.get("x-interception-id") ?? context.var.interceptionId);
+  return response;
+}
+
 /** The response in Coder's error form. Reports the refusal to the caller of `createApi`. */
 function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refusal): Response {
   onRefusal(context.get("interceptionId"), context.req.raw, refusal);
@@ -120,7 +133,7 @@ function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refus
     status: refusal.status,
     headers: {
       "x-interceptor-error": refusal.code,
-      ...(refusal.code === "ledger_unavailable" && { "retry-after": RETRY_AFTER_S }),
+      ...(RETRYABLE.has(refusal.code) && { "retry-after": RETRY_AFTER_S }),
     },
   });
 }

@@ -1,5 +1,6 @@
 /** A client of the records Worker's API app, over the tests' own ledger. */
 import { createApi } from "../../../src/records/api/api.ts";
+import type { Gateway } from "../../../src/records/api/forward.ts";
 import type { LedgerRead } from "../../../src/records/ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
@@ -35,6 +36,7 @@ export type FetchOptions = {
   readonly prefix?: string;
   readonly body?: BodyInit;
   readonly now?: () => number;
+  readonly gateway?: Gateway;
   readonly isSealing?: boolean;
   readonly newId?: () => string;
   readonly onRead?: (read: LedgerRead) => void;
@@ -58,6 +60,7 @@ export async function fetchApi(path: string, options: FetchOptions = {}): Promis
     admit:
       options.admit ??
       admitTokens(adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : adminTokenSha256),
+    gateway: options.gateway ?? null,
     seals: { isOn: options.isSealing ?? true, proveEvent, proveCheckpoint },
     now: options.now ?? (() => NOW),
     newId: options.newId ?? (() => "00000000-0000-7000-8000-000000000000"),

@@ -77,7 +77,7 @@ export function openConsole(settings: ConsoleSettings, options: Options = {}): T
   );
   const seals = { isOn: false, proveEvent, proveCheckpoint };
   const onRead = (_: Request, read: LedgerRead): void => void reads.push(read);
-  const api = createApi({ ...deps, admit, database: ledger, seals, onRead });
+  const api = createApi({ ...deps, gateway: null, admit, database: ledger, seals, onRead });
   return Object.assign(opened, {
     events,
     reads,

@@ -2,7 +2,7 @@
  * The gateway's entry in a local run: src/gateway/index.ts behind a check of the caller's host. It also counts the events
  * that are not stored yet, for `npm run report` and for Ctrl-C. No deployment has this file in its bundle.
  */
-import gateway from "../../../src/gateway/index.ts";
+import gateway, { OwnRoutes as GatewayOwnRoutes } from "../../../src/gateway/index.ts";
 import type { Env } from "../../../src/shared/config/environment.ts";
 import { UNDELIVERED_PATH, type Undelivered } from "../undelivered.ts";
 import { countingContext, countingQueue, counts } from "./count.ts";
@@ -33,6 +33,13 @@ function gatewayEnv(env: LocalEnv): Env {
 async function undelivered({ LOCAL_DELIVERY }: LocalEnv): Promise<Response> {
   const events = counts.queued - (await LOCAL_DELIVERY.stored());
   return Response.json({ requests: counts.requests, events } satisfies Undelivered);
+}
+
+/** Of the operator's own binding `GATEWAY`. It has no host to check: only the records Worker reaches it. */
+export class OwnRoutes extends GatewayOwnRoutes {
+  constructor(context: ExecutionContext, env: LocalEnv) {
+    super(context, gatewayEnv(env));
+  }
 }
 
 export default {

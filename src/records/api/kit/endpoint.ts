@@ -66,7 +66,7 @@ export type Definition<P extends Parameters> = {
   readonly scope?: Scope;
   /** false: it returns no records, so that reading it is not recorded. */
   readonly records?: false;
-  /** Absent where the gateway serves the endpoint, which is then only documented here. */
+  /** Absent where the gateway serves the endpoint, which is then documented here, and forwarded where the gateway is bound. */
   readonly handle?: Handle<P>;
 };
 
@@ -78,7 +78,7 @@ export type Endpoint = {
   readonly csv: boolean;
   readonly body: Body | null;
   readonly response: Schema;
-  /** Served by the gateway, and only documented here. */
+  /** Served by the gateway, and documented here. */
   readonly isOfGateway: boolean;
   readonly scope: Scope;
   readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;

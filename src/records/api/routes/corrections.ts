@@ -26,7 +26,7 @@ export const costCorrections = endpoint({
   scope: OWN_ROUTE_SCOPES["spend/corrections"],
   summary: "Corrects the costs of recorded calls",
   description:
-    "Used by `npm run reprice`, which computes the costs. Each correction is an event `cost_correction`. The record of the call does not change. A correction with the position of a stored correction is the same event, and counts once. Served by the gateway only.",
+    "Used by `npm run reprice`, which computes the costs. Each correction is an event `cost_correction`. The record of the call does not change. A correction with the position of a stored correction is the same event, and counts once. Served by the gateway, also where it is requested from a records Worker that is bound to it.",
   filters: {},
   parameters: {},
   records: false,
