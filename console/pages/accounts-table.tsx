@@ -50,6 +50,14 @@ const COLUMNS: readonly Column<Account>[] = [
   },
   { key: "reserved", head: "Reserved", isNumber: true, cell: amountOf((one) => one.reserved) },
   {
+    key: "left",
+    head: "Left",
+    isNumber: true,
+    cell: amountOf(({ limit, spent, reserved }) =>
+      spent === null ? null : Math.max(0, limit - spent - (reserved ?? 0)),
+    ),
+  },
+  {
     key: "used",
     head: "Used",
     cell: (one) => (

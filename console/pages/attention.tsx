@@ -53,14 +53,13 @@ export function Attention({ range }: { readonly range: Range }): VNode {
   );
   return (
     <section class="attention card" aria-labelledby="attention-title">
-      <h2 id="attention-title">Needs attention</h2>
+      <h2 id="attention-title">
+        Needs attention <span class="muted">in {range.words}</span>
+      </h2>
       {isLoading ? (
         <p class="muted">Looking …</p>
       ) : shown.length === 0 ? (
-        <p>
-          Nothing in {range.words}: no anomaly, no budget near its limit or above it, no event without a valid
-          MAC.
-        </p>
+        <p>Nothing: no anomaly, no budget near its limit or above it, no event without a valid MAC.</p>
       ) : (
         <ul>
           {shown.slice(0, MAX_LINES).map(({ key, to: [path, query], isSevere, text }) => (

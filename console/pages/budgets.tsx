@@ -1,5 +1,6 @@
 /** Budgets: what the accounts have left, and changes of their limits. */
 import type { VNode } from "preact";
+import { useState } from "preact/hooks";
 import type { Account } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { usePageQuery } from "../app/location.ts";
@@ -23,6 +24,11 @@ export function Budgets(): VNode {
   const query = usePageQuery();
   const budgets = useApi("/budgets", { ...filtersIn(query, "/budgets"), limit: BUDGET_LIMIT });
   const mayChange = useScope(CHANGE_SCOPE);
+  const [version, setVersion] = useState(0);
+  const onChanged = (): void => {
+    budgets.reload();
+    setVersion((before) => before + 1);
+  };
   const selected = query.get("change");
   const budget = query.get("budget");
   return (
@@ -38,16 +44,11 @@ export function Budgets(): VNode {
           {({ results, results_are_capped }) => {
             const account = results.find((one) => nameOf(one) === selected);
             return results.length === 0 ? (
-              <Empty title="No account.">
-                <p>
-                  A rule of <code>BUDGETS</code> has an account for each subject with calls in the period.
-                  Without rules nothing is limited.
-                </p>
-              </Empty>
+              <NoAccount />
             ) : (
               <>
                 {account !== undefined && mayChange && (
-                  <BudgetChange account={account} onChanged={budgets.reload} />
+                  <BudgetChange account={account} onChanged={onChanged} />
                 )}
                 <AccountsTable
                   accounts={results}
@@ -57,6 +58,7 @@ export function Budgets(): VNode {
                 <p>
                   <CsvButton name="budgets" rows={() => rowsOf(results)} />
                 </p>
+                <Differences />
                 {results_are_capped && (
                   <Note>Only the first {formatCount(results.length)} accounts are shown. Add a filter.</Note>
                 )}
@@ -70,8 +72,28 @@ export function Budgets(): VNode {
           }}
         </Loadable>
       )}
-      <BudgetEvents query={budget === null ? {} : { rule: `budget:${budget}` }} />
+      <BudgetEvents version={version} query={budget === null ? {} : { rule: `budget:${budget}` }} />
     </Page>
+  );
+}
+
+function NoAccount(): VNode {
+  return (
+    <Empty title="No account.">
+      <p>
+        A rule of <code>BUDGETS</code> has an account for each subject with calls in the period. Without rules
+        nothing is limited.
+      </p>
+    </Empty>
+  );
+}
+
+function Differences(): VNode {
+  return (
+    <p class="muted">
+      Spent can differ from the cost of requests: a call without figures counts with its estimate, a budget
+      can leave out calls with weak attribution, and batches count for the call that created them.
+    </p>
   );
 }
 

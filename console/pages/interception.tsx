@@ -15,6 +15,7 @@ import { ContentHidden, Empty, Loadable, Note } from "../parts/states.tsx";
 import { LongText, Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
+import { Evidence } from "./overrides.tsx";
 import { BudgetEvents } from "./budget-events.tsx";
 import { eventIdOf, isId } from "./ids.ts";
 
@@ -65,12 +66,12 @@ function View({ row }: { readonly row: Row }): VNode {
           ["First byte after", <Duration ms={row.first_byte_ms} />],
         ]}
       />
-      {row.usage_state !== null && row.usage_state !== "final" && (
+      {row.usage_state !== null && row.usage_state !== "final" && row.outcome !== "refused" && (
         <Note>
           The token figures are {visibleText(row.usage_state)}: they are not the provider's closing figures.
         </Note>
       )}
-      {row.cost_source !== null && row.cost_source !== "computed" && (
+      {row.cost_source !== null && row.cost_source !== "computed" && row.outcome !== "refused" && (
         <Note>The cost is {visibleText(row.cost_source)}.</Note>
       )}
       <Who row={row} />
@@ -108,6 +109,7 @@ function Who({ row }: { readonly row: Row }): VNode {
         ]}
       />
       <p class="muted">{meaningOf(row.attribution)}</p>
+      {hasOwner(row) && <OwnerHeader row={row} />}
       {row.flags.length > 0 && <Note>Flags: {visibleText(row.flags.join(", "))}</Note>}
       {row.delegation_chain.length > 0 && (
         <p>
@@ -115,6 +117,28 @@ function Who({ row }: { readonly row: Row }): VNode {
         </p>
       )}
     </section>
+  );
+}
+
+/** Whether the request had an owner header. */
+const hasOwner = ({ attribution, flags }: Row): boolean =>
+  flags.includes("owner_rejected") || ["signed", "asserted", "claimed"].includes(attribution);
+
+/** Why the owner header was accepted or rejected: the override has the time of its request. */
+function OwnerHeader({ row }: { readonly row: Row }): VNode | null {
+  const overrides = useApi("/overrides", {
+    actor: row.actor_id,
+    started_after: row.started_at,
+    started_before: row.started_at,
+    limit: 100,
+  });
+  const override = overrides.data?.results.find(({ interception_id: id }) => id === row.id);
+  if (override === undefined) return null;
+  return (
+    <p>
+      The owner header was <strong>{override.accepted ? "accepted" : "rejected"}</strong>:{" "}
+      <Evidence row={override} />
+    </p>
   );
 }
 

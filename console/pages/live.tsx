@@ -7,12 +7,13 @@ import { useApi, type Loaded } from "../api/use-api.ts";
 import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
+import { useRangeLink } from "../app/use-link.ts";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, FIRST_REQUEST } from "../parts/command.tsx";
 import { Dollars, Duration, inputOfCall, Tokens } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
-import { InterceptionLink, Principal } from "../parts/links.tsx";
+import { Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { Pager } from "../parts/pager.tsx";
 import { Empty, Loadable } from "../parts/states.tsx";
@@ -103,7 +104,7 @@ function useFresh(rows: readonly Interception[]): (id: string) => boolean {
 }
 
 const COLUMNS: readonly Column<Interception>[] = [
-  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.started_at} /> },
+  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <TimeLink row={row} /> },
   {
     key: "initiator",
     head: "Initiator",
@@ -114,7 +115,7 @@ const COLUMNS: readonly Column<Interception>[] = [
   { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
   { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
   { key: "cost", head: "Cost", isNumber: true, cell: (row) => <Dollars micros={row.cost_micros} /> },
-  { key: "model", head: "Model", cell: (row) => <Text value={row.model ?? "–"} max={60} /> },
+  { key: "model", head: "Model", cell: (row) => <Model row={row} /> },
   { key: "outcome", head: "Outcome", cell: (row) => <Outcome word={row.outcome} status={row.status} /> },
   {
     key: "tokens",
@@ -123,5 +124,24 @@ const COLUMNS: readonly Column<Interception>[] = [
     cell: (row) => <Tokens input={inputOfCall(row)} output={row.output_tokens} />,
   },
   { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
-  { key: "id", head: "Request", cell: (row) => <InterceptionLink id={row.id} /> },
 ];
+
+function TimeLink({ row }: { readonly row: Interception }): VNode {
+  const link = useRangeLink();
+  return (
+    <a href={link(`/interceptions/${encodeURIComponent(row.id)}`)}>
+      <Time at={row.started_at} />
+    </a>
+  );
+}
+
+function Model({ row }: { readonly row: Interception }): VNode {
+  return (
+    <span class="principal">
+      <Text value={row.model ?? "–"} max={60} />
+      <span class="beside">
+        <Text value={row.provider} max={40} />
+      </span>
+    </span>
+  );
+}

@@ -66,11 +66,26 @@ const COLUMNS: readonly Column<Override>[] = [
         <Principal id={row.owner_id} source={row.initiator_source} name={row.owner_username} />
       ),
   },
+  {
+    key: "counts",
+    head: "Counts for",
+    cell: (row) => (
+      <Principal id={row.initiator_id} source={row.initiator_source} name={initiatorName(row)} />
+    ),
+  },
   { key: "evidence", head: "Evidence", cell: (row) => <Evidence row={row} /> },
   { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
   { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
   { key: "request", head: "Request", cell: (row) => <InterceptionLink id={row.interception_id} /> },
 ];
+
+/** The name of the owner, or of the actor where the request counts for it. */
+const initiatorName = (row: Override): string | null =>
+  row.initiator_id === row.owner_id
+    ? row.owner_username
+    : row.initiator_id === row.actor_id
+      ? row.actor_name
+      : null;
 
 /** The value of a rejected header is recorded nowhere, only what tells equal ones. */
 function RejectedValue({ row }: { readonly row: Override }): VNode {
@@ -82,7 +97,7 @@ function RejectedValue({ row }: { readonly row: Override }): VNode {
   );
 }
 
-function Evidence({ row }: { readonly row: Override }): VNode {
+export function Evidence({ row }: { readonly row: Override }): VNode {
   if (row.reason !== null)
     return (
       <span>

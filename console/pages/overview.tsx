@@ -88,9 +88,9 @@ function Totals({ rows }: { readonly rows: readonly UsageRow[] }): VNode {
       {(unpriced > 0 || unknown > 0) && (
         <Note>
           {unpriced > 0 &&
-            `${plural(unpriced, "call has", "calls have")} no known price; the cost is without them. `}
+            `${plural(unpriced, "call has", "calls have")} no known price and ${unpriced === 1 ? "adds" : "add"} nothing to the cost. `}
           {unknown > 0 &&
-            `${plural(unknown, "call has", "calls have")} no token figures; the tokens are without them.`}
+            `${plural(unknown, "call has", "calls have")} no token figures, such as refused and failed calls, and ${unknown === 1 ? "adds" : "add"} nothing to the tokens.`}
         </Note>
       )}
     </>

@@ -87,6 +87,7 @@ const COLUMNS: readonly Column<SessionSummary>[] = [
     isRowHeader: true,
     cell: (row) => <SessionName row={row} />,
   },
+  { key: "started", head: "Started", cell: (row) => <Time at={row.started_at} /> },
   {
     key: "initiator",
     head: "Initiator",

@@ -58,10 +58,14 @@ function Active({ name, value }: { readonly name: string; readonly value: string
   );
 }
 
-/** The id that a text names, or null where several principals have the name. */
+/** The id that a text names, by the whole name or a part of one; null where it names several principals. */
 function idOf(text: string, names: readonly Named[]): string | null {
   const wanted = text.toLowerCase();
-  const ids = new Set(names.filter(({ name }) => name.toLowerCase() === wanted).map(({ id }) => id));
+  if (names.some(({ id }) => id === text)) return text;
+  const idsOf = (matches: (name: string) => boolean): ReadonlySet<string> =>
+    new Set(names.filter(({ name }) => matches(name.toLowerCase())).map(({ id }) => id));
+  const exact = idsOf((name) => name === wanted);
+  const ids = exact.size > 0 ? exact : idsOf((name) => name.includes(wanted));
   const [id = text] = ids;
   return ids.size > 1 ? null : id;
 }
@@ -82,7 +86,7 @@ function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode 
     const value = principals === null ? text : idOf(text, names);
     if (value === null) {
       if (!(field instanceof HTMLInputElement)) return;
-      field.setCustomValidity("Several principals have this name. Enter the id of one.");
+      field.setCustomValidity("Several principals have such a name. Choose one of the list.");
       field.reportValidity();
       return;
     }

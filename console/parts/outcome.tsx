@@ -20,7 +20,7 @@ export function Outcome({ word, status = null, error = null }: Props): VNode {
       title={MEANINGS[word]}
     >
       {visibleText(word.replaceAll("_", " ")).slice(0, 60)}
-      {!isGood && status !== null && ` ${status}`}
+      {!isGood && status !== null && `, status ${status}`}
       {error !== null && error !== "" && <span class="muted"> {visibleText(error).slice(0, 60)}</span>}
     </span>
   );
