@@ -194,6 +194,8 @@ describe("live", () => {
   });
 });
 
+const micros = (dollars: string | null): number => Math.round(Number(dollars?.slice(1)) * 1e6);
+
 describe("a session", () => {
   it("lists each of its requests in a thread, those without tool calls too, with the sum of their costs", async () => {
     tab = await openTab();
@@ -203,7 +205,6 @@ describe("a session", () => {
     await expect.poll(() => fact("Cost").innerText()).toMatch(/^\$/);
     const requests = Number(await fact("Requests").innerText());
     expect(await tab.page.locator(".steps > li").count()).toBe(requests);
-    const micros = (dollars: string | null): number => Math.round(Number(dollars?.slice(1)) * 1e6);
     const titles = await tab.page
       .locator(".threads > li > .thread-head > span[title^='$']")
       .evaluateAll((all) => all.map((one) => one.getAttribute("title")));
