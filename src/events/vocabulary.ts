@@ -79,13 +79,6 @@ export const OUTCOMES = {
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
 
-/** The ledger adds two to those of the end events. */
-export const LEDGER_OUTCOMES = {
-  ...OUTCOMES,
-  orphaned: "the end event was never recorded",
-  open: "the interception has not ended",
-} as const;
-
 export const USAGE_STATES = {
   final: "the provider's own closing figures, input and output among them, every one a valid count",
   partial: "the figures seen before the end, or those of the closing figures that were valid counts",
