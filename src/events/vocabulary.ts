@@ -25,6 +25,9 @@ export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>([
 /** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
 export const EARLIER_OWNER_SOURCE = "coder";
 
+/** The reason under which failed calls with a key that is not known to work are counted beside the refusals. */
+export const UNCONFIRMED_KEY = "own_key_unconfirmed";
+
 export const BUDGET_SUBJECTS = {
   principal: "an initiator or an actor: one account, whether the person calls or is called for",
   client: "the calling software",
