@@ -1,7 +1,7 @@
 /** How a request ended, with its meaning. */
 import type { VNode } from "preact";
 import { visibleText } from "../text/visible.ts";
-import { LEDGER_OUTCOMES } from "../../src/events/vocabulary.ts";
+import { LEDGER_OUTCOMES } from "../../src/events/ledger-outcomes.ts";
 
 const MEANINGS: Readonly<Record<string, string>> = LEDGER_OUTCOMES;
 

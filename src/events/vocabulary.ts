@@ -25,6 +25,9 @@ export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>([
 /** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
 export const EARLIER_OWNER_SOURCE = "coder";
 
+/** The reason under which failed calls with a key that is not known to work are counted beside the refusals. */
+export const UNCONFIRMED_KEY = "own_key_unconfirmed";
+
 export const BUDGET_SUBJECTS = {
   principal: "an initiator or an actor: one account, whether the person calls or is called for",
   client: "the calling software",
@@ -78,13 +81,6 @@ export const OUTCOMES = {
   queued: "the provider accepted the work and does it later: a background response",
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
-
-/** The ledger adds two to those of the end events. */
-export const LEDGER_OUTCOMES = {
-  ...OUTCOMES,
-  orphaned: "the end event was never recorded",
-  open: "the interception has not ended",
-} as const;
 
 export const USAGE_STATES = {
   final: "the provider's own closing figures, input and output among them, every one a valid count",

@@ -6,7 +6,8 @@ import { Hono, type Context } from "hono";
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
 import { databaseFailure } from "../../shared/database-error.ts";
 import { readTarget, routablePath, ROUTE_PREFIXES } from "../../shared/http/target.ts";
-import { Refusal } from "../../shared/refusal.ts";
+import type { AnyRefusal } from "../../shared/records-refusal.ts";
+import { Refusal, TableRefusal } from "../../shared/refusal.ts";
 import type { Admit, Reader } from "../console/reader.ts";
 import type { LedgerRead } from "../ledger/write/record-read.ts";
 import { ENDPOINTS } from "./endpoints.ts";
@@ -30,7 +31,7 @@ export type ApiDeps = {
   /** Makes the `x-interception-id` of a response. */
   readonly newId: () => string;
   /** Called once per refused request, before the response is returned. `id` is the response's `x-interception-id`. */
-  readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal: (id: string, request: Request, refusal: AnyRefusal) => void;
   /** Called once per response with records of the ledger, before it is returned. */
   readonly onRead: (request: Request, read: LedgerRead) => void;
 };
@@ -98,7 +99,7 @@ export function createApi(deps: ApiDeps): ApiApp {
           now: at,
           readsContent,
         });
-        if (found instanceof Refusal) return refuse(context, deps, found);
+        if (found instanceof TableRefusal) return refuse(context, deps, found);
         const { response, read, target } = found;
         if (read) deps.onRead(context.req.raw, toRead(read, { id, by: reader.by, target, at }));
         return response;
@@ -121,13 +122,13 @@ const toRead = (
 /** Records name the gateway's request by its own id, which the response keeps. */
 async function forward(context: Context<ApiEnv>, deps: ApiDeps, gateway: Gateway): Promise<Response> {
   const response = await forwardToGateway(context.req.raw, gateway);
-  if (response instanceof Refusal) return refuse(context, deps, response);
+  if (response instanceof TableRefusal) return refuse(context, deps, response);
   context.set("interceptionId", response.headers.get("x-interception-id") ?? context.var.interceptionId);
   return response;
 }
 
 /** The response in Coder's error form. Reports the refusal to the caller of `createApi`. */
-function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refusal): Response {
+function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: AnyRefusal): Response {
   onRefusal(context.get("interceptionId"), context.req.raw, refusal);
   return Response.json(errorBody(refusal), {
     status: refusal.status,
@@ -142,14 +143,14 @@ async function respond(
   endpoint: Endpoint,
   request: Request,
   deps: Pick<EndpointRequest, "query" | "seals" | "now" | "readsContent">,
-): Promise<(EndpointResponse & { readonly target: string }) | Refusal> {
+): Promise<(EndpointResponse & { readonly target: string }) | AnyRefusal> {
   const target = readTarget(request);
   if (target instanceof Refusal) return target;
   const id = decodeVariable(endpoint.path, target.path);
   if (id === null) return new Refusal("not_found", { detail: "the path's escapes are not UTF-8" });
   const accept = request.headers.get("accept") ?? "";
   const response = await endpoint.respond({ search: target.search, id, accept, ...deps });
-  if (response instanceof Refusal) return response;
+  if (response instanceof TableRefusal) return response;
   return { ...response, target: endpoint.path.replace(/\{\w+\}/, id) };
 }
 

@@ -1,5 +1,6 @@
 /** The filters of every endpoint that lists or counts interceptions. */
-import { ATTRIBUTIONS, LEDGER_OUTCOMES, meanings, wordsOf } from "../../events/vocabulary.ts";
+import { LEDGER_OUTCOMES } from "../../events/ledger-outcomes.ts";
+import { ATTRIBUTIONS, meanings, wordsOf } from "../../events/vocabulary.ts";
 import { initiatorSourceSql } from "./evidence.ts";
 import {
   anyText,

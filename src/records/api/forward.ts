@@ -1,7 +1,7 @@
 /** The API routes that only the gateway can serve, on the records Worker's own host: forwarded over the binding `GATEWAY`. */
 import { OWN_ROUTE_SCOPES } from "../../shared/api-routes.ts";
 import { errorName } from "../../shared/operator-log.ts";
-import { Refusal } from "../../shared/refusal.ts";
+import { RecordsRefusal } from "../../shared/records-refusal.ts";
 
 /** The gateway's entrypoint `OwnRoutes`. */
 export type Gateway = { readonly fetch: (request: Request) => Promise<Response> };
@@ -13,15 +13,18 @@ export const isForwarded = (path: string): boolean => Object.hasOwn(OWN_ROUTE_SC
  * Forwards the request unchanged: the gateway authorizes it again, by the same headers.
  * @returns the gateway's response, or `gateway_unavailable`, also where the gateway's version does not have the entrypoint.
  */
-export async function forwardToGateway(request: Request, gateway: Gateway): Promise<Response | Refusal> {
+export async function forwardToGateway(
+  request: Request,
+  gateway: Gateway,
+): Promise<Response | RecordsRefusal> {
   try {
     const response = await gateway.fetch(request);
     // Each response of the gateway has an id. Another one is the platform's.
     if (!response.headers.has("x-interception-id"))
-      return new Refusal("gateway_unavailable", { detail: `status ${response.status}` });
+      return new RecordsRefusal("gateway_unavailable", { detail: `status ${response.status}` });
     // The headers of a fetched response cannot be changed.
     return new Response(response.body, response);
   } catch (error) {
-    return new Refusal("gateway_unavailable", { detail: errorName(error) });
+    return new RecordsRefusal("gateway_unavailable", { detail: errorName(error) });
   }
 }

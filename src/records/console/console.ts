@@ -5,6 +5,7 @@
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
 import { CALLBACK_PATH, SESSION_PATH, SIGN_IN_PATH } from "../../shared/console-pages.ts";
 import { readTarget } from "../../shared/http/target.ts";
+import { RecordsRefusal, type AnyRefusal } from "../../shared/records-refusal.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Step } from "./call.ts";
 import { secured } from "./headers.ts";
@@ -20,7 +21,7 @@ export type ConsoleDeps = {
   /** Makes the `x-interception-id` of a response. */
   readonly newId: () => string;
   /** Called once per refused request, before the response is returned. */
-  readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal: (id: string, request: Request, refusal: AnyRefusal) => void;
 };
 
 type Methods = Readonly<Record<string, Step>>;
@@ -35,14 +36,14 @@ export function createConsole({ origins, assets, signIn, newId, onRefusal }: Con
   };
   return async (request) => {
     const id = newId();
-    const refuse = (refusal: Refusal, allow?: string): Response => {
+    const refuse = (refusal: AnyRefusal, allow?: string): Response => {
       onRefusal(id, request, refusal);
       return secured(refusalResponse(refusal, allow), id);
     };
     const target = readTarget(request);
     if (target instanceof Refusal) return refuse(target);
     const origin = consoleOrigin(readAdminHeaders(request).session.host, origins);
-    if (origin === null) return refuse(new Refusal("console_not_here"));
+    if (origin === null) return refuse(new RecordsRefusal("console_not_here"));
     const { path, search } = target;
     const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
     if (methods) {
@@ -65,7 +66,7 @@ export function createConsole({ origins, assets, signIn, newId, onRefusal }: Con
 const unexpected = (error: unknown): Refusal =>
   new Refusal("ledger_unavailable", { detail: error instanceof Error ? error.name : "unknown" });
 
-function refusalResponse({ status, message, code, data }: Refusal, allow?: string): Response {
+function refusalResponse({ status, message, code, data }: AnyRefusal, allow?: string): Response {
   const headers = new Headers({ "x-interceptor-error": code });
   if (allow !== undefined) headers.set("allow", allow);
   if (data.retryAfterS !== undefined) headers.set("retry-after", String(data.retryAfterS));

@@ -4,7 +4,7 @@ import type { Gateway } from "../../../src/records/api/forward.ts";
 import type { LedgerRead } from "../../../src/records/ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
-import type { Refusal } from "../../../src/shared/refusal.ts";
+import type { AnyRefusal } from "../../../src/shared/records-refusal.ts";
 import { database, T0 } from "./api-rows.ts";
 import { createAdmit, type Admit } from "../../../src/records/console/reader.ts";
 import { adminTokens } from "../../../src/records/config/console.ts";
@@ -23,7 +23,7 @@ export type ApiResponse = {
   /** null where the body is not JSON. */
   readonly json: unknown;
   /** The refusal that the app reported, or null. */
-  readonly refusal: Refusal | null;
+  readonly refusal: AnyRefusal | null;
 };
 
 export type FetchOptions = {
@@ -40,7 +40,7 @@ export type FetchOptions = {
   readonly isSealing?: boolean;
   readonly newId?: () => string;
   readonly onRead?: (read: LedgerRead) => void;
-  readonly onRefusal?: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal?: (id: string, request: Request, refusal: AnyRefusal) => void;
 };
 
 /** Admits the holder of the admin token, as without a console. */
@@ -54,7 +54,7 @@ export const admitTokens = (adminTokenSha256: string | null): Admit =>
 export async function fetchApi(path: string, options: FetchOptions = {}): Promise<ApiResponse> {
   const { method = "GET", headers = { authorization: `Bearer ${TOKEN}` }, body = null } = options;
   const { adminTokenSha256 } = options;
-  let refusal: Refusal | null = null;
+  let refusal: AnyRefusal | null = null;
   const app = createApi({
     database: options.database === undefined ? database : options.database,
     admit:

@@ -1,5 +1,6 @@
 /** Makes an endpoint from one definition: its handler, the parser of its parameters, and its OpenAPI documentation. */
-import { Refusal } from "../../../shared/refusal.ts";
+import type { AnyRefusal } from "../../../shared/records-refusal.ts";
+import { Refusal, TableRefusal } from "../../../shared/refusal.ts";
 import { contentCheck } from "./content.ts";
 import { csvName } from "./csv-name.ts";
 import { toCsv, type Table } from "../../../shared/csv.ts";
@@ -48,7 +49,7 @@ type Handle<P extends Parameters> = (
   matches: Condition,
   /** `sent`: the texts of the parameters that the request has, by name. */
   request: EndpointRequest & { readonly sent: ReadonlyMap<string, string> },
-) => Promise<EndpointResult | Refusal>;
+) => Promise<EndpointResult | AnyRefusal>;
 
 export type Definition<P extends Parameters> = {
   readonly path: string;
@@ -81,7 +82,7 @@ export type Endpoint = {
   /** Served by the gateway, and documented here. */
   readonly isOfGateway: boolean;
   readonly scope: Scope;
-  readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;
+  readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | AnyRefusal>;
 };
 
 export type EndpointResponse = {
@@ -133,7 +134,7 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     if (isOracle && !readsContent) return invalidFilter("content", "is false with a filter by content");
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
     const result = await handle(values, matches, { ...request, readsContent, sent: texts });
-    if (result instanceof Refusal) return result;
+    if (result instanceof TableRefusal) return result;
     const kind = form.format ?? (prefersCsv(request.accept) ? "csv" : "json");
     const shown = hasContent && !readsContent ? withHidden(result) : result;
     const read = {
