@@ -8,6 +8,7 @@ import { Page } from "../app/page.tsx";
 import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution, meaningOf } from "../parts/attribution.tsx";
+import { WholeId } from "../parts/copy.tsx";
 import { Count, Dollars, Duration, Facts, inputOfCall } from "../parts/figures.tsx";
 import { actorNameIn, FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
@@ -24,7 +25,11 @@ export function Interception(): VNode {
   const id = (params["id"] ?? "").toLowerCase();
   const found = useApi("/interceptions", isId(id) ? { id } : null);
   return (
-    <Page title="Request" crumbs={[{ label: "Requests", path: "/live" }]} about={<Id value={id} />}>
+    <Page
+      title="Request"
+      crumbs={[{ label: "Requests", path: "/live" }]}
+      about={isId(id) ? <WholeId value={id} name="the id of the request" /> : <Id value={id} />}
+    >
       {isId(id) ? (
         <Loadable of={found} what="the request" height={600}>
           {({ results: [row] }) => (row?.id === id ? <View row={row} /> : <Missing id={id} />)}

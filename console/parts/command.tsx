@@ -1,28 +1,16 @@
 /** A command to copy. */
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { CopyButton } from "./copy.tsx";
 
 export const GATEWAY = "https://<host of the gateway>";
 
 export function Command({ text, label }: { readonly text: string; readonly label: string }): VNode {
-  const [result, setResult] = useState("");
-  const copy = (): void => {
-    navigator.clipboard.writeText(text).then(
-      () => setResult("Copied"),
-      () => setResult("Select the text and copy it"),
-    );
-  };
   return (
     <div class="command">
       <pre tabIndex={0} role="region" aria-label={label}>
         {text}
       </pre>
-      <button type="button" onClick={copy}>
-        Copy
-      </button>
-      <span role="status" class="muted">
-        {result}
-      </span>
+      <CopyButton text={text} />
     </div>
   );
 }

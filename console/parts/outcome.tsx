@@ -1,9 +1,8 @@
 /** How a request ended, with its meaning. */
 import type { VNode } from "preact";
+import { meaningIn } from "../text/meaning.ts";
 import { visibleText } from "../text/visible.ts";
 import { LEDGER_OUTCOMES } from "../../src/events/ledger-outcomes.ts";
-
-const MEANINGS: Readonly<Record<string, string>> = LEDGER_OUTCOMES;
 
 type Props = {
   readonly word: string | null;
@@ -17,7 +16,7 @@ export function Outcome({ word, status = null, error = null }: Props): VNode {
   return (
     <span
       class={`outcome ${isGood ? "good" : word === "cancelled" ? "neutral" : "bad"}`}
-      title={MEANINGS[word]}
+      title={meaningIn(LEDGER_OUTCOMES, word)}
     >
       {visibleText(word.replaceAll("_", " ")).slice(0, 60)}
       {!isGood && status !== null && `, status ${status}`}

@@ -248,7 +248,7 @@ export const ANOMALY_KINDS = {
   chat_multiple_initiators:
     "one chat id on the accounts of several initiators (`subject`: the chat; `count`: initiators)",
   actor_multiple_owners:
-    "the same, where the requests of one actor had several of them, the actor itself included (`subject`: the chat; `count`: initiators)",
+    "one actor's requests with one chat id are on the accounts of several initiators, the actor itself included (`subject`: the chat; `count`: initiators)",
   owner_many_actors:
     "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
   coder_agents_without_headers:

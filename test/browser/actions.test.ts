@@ -123,6 +123,31 @@ describe("seals", () => {
     expect(tab.problems).toEqual([]);
   });
 
+  it("copies the whole id on a request's page, and takes it with blanks around it", async () => {
+    tab = await openTab({ permissions: ["clipboard-write"] });
+    const { page } = tab;
+    const path = await requestPath(page, `initiator=${ADA}&chat_id=${CHAT}`);
+    const id = path.replace(/.*\//, "");
+    await tab.open(path);
+    expect(await page.locator(".about code").innerText()).toBe(id);
+    await page.getByRole("button", { name: "Copy the id of the request" }).click();
+    await page.getByRole("status").getByText("Copied").waitFor();
+    await tab.open("/seals");
+    const field = page.getByLabel("Id of a request or an event");
+    await field.fill("  ");
+    // A person pastes it: the console's policy lets no script read the clipboard.
+    await field.press("End");
+    await field.press("Control+V");
+    await page.keyboard.type(" \u00a0");
+    expect(await field.inputValue()).toBe(`  ${id} \u00a0`);
+    await page.getByRole("button", { name: "Get the proof" }).click();
+    await page.getByRole("heading", { name: "Its start" }).waitFor();
+    expect(new URL(page.url()).searchParams.get("request")).toBe(id);
+    await tab.open(`/seals?request=%20${id}%20`);
+    await page.getByRole("heading", { name: "Its end" }).waitFor();
+    expect(tab.problems).toEqual([]);
+  });
+
   // An operator with access to the database, or a compromised server, changes the tree's size under the old signature.
   it("reports a checkpoint that was changed after it was signed", async () => {
     tab = await openTab();

@@ -1,8 +1,10 @@
 /** The computations of the console, without a browser. test/browser has the pages. */
 import { describe, expect, it } from "vitest";
 import { rangeOf } from "../../console/app/range-of.ts";
+import { countText } from "../../console/pages/anomaly-count.ts";
 import { piecesOf, visibleText } from "../../console/text/visible.ts";
 import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
+import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
 import {
   consistencyRanges,
   inclusionRanges,
@@ -104,5 +106,18 @@ describe("the range of a page", () => {
     expect(of("from=2026-11-28&to=2026-11-28").keys).toHaveLength(24);
     expect(of("from=2026-11-27&to=2026-11-28")).toEqual({ unit: "day", keys: ["2026-11-27", "2026-11-28"] });
     expect(of("")).toMatchObject({ unit: "day", keys: { length: 30 } });
+  });
+});
+
+describe("the figure of an anomaly", () => {
+  it.each(Object.keys(ANOMALY_KINDS))("of the kind %s has a unit", (kind) => {
+    expect(countText(kind, 2)).toMatch(/^2 (initiators|actors|owners|requests|refusals)$/);
+  });
+
+  it("is singular for one, and a lower bound where the cron stops counting", () => {
+    expect(countText("owner_without_chat", 1)).toBe("1 request");
+    expect(countText("owner_without_chat", 10)).toBe("10 requests");
+    expect(countText("chat_multiple_initiators", 10)).toBe("10 or more initiators");
+    expect(countText("a_kind_of_tomorrow", 2)).toBeNull();
   });
 });
