@@ -8,6 +8,7 @@ import { NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { Verdict } from "../parts/verdict.tsx";
+import { meaningIn } from "../text/meaning.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
@@ -102,9 +103,7 @@ const CANDIDATES: readonly Column<Candidate>[] = [
         ? "chosen"
         : reason === "overridden"
           ? "not chosen: the owner is"
-          : visibleText(
-              `rejected, ${reason}: ${(OWNER_REJECTIONS as Readonly<Record<string, string>>)[reason] ?? reason}`,
-            ),
+          : visibleText(`rejected, ${reason}: ${meaningIn(OWNER_REJECTIONS, reason)}`),
   },
 ];
 
