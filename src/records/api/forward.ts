@@ -10,8 +10,8 @@ export type Gateway = { readonly fetch: (request: Request) => Promise<Response> 
 export const isForwarded = (path: string): boolean => Object.hasOwn(OWN_ROUTE_SCOPES, path.slice(1));
 
 /**
- * What the caller has to know where a failed call may have made a change: the gateway makes it before it responds. A repeated
- * correction counts once by its position.
+ * Endpoint → how its caller repeats it. A call that fails may have made the change: the gateway makes it before it responds. A
+ * repeated correction counts once by its position.
  */
 const NOTES: Readonly<Record<string, string>> = {
   "/budgets/changes": "The change may have been made. Repeat it with the same change_id.",
