@@ -11,7 +11,6 @@ import type { Deps } from "./app/deps.ts";
 import { readConfig } from "./config/config.ts";
 import { ObjectOwnersShard } from "./initiator/object-owners-shard.ts";
 import { ReplayCacheShard } from "./initiator/replay-cache-shard.ts";
-import type { Dialect } from "./provider/provider.ts";
 import { createDeps, fallbackDialect, registry } from "./wiring.ts";
 
 type Gateway = { readonly app: Hono; readonly deps: Deps };
@@ -31,7 +30,7 @@ function gatewayFor(env: Env): Gateway | ConfigIssues {
 const createGateway = (deps: Deps): Gateway => ({ app: createApp(deps), deps });
 
 /** Logs every issue for the operator; tells the client only that the gateway is at fault. */
-function misconfigured({ issues }: ConfigIssues, errorBody: Dialect["errorBody"]): Response {
+function misconfigured({ issues }: ConfigIssues, errorBody: typeof fallbackDialect.errorBody): Response {
   logOperatorEvent({ event: "configuration_invalid", issues });
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, code } = new Refusal("misconfigured");
