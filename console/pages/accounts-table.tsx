@@ -10,7 +10,7 @@ import { Time } from "../text/time.tsx";
 import { visibleText } from "../text/visible.ts";
 import { accountKey, formatAmount } from "./accounts.ts";
 
-/** Of an account in the address. */
+/** The name of an account in the page's address. */
 export const nameOf = (account: Account): string => `${account.budget} ${accountKey(account)}`;
 
 type AccountsTableProps = {

@@ -3,14 +3,14 @@ import type { VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { Agent, Interception } from "../api/types.ts";
 import { Attribution } from "../parts/attribution.tsx";
-import { Count, Dollars, inputOf, Tokens } from "../parts/figures.tsx";
+import { Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { InterceptionLink } from "../parts/links.tsx";
 import { Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
-import { costOf } from "./thread.tsx";
+import { RequestsCost } from "./thread.tsx";
 
 type Placed = { readonly agent: Agent; readonly depth: number };
 
@@ -115,7 +115,7 @@ const columnsOf = (requests: readonly Interception[]): readonly Column<Placed>[]
     head: "Cost",
     isNumber: true,
     cell: ({ agent }) => (
-      <Dollars micros={costOf(requests.filter((one) => one.agent_id === agent.agent_id))} />
+      <RequestsCost requests={requests.filter((one) => one.agent_id === agent.agent_id)} />
     ),
   },
   { key: "started", head: "Started", cell: ({ agent }) => <Time at={agent.started_at} /> },

@@ -130,16 +130,18 @@ function refusedItems(events: readonly BudgetEvent[], names: readonly Named[]): 
   return [...Map.groupBy(events, accountOf)].flatMap(([key, [newest]]): Item[] => {
     if (newest === undefined) return [];
     const { rule, subject_id: id, subject_source: source, initiator_id: initiator } = newest;
+    // The account of an actor, a client or of all calls has refusals of many initiators.
+    const filter = initiator !== null && initiator === id ? { initiator, initiator_source: source } : {};
     const who = nameIn(names, id, source) ?? id ?? "all calls";
     return [
       {
         key,
-        to: ["/refusals", { reason: "budget_exceeded", ...(initiator === null ? {} : { initiator }) }],
+        to: ["/refusals", { reason: "budget_exceeded", ...filter }],
         isSevere: true,
         text: (
           <>
             <Text value={rule.replace(/^budget:/, "Budget ")} max={60} /> of <Text value={who} max={60} />:
-            calls were refused, first {formatAge(newest.created_at, Date.now())}
+            calls were refused, the last time from {formatAge(newest.created_at, Date.now())}
           </>
         ),
       },

@@ -19,7 +19,7 @@ const DELIVERY_MS = 6000;
 type Props = {
   /** Parameters of `/budgets/events`. */
   readonly query: Query;
-  /** Absent where there is nothing. */
+  /** Whether nothing is shown where there is no event. */
   readonly isOptional?: boolean;
   /** With another number, the events are read again: one was just recorded. */
   readonly version?: number;
@@ -36,11 +36,11 @@ export function BudgetEvents({ query, isOptional = false, version = 0 }: Props):
     return () => clearTimeout(timer);
   }, [version, reload]);
   const isEmpty = events.data !== null && events.data.results.length === 0;
-  const names = useNames(isEmpty ? null : "initiator");
+  const names = useNames(events.data === null || isEmpty ? null : "initiator");
   if (isOptional && (events.data === null || isEmpty)) return null;
   return (
     <Loadable of={events} what="events of budgets" height={120}>
-      {({ results, count }) => (
+      {({ results, count, count_is_capped: isCapped }) => (
         <>
           {results.length === 0 ? (
             <p class="muted">No threshold was reached, no call refused and no limit changed.</p>
@@ -54,7 +54,8 @@ export function BudgetEvents({ query, isOptional = false, version = 0 }: Props):
           )}
           {count > results.length && (
             <Note>
-              The newest {formatCount(results.length)} of {formatCount(count)} events are shown.
+              The newest {formatCount(results.length)} of {isCapped && "more than "}
+              {formatCount(count)} events are shown.
             </Note>
           )}
         </>

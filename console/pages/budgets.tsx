@@ -6,8 +6,9 @@ import { useApi } from "../api/use-api.ts";
 import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useScope } from "../app/session.tsx";
+import { GATEWAY } from "../parts/command.tsx";
 import { CsvButton } from "../parts/csv-link.tsx";
-import { Elsewhere, GATEWAY, isElsewhere } from "../parts/elsewhere.tsx";
+import { Elsewhere, isElsewhere } from "../parts/elsewhere.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
@@ -30,7 +31,6 @@ export function Budgets(): VNode {
     setVersion((before) => before + 1);
   };
   const selected = query.get("change");
-  const budget = query.get("budget");
   return (
     <Page title="Budgets" about="The accounts of each rule with calls in its period, as they are now.">
       {!isElsewhere(budgets.error) && <Filters path="/budgets" />}
@@ -48,7 +48,7 @@ export function Budgets(): VNode {
             ) : (
               <>
                 {account !== undefined && mayChange && (
-                  <BudgetChange account={account} onChanged={onChanged} />
+                  <BudgetChange key={nameOf(account)} account={account} onChanged={onChanged} />
                 )}
                 <AccountsTable
                   accounts={results}
@@ -72,8 +72,24 @@ export function Budgets(): VNode {
           }}
         </Loadable>
       )}
-      <BudgetEvents version={version} query={budget === null ? {} : { rule: `budget:${budget}` }} />
+      <Events version={version} />
     </Page>
+  );
+}
+
+/** Those of the accounts that the filters select. */
+function Events({ version }: { readonly version: number }): VNode {
+  const query = usePageQuery();
+  const budget = query.get("budget");
+  return (
+    <BudgetEvents
+      version={version}
+      query={{
+        rule: budget && `budget:${budget}`,
+        subject_source: query.get("subject_source"),
+        subject_id: query.get("subject_id"),
+      }}
+    />
   );
 }
 

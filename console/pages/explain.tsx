@@ -5,8 +5,8 @@ import { ApiError, post } from "../api/client.ts";
 import type { Posts } from "../api/schema.ts";
 import { Page } from "../app/page.tsx";
 import { useSession } from "../app/session.tsx";
-import { Command } from "../parts/command.tsx";
-import { Elsewhere, GATEWAY, isElsewhere } from "../parts/elsewhere.tsx";
+import { Command, GATEWAY } from "../parts/command.tsx";
+import { Elsewhere, isElsewhere } from "../parts/elsewhere.tsx";
 import { Failure } from "../parts/states.tsx";
 import { Explanation } from "./explanation.tsx";
 

@@ -9,7 +9,7 @@ import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
 import { useRangeLink } from "../app/use-link.ts";
 import { Attribution } from "../parts/attribution.tsx";
-import { Command, FIRST_REQUEST } from "../parts/command.tsx";
+import { Command, firstRequest } from "../parts/command.tsx";
 import { Dollars, Duration, inputOfCall, Tokens } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
@@ -33,7 +33,7 @@ export function Live(): VNode {
   const isPaused = query.get("paused") === "true" || !isFirst || isPast;
   const filters = { started_after, started_before, ...filtersIn(query, "/interceptions") };
   const requests = useNewest(filters, isPaused);
-  const isFresh = useFresh(requests.data?.results ?? []);
+  const isFresh = useFresh(requests.data?.results ?? [], JSON.stringify(filters));
   return (
     <Page
       title="Requests"
@@ -53,7 +53,7 @@ export function Live(): VNode {
           results.length === 0 && isFirst ? (
             <Empty title={`No request in ${words} matches.`}>
               <p>Choose a longer range, remove a filter, or send a request; it appears here by itself:</p>
-              <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
+              <Command text={firstRequest()} label="A first request" />
             </Empty>
           ) : (
             <>
@@ -95,12 +95,13 @@ function useNewest(filters: Query, isPaused: boolean): Requests {
   return requests;
 }
 
-/** Marks the rows that came after the first page. */
-function useFresh(rows: readonly Interception[]): (id: string) => boolean {
-  const newest = useRef<string | null>(null);
-  const first = rows[0]?.id ?? null;
-  if (newest.current === null && first !== null) newest.current = first;
-  return (id) => newest.current !== null && id > newest.current;
+/** Marks the rows that came after the first page of the list. `list`: its filters. */
+function useFresh(rows: readonly Interception[], list: string): (id: string) => boolean {
+  const first = useRef<{ readonly list: string; readonly id: string } | null>(null);
+  const id = rows[0]?.id;
+  if (id !== undefined && first.current?.list !== list) first.current = { list, id };
+  const { current } = first;
+  return (one) => current !== null && one > current.id;
 }
 
 const COLUMNS: readonly Column<Interception>[] = [

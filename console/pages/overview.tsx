@@ -7,7 +7,7 @@ import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
 import type { Range } from "../app/range-of.ts";
 import { Attribution, AttributionWords } from "../parts/attribution.tsx";
-import { Command, FIRST_REQUEST } from "../parts/command.tsx";
+import { Command, firstRequest } from "../parts/command.tsx";
 import { Cost, Count, Facts, inputOf } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
@@ -66,7 +66,7 @@ function NoRequests(): VNode {
         Choose a longer range or remove a filter. If the gateway has no requests yet, send one; it appears
         here some seconds later:
       </p>
-      <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
+      <Command text={firstRequest()} label="A first request" />
     </Empty>
   );
 }

@@ -126,16 +126,23 @@ const failuresOf = ({ failures }: ProviderRow): number =>
 const shareOf = (row: ProviderRow): number =>
   row.duration_ms.calls === 0 ? 0 : Math.min(1, failuresOf(row) / row.duration_ms.calls);
 
-/** A number of calls with a link to them; lists have filters by outcome, not by status. */
-const count = (head: string, name: keyof ProviderRow["failures"], outcome: string): Column<ProviderRow> => ({
+/** A number of calls, with a link to them where one outcome selects them: lists have no filter by status. */
+const count = (
+  head: string,
+  name: keyof ProviderRow["failures"],
+  outcome: string | null,
+): Column<ProviderRow> => ({
   key: name,
   head,
   isNumber: true,
-  cell: ({ failures, provider_name: provider }) =>
-    failures[name] === 0 ? (
-      "0"
+  cell: ({ failures, provider_name: provider, key: model }) =>
+    failures[name] === 0 || outcome === null ? (
+      <Count value={failures[name]} />
     ) : (
-      <DrillLink path="/live" query={{ provider_name: provider, outcome }}>
+      <DrillLink
+        path="/live"
+        query={{ provider_name: provider, outcome, ...(model === null ? {} : { model }) }}
+      >
         <Count value={failures[name]} />
       </DrillLink>
     ),
@@ -189,7 +196,7 @@ function columnsOf(by: Grouping): readonly Column<ProviderRow>[] {
     count("4xx", "client_error", "upstream_error"),
     count("429", "rate_limited", "upstream_error"),
     count("5xx, no response", "server_error", "upstream_error"),
-    count("Truncated, stalled", "broken", "truncated"),
+    count("Truncated, stalled", "broken", null),
     count("Cancelled", "cancelled", "cancelled"),
     percentiles("First byte p50 / p95 / p99", "first_byte_ms"),
     percentiles("Duration p50 / p95 / p99", "duration_ms"),

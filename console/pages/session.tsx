@@ -8,15 +8,15 @@ import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
-import { Count, Dollars, Facts, inputOf } from "../parts/figures.tsx";
-import { DrillLink, Id, InterceptionLink, Principal } from "../parts/links.tsx";
+import { Count, Facts, inputOf } from "../parts/figures.tsx";
+import { DrillLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { ContentHidden, Loadable, Note } from "../parts/states.tsx";
 import { formatCount, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { Agents } from "./agents.tsx";
-import { costOf, ThreadView, type RequestsByThread } from "./thread.tsx";
+import { RequestsCost, ThreadView, type RequestsByThread } from "./thread.tsx";
 
 /** Costs are read beside the session; more requests than this have none shown. */
 const COST_LIMIT = 200;
@@ -76,7 +76,7 @@ function SessionView({ session, sessionKey, next }: ViewProps): VNode {
           ["Client", <Text value={session.client} max={60} />],
           ["Models", <Text value={session.models.join(", ")} />],
           ["Requests", <RequestsLink session={session} />],
-          ["Cost", hasAll ? <Dollars micros={costOf(shown)} /> : "…"],
+          ["Cost", hasAll ? <RequestsCost requests={shown} /> : requests.isLoading ? "…" : NOT_KNOWN],
           ["Input tokens", <Count value={inputOf(session.token_usage_summary)} />],
           ["Output tokens", <Count value={session.token_usage_summary.output_tokens} />],
           ["Started", <Time at={session.started_at} />],
@@ -107,15 +107,18 @@ function SessionView({ session, sessionKey, next }: ViewProps): VNode {
   );
 }
 
-const useRequests = ({ id, initiator, actor_id: actor, attribution }: SessionData) =>
-  useApi("/interceptions", {
-    session_id: id,
-    initiator: initiator.id,
-    actor,
-    attribution,
-    limit: COST_LIMIT,
-    content: "false",
-  });
+/** Several sessions can have one id: they differ in one of these. */
+const requestsOf = (session: SessionData) => ({
+  session_id: session.id,
+  initiator: session.initiator.id,
+  initiator_source: session.initiator_source,
+  actor: session.actor_id,
+  identity_source: session.identity_source,
+  attribution: session.attribution,
+});
+
+const useRequests = (session: SessionData) =>
+  useApi("/interceptions", { ...requestsOf(session), limit: COST_LIMIT, content: "false" });
 
 const NONE: readonly Interception[] = [];
 
@@ -125,10 +128,7 @@ const byThreadOf = (requests: readonly Interception[]): RequestsByThread =>
 
 function RequestsLink({ session }: { readonly session: SessionData }): VNode {
   return (
-    <DrillLink
-      path="/live"
-      query={{ session_id: session.id, initiator: session.initiator.id, actor: session.actor_id }}
-    >
+    <DrillLink path="/live" query={requestsOf(session)}>
       <Count value={session.interceptions} />
     </DrillLink>
   );

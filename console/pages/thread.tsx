@@ -3,8 +3,8 @@ import type { VNode } from "preact";
 import type { Action, Interception, Thread } from "../api/types.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
-import { Dollars, inputOf, inputOfCall, Tokens } from "../parts/figures.tsx";
-import { InterceptionLink } from "../parts/links.tsx";
+import { Cost, Dollars, inputOf, inputOfCall, Tokens } from "../parts/figures.tsx";
+import { InterceptionLink, NOT_KNOWN } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { plural } from "../text/format.ts";
 import { LongText, Text } from "../text/text.tsx";
@@ -13,10 +13,14 @@ import { Time } from "../text/time.tsx";
 /** The requests of a session, by the id of their thread, in order. Empty until they are read. */
 export type RequestsByThread = ReadonlyMap<string, readonly Interception[]>;
 
-/** Micro-dollars; null where no request has a known price. */
-export function costOf(requests: readonly Interception[]): number | null {
+/** The sum of the costs, and the number of requests that add nothing to it. Refused ones cost nothing. */
+export function RequestsCost({ requests }: { readonly requests: readonly Interception[] }): VNode {
   const known = requests.flatMap(({ cost_micros: micros }) => (micros === null ? [] : [micros]));
-  return known.length === 0 ? null : known.reduce((sum, micros) => sum + micros, 0);
+  const unpriced = requests.filter(
+    ({ cost_micros: micros, outcome }) => micros === null && outcome !== "refused",
+  ).length;
+  if (known.length === 0) return NOT_KNOWN;
+  return <Cost micros={known.reduce((sum, micros) => sum + micros, 0)} unpriced={unpriced} />;
 }
 
 type ThreadProps = { readonly thread: Thread; readonly requests: readonly Interception[] };
@@ -24,7 +28,6 @@ type ThreadProps = { readonly thread: Thread; readonly requests: readonly Interc
 export function ThreadView({ thread, requests }: ThreadProps): VNode {
   const mayRead = useScope("content");
   const tools = thread.agentic_actions.reduce((sum, { tool_calls: calls }) => sum + calls.length, 0);
-  const cost = costOf(requests);
   const actions = new Map(thread.agentic_actions.map((action) => [action.interception_id, action]));
   // Requests whose response called no tool are no actions. Without the requests, the actions are shown.
   const steps = requests.length > 0 ? requests.map(({ id }) => id) : [...actions.keys()];
@@ -48,7 +51,7 @@ export function ThreadView({ thread, requests }: ThreadProps): VNode {
             isIncomplete={!thread.usage_complete}
           />
         </span>
-        {cost !== null && <Dollars micros={cost} />}
+        {requests.length > 0 && <RequestsCost requests={requests} />}
         <InterceptionLink id={thread.id} />
       </p>
       {thread.prompt ? (

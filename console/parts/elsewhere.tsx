@@ -4,8 +4,6 @@ import type { ApiError } from "../api/client.ts";
 import { Command } from "./command.tsx";
 import { Empty } from "./states.tsx";
 
-export const GATEWAY = "https://<host of the gateway>";
-
 /** The records Worker knows these paths only from the API's document, and has no page for them. */
 const NOT_HERE: ReadonlySet<number> = new Set([404, 405, 501]);
 

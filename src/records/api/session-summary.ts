@@ -1,7 +1,7 @@
 /**
  * Session summaries. A session is the interceptions under one session id that have one `link_key`: one initiator, actor and
- * attribution. The client chooses the session id and may name any owner, so no request can add to a session whose evidence
- * is stronger or another one's.
+ * attribution. The client chooses the session id and may name any owner, so no request can add to a session with
+ * other evidence.
  */
 import { EVIDENCE_FIELDS, evidenceSql, toEvidence } from "./evidence.ts";
 import { contentSchema } from "./kit/content.ts";
