@@ -5,6 +5,7 @@ import type { ConfigIssues, Env } from "../shared/config/environment.ts";
 import { logOperatorEvent } from "../shared/operator-log.ts";
 import { Refusal } from "../shared/refusal.ts";
 import { uuidV7 } from "../shared/uuid.ts";
+import { API_DIALECT } from "./app/api-dialect.ts";
 import { createApp, serveForwarded } from "./app/app.ts";
 import type { Deps } from "./app/deps.ts";
 import { readConfig } from "./config/config.ts";
@@ -29,7 +30,7 @@ function gatewayFor(env: Env): Gateway | ConfigIssues {
 const createGateway = (deps: Deps): Gateway => ({ app: createApp(deps), deps });
 
 /** Logs every issue for the operator; tells the client only that the gateway is at fault. */
-function misconfigured({ issues }: ConfigIssues): Response {
+function misconfigured({ issues }: ConfigIssues, errorBody: typeof fallbackDialect.errorBody): Response {
   logOperatorEvent({ event: "configuration_invalid", issues });
   const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
   const { status, message, code } = new Refusal("misconfigured");
@@ -38,7 +39,7 @@ function misconfigured({ issues }: ConfigIssues): Response {
     "x-interceptor-error": code,
     "x-should-retry": "false",
   };
-  return Response.json(fallbackDialect.errorBody({ status, message, code, param: null, interceptionId }), {
+  return Response.json(errorBody({ status, message, code, param: null, interceptionId }), {
     status,
     headers,
   });
@@ -61,7 +62,7 @@ export class OwnRoutes extends WorkerEntrypoint<Env> {
   override fetch(request: Request): Response | Promise<Response> {
     const gateway = gatewayFor(this.env);
     return "issues" in gateway
-      ? misconfigured(gateway)
+      ? misconfigured(gateway, API_DIALECT.errorBody)
       : serveForwarded(request, gateway.deps, (promise) => this.ctx.waitUntil(promise));
   }
 }
@@ -69,6 +70,8 @@ export class OwnRoutes extends WorkerEntrypoint<Env> {
 export default {
   fetch(request, env, context) {
     const gateway = gatewayFor(env);
-    return "issues" in gateway ? misconfigured(gateway) : gateway.app.fetch(request, env, context);
+    return "issues" in gateway
+      ? misconfigured(gateway, fallbackDialect.errorBody)
+      : gateway.app.fetch(request, env, context);
   },
 } satisfies ExportedHandler<Env>;

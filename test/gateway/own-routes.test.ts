@@ -7,6 +7,7 @@ import { GATHER_MS } from "../../src/gateway/sinks/batch-events.ts";
 import { GROUP_MS } from "../../src/gateway/sinks/refusal-counts.ts";
 import { API_ROUTES } from "../../src/shared/api-routes.ts";
 import { sha256Hex } from "../../src/shared/digest.ts";
+import { Refusal } from "../../src/shared/refusal.ts";
 
 const BASE = "/api/v2/ai-gateway";
 const KEY = "aei_client-0123456789-abcdefghijklmnop";
@@ -105,11 +106,13 @@ describe("the gateway's entrypoint for the records Worker", () => {
     expect(response.headers.get("x-interceptor-error")).toBe("records_unavailable");
   });
 
-  it("responds with the gateway's own 500 where its configuration is invalid", async () => {
+  // The console shows the message of the API's error form only.
+  it("responds with 500 in the API's error form where the gateway's configuration is invalid", async () => {
     const errors = vi.spyOn(console, "error").mockImplementation(() => undefined);
-    const { response } = await call(`${BASE}/budgets`, {}, { PROVIDERS: { x: { type: "none" } } });
+    const { response, text } = await call(`${BASE}/budgets`, {}, { PROVIDERS: { x: { type: "none" } } });
     expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([500, "misconfigured"]);
     expect(response.headers.has("x-interception-id")).toBe(true);
+    expect(JSON.parse(text)).toEqual({ message: new Refusal("misconfigured").message });
     errors.mockRestore();
   });
 });

@@ -221,8 +221,11 @@ describe("two Workers that bind each other, with the pinned wrangler", () => {
     await deployWith(fakeWrangler(account));
     const [version] = account.workers.get(GATEWAY)?.versions ?? [];
     Object.assign(version ?? {}, { exports: [] });
-    await deployIn(withConsole(folder));
+    const printed = await deployIn(withConsole(folder));
     expect(boundIn(account)).toContainEqual(toGateway());
+    const [, command = ""] = /npx wrangler (rollback [^`]+)/.exec(printed) ?? [];
+    await runAll(folder, [command.split(" ")]);
+    expect(account.workers.get(RECORDS)?.deployed).toBe(account.workers.get(RECORDS)?.versions[0]?.id);
   });
 
   it("are bound by the commands that the dry run prints, also in an environment", async () => {
@@ -288,6 +291,8 @@ describe("npm run deploy with the pinned wrangler", () => {
     expect(await readAccount(runIn(folder), readWorkers(folder, PRODUCTION))).toEqual({
       gatewaySecrets: [],
       recordsSecrets: null,
+      recordsBindsGateway: false,
+      recordsVersion: null,
       queues: ["ai-events", "ai-events-dead"].map((name) => ({
         name,
         exists: false,

@@ -8,6 +8,7 @@ import {
   ledger,
   RECORDS,
   singleWorkerAccount,
+  versionId,
   type FakeAccount,
 } from "./fake-account.ts";
 import { fakeWrangler } from "./fake-wrangler.ts";
@@ -140,6 +141,77 @@ describe("npm run deploy with a console on a host of its own", () => {
     expect(boundTo(account)).toBe(GATEWAY);
   });
 
+  // Wrangler would return to the deployment before the last one, which has the new code without the binding.
+  it("prints the id to roll back to where it deployed an existing records Worker twice, and only then", async () => {
+    const account = emptyAccount();
+    const deploy = async (edits: Edits): Promise<string> => {
+      const wrangler = fakeWrangler(account, { bindsGateway: edits === WITH_CONSOLE });
+      const { failure, printed } = await deployWith(wrangler, edits);
+      expect(failure).toBeNull();
+      return printed;
+    };
+    expect(await deploy({})).not.toContain("rollback");
+    const former = account.workers.get(RECORDS)?.deployed ?? "";
+    expect(await deploy(WITH_CONSOLE)).toContain(
+      `npx wrangler rollback ${former} -c wrangler.generated.records.jsonc`,
+    );
+    expect(account.workers.get(RECORDS)?.versions).toHaveLength(3);
+    expect(await deploy(WITH_CONSOLE)).not.toContain("rollback");
+    const bound = fakeWrangler(emptyAccount(), { bindsGateway: true });
+    expect((await deployWith(bound, WITH_CONSOLE)).printed).not.toContain("rollback");
+  });
+
+  it("prints that id too where a step fails after the first deployment of the records Worker", async () => {
+    const rollback = `npx wrangler rollback ${versionId(0)} -c wrangler.generated.records.jsonc`;
+    for (const [step, isPrinted] of [
+      [DEPLOY_UNBOUND, false],
+      [DEPLOY_GATEWAY, true],
+      [DEPLOY_RECORDS, true],
+    ] as const) {
+      const account = emptyAccount();
+      await deployWith(fakeWrangler(account));
+      const failing = fakeWrangler(account, { bindsGateway: true, fails: (command) => command === step });
+      const { failure } = await deployWith(failing, WITH_CONSOLE);
+      expect([step, failure?.includes(rollback)]).toEqual([step, isPrinted]);
+    }
+  });
+
+  it("deploys in three steps where the deployed binding has no entrypoint, or another one", async () => {
+    for (const entrypoint of [undefined, "Other"]) {
+      const account = emptyAccount();
+      await deployTwice(account);
+      const version = account.workers.get(RECORDS)?.versions.at(-1);
+      const binding = {
+        name: "GATEWAY",
+        type: "service",
+        service: GATEWAY,
+        ...(entrypoint && { entrypoint }),
+      };
+      Object.assign(version ?? {}, { bindings: [binding] });
+      const [deploys] = await deployTwice(account);
+      expect(deploys).toEqual([DEPLOY_UNBOUND, DEPLOY_GATEWAY, DEPLOY_RECORDS]);
+    }
+  });
+
+  it.each([
+    ["deployments status", "{}"],
+    ["deployments status", '{ "versions": [{}] }'],
+    ["versions view", "{}"],
+    ["versions view", '{ "resources": {} }'],
+  ])("deploys nothing where wrangler's `%s` prints %s", async (command, stdout) => {
+    const account = emptyAccount();
+    await deployTwice(account);
+    const wrangler = fakeWrangler(account, { bindsGateway: true });
+    const run: typeof wrangler.run = (args) =>
+      args.join(" ").startsWith(command)
+        ? Promise.resolve({ ok: true, stdout, lines: [stdout] })
+        : wrangler.run(args);
+    const { failure } = await deployWith({ ...wrangler, run }, WITH_CONSOLE);
+    expect(failure).toContain("did not print the expected JSON object");
+    expect(failure).toContain(`npx wrangler ${command}`);
+    expect(wrangler.changes).toEqual([]);
+  });
+
   it("binds the Workers of an environment to each other", async () => {
     const account = emptyAccount();
     const [first = []] = await deployTwice(account, "staging");
@@ -175,6 +247,7 @@ describe("npm run deploy with a console on a host of its own", () => {
         DEPLOY_RECORDS,
       ]);
     expect(later).not.toContain("unbound");
+    expect(printed.slice(printed.indexOf("Rolling back"))).toContain("add the version's id");
   });
 
   // Without the entrypoint, the binding would reach the providers' routes.

@@ -1,7 +1,7 @@
 /** Reads the state of the Cloudflare account that a deployment depends on, and changes nothing there. */
-import { GATEWAY_BINDING } from "./gateway-binding.ts";
+import { allBindGateway, readVersions } from "./records-versions.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
-import { readList, readObject, type RunWrangler } from "./wrangler-runner.ts";
+import { readList, type RunWrangler } from "./wrangler-runner.ts";
 
 export type QueueState = {
   readonly name: string;
@@ -18,6 +18,8 @@ export type Account = {
   readonly recordsSecrets: readonly string[] | null;
   /** Whether each deployed version of the records Worker is bound to the gateway, which exists. */
   readonly recordsBindsGateway: boolean;
+  /** The id of the records Worker's deployed version. null where it is not deployed, or needs no binding to the gateway. */
+  readonly recordsVersion: string | null;
   readonly queues: readonly QueueState[];
   readonly databases: readonly { readonly id: string; readonly name: string }[];
 };
@@ -27,6 +29,7 @@ export const EMPTY: Account = {
   gatewaySecrets: [],
   recordsSecrets: null,
   recordsBindsGateway: false,
+  recordsVersion: null,
   queues: [],
   databases: [],
 };
@@ -45,12 +48,15 @@ export async function readAccount(run: RunWrangler, { gateway, records }: Worker
   const gatewaySecrets = ofGateway ?? [];
   if (records === null) return { ...EMPTY, gatewaySecrets };
   const recordsSecrets = await readSecrets(run, records);
-  const mayBind = records.unboundArgs !== null && ofGateway !== null && recordsSecrets !== null;
-  const recordsBindsGateway = mayBind && (await bindsGateway(run, gateway, records));
+  const needsVersions = records.unboundArgs !== null && recordsSecrets !== null;
+  const versions = needsVersions ? await readVersions(run, records) : [];
+  const mayBind = ofGateway !== null && versions.length > 0;
+  const recordsBindsGateway = mayBind && (await allBindGateway(run, versions, { gateway, records }));
   const queues: QueueState[] = [];
   for (const name of queueNames(gateway, records)) queues.push(await readQueue(run, name, records));
   const databases = records.d1_databases.length === 0 ? [] : await readDatabases(run, records);
-  return { gatewaySecrets, recordsSecrets, recordsBindsGateway, queues, databases };
+  const recordsVersion = versions[0] ?? null;
+  return { gatewaySecrets, recordsSecrets, recordsBindsGateway, recordsVersion, queues, databases };
 }
 
 /** The queues that both configurations name, dead-letter queues included. */
@@ -71,32 +77,6 @@ async function readSecrets(run: RunWrangler, { args }: WorkerConfig): Promise<re
   const secrets = await readList(run, ["secret", "list", ...args], /Worker ".*" not found/);
   return secrets?.map(({ name }) => String(name)) ?? null;
 }
-
-/**
- * Cloudflare accepted the binding of a deployed version, so that the gateway had the entrypoint then. Whether it checks the
- * entrypoint of a new version is not documented.
- */
-async function bindsGateway(
-  run: RunWrangler,
-  gateway: WorkerConfig,
-  { args }: WorkerConfig,
-): Promise<boolean> {
-  const status = (await readObject(run, ["deployments", "status", "--json", ...args])) as DeploymentStatus;
-  for (const { version_id: id } of status.versions) {
-    const version = (await readObject(run, ["versions", "view", id, "--json", ...args])) as VersionView;
-    const binding = version.resources.bindings.find(({ name }) => name === GATEWAY_BINDING);
-    if (binding?.service !== gateway.name) return false;
-  }
-  return true;
-}
-
-/** As wrangler prints them. */
-type DeploymentStatus = { readonly versions: readonly { readonly version_id: string }[] };
-type VersionView = {
-  readonly resources: {
-    readonly bindings: readonly { readonly name: string; readonly service?: string }[];
-  };
-};
 
 async function readQueue(run: RunWrangler, name: string, { args }: WorkerConfig): Promise<QueueState> {
   const command = ["queues", "consumer", "list", name, "--json", ...args];

@@ -88,12 +88,18 @@ const queueState = (name: string, exists: boolean, consumers: readonly string[] 
 const rollback = ({ gateway, records }: Workers): readonly Command[] =>
   [
     { what: "gateway", worker: gateway },
-    ...(records === null ? [] : [{ what: "records Worker", worker: records, note: WAIT_FOR_QUEUE }]),
+    ...(records === null ? [] : [{ what: "records Worker", worker: records, note: rollbackNote(records) }]),
   ].map(({ what, worker, ...rest }) => ({
     title: `Roll back the ${what} ${worker.name}`,
     args: ["rollback", ...worker.args],
     ...rest,
   }));
+
+const rollbackNote = ({ unboundArgs }: WorkerConfig): string =>
+  unboundArgs === null ? WAIT_FOR_QUEUE : `${WAIT_FOR_QUEUE}. ${NAME_VERSION}`;
+
+const NAME_VERSION =
+  "After a deployment that deployed it twice, add the version's id, which that deployment printed";
 
 /** A records Worker from before version 0.1.0 acknowledges such messages without storing them. */
 const WAIT_FOR_QUEUE =

@@ -1,5 +1,6 @@
 /** Wrangler's commands as a deployment runs them. */
 import { stripVTControlCharacters } from "node:util";
+import { asObject, type JsonObject } from "../../src/shared/json.ts";
 import { StartFailure } from "../local/start-failure.ts";
 import type { WranglerRun } from "../local/wrangler.ts";
 import { adviceFor } from "./failure.ts";
@@ -40,14 +41,20 @@ export async function readList(
 
 /**
  * Runs a command that prints a JSON object and changes nothing.
- * @throws StartFailure with wrangler's output where it fails.
+ * @param read the parts of the object that are needed; null where it lacks one.
+ * @throws StartFailure with wrangler's output where it fails, or prints no such object.
  */
-export async function readObject(run: RunWrangler, args: readonly string[]): Promise<object> {
+export async function readObject<T>(
+  run: RunWrangler,
+  args: readonly string[],
+  read: (object: JsonObject) => T | null,
+): Promise<T> {
   const result = await run(args);
   if (!result.ok) throw unreadable(args, "failed", result);
-  const value = parseFrom(result.stdout, /^\{/m);
-  if (typeof value === "object" && value !== null) return value;
-  throw unreadable(args, "printed no JSON object", result);
+  const object = asObject(parseFrom(result.stdout, /^\{/m));
+  const parts = object && read(object);
+  if (!parts) throw unreadable(args, "did not print the expected JSON object", result);
+  return parts;
 }
 
 function unreadable(args: readonly string[], how: string, result: WranglerRun): StartFailure {

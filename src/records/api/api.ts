@@ -85,13 +85,15 @@ export function createApi(deps: ApiDeps): ApiApp {
     for (const endpoint of ENDPOINTS) {
       const path = endpoint.path.replace(/\{(\w+)\}/, ":$1");
       const methods = methodsOf(endpoint);
-      // Hono dispatches HEAD as GET and drops the body.
       routes.on([...methods], path, async (context) => {
+        // Hono dispatches HEAD as GET and drops the body.
+        if (!methods.includes(context.req.method)) return refuseMethod(context, deps, methods);
         const at = deps.now();
         const { interceptionId: id, reader } = context.var;
         if (!reader.scopes.includes(endpoint.scope))
           return refuse(context, deps, new Refusal("scope_missing", { detail: endpoint.scope }));
-        if (deps.gateway !== null && isForwarded(endpoint.path)) return forward(context, deps, deps.gateway);
+        if (deps.gateway !== null && isForwarded(endpoint.path))
+          return forward(context, deps, endpoint.path, deps.gateway);
         const readsContent = reader.scopes.includes("content");
         const found = await respond(endpoint, context.req.raw, {
           query,
@@ -104,14 +106,16 @@ export function createApi(deps: ApiDeps): ApiApp {
         if (read) deps.onRead(context.req.raw, toRead(read, { id, by: reader.by, target, at }));
         return response;
       });
-      routes.all(path, (context) => {
-        const response = refuse(context, deps, new Refusal("method_not_allowed"));
-        response.headers.set("allow", methods.join(", "));
-        return response;
-      });
+      routes.all(path, (context) => refuseMethod(context, deps, methods));
     }
   }
   return app;
+}
+
+function refuseMethod(context: Context<ApiEnv>, deps: ApiDeps, allowed: readonly string[]): Response {
+  const response = refuse(context, deps, new Refusal("method_not_allowed"));
+  response.headers.set("allow", allowed.join(", "));
+  return response;
 }
 
 const toRead = (
@@ -120,8 +124,13 @@ const toRead = (
 ): LedgerRead => ({ ...who, ...read, action: content ? "read_content" : "read" });
 
 /** Records name the gateway's request by its own id, which the response keeps. */
-async function forward(context: Context<ApiEnv>, deps: ApiDeps, gateway: Gateway): Promise<Response> {
-  const response = await forwardToGateway(context.req.raw, gateway);
+async function forward(
+  context: Context<ApiEnv>,
+  deps: ApiDeps,
+  path: string,
+  gateway: Gateway,
+): Promise<Response> {
+  const response = await forwardToGateway(context.req.raw, path, gateway);
   if (response instanceof TableRefusal) return refuse(context, deps, response);
   context.set("interceptionId", response.headers.get("x-interception-id") ?? context.var.interceptionId);
   return response;
@@ -134,7 +143,7 @@ function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: AnyRe
     status: refusal.status,
     headers: {
       "x-interceptor-error": refusal.code,
-      ...(RETRYABLE.has(refusal.code) && { "retry-after": RETRY_AFTER_S }),
+      ...(RETRYABLE.has(refusal.code) && !refusal.isFinal && { "retry-after": RETRY_AFTER_S }),
     },
   });
 }

@@ -26,6 +26,9 @@ const ROUTES: readonly (readonly [path: string, options: FetchOptions])[] = [
   ["/explain", JSON_BODY],
 ];
 
+/** The routes that change something. */
+const CHANGES: ReadonlySet<string> = new Set(["/budgets/changes", "/spend/corrections"]);
+
 const readerWith = (...scopes: Scope[]): FetchOptions => ({
   admit: () => Promise.resolve({ by: "console:test", scopes } satisfies Reader),
 });
@@ -70,6 +73,16 @@ describe("a route of the gateway, with the binding GATEWAY", () => {
     expect(requests).toEqual([]);
   });
 
+  // The gateway accepts no HEAD for its own routes.
+  it("is refused with 405 for HEAD, and not forwarded", async () => {
+    const { requests, gateway } = keepingGateway();
+    for (const [path, { method = "GET" }] of ROUTES) {
+      const { status, headers } = await fetchApi(path, { method: "HEAD", gateway });
+      expect([path, status, headers.get("allow")]).toEqual([path, 405, method]);
+    }
+    expect(requests).toEqual([]);
+  });
+
   // The attack: a path of the records Worker, or of a provider, comes back to it through the gateway, for ever.
   it("is the only one that is forwarded", async () => {
     const { requests, gateway } = keepingGateway();
@@ -91,10 +104,15 @@ describe("a route of the gateway, with the binding GATEWAY", () => {
       () => Promise.resolve(new Response("error code: 1101", { status: 500 })),
     ],
   ])("is refused with 503 where %s", async (_, fetch) => {
-    const { status, headers, text, refusal } = await fetchApi("/budgets", { gateway: { fetch } });
-    expect([status, refusal?.code]).toEqual([503, "gateway_unavailable"]);
-    expect(headers.get("retry-after")).toBe("10");
-    expect(text).not.toMatch(/1101|entrypoint/);
+    for (const [path, options] of ROUTES) {
+      const { status, headers, text, refusal } = await fetchApi(path, { ...options, gateway: { fetch } });
+      expect([status, refusal?.code]).toEqual([503, "gateway_unavailable"]);
+      // The connection may have failed after the change.
+      expect([path, headers.get("retry-after")]).toEqual([path, CHANGES.has(path) ? null : "10"]);
+      expect(text.includes("may have been")).toBe(CHANGES.has(path));
+      expect(text.includes("with the same change_id")).toBe(path === "/budgets/changes");
+      expect(text).not.toMatch(/1101|entrypoint/);
+    }
   });
 });
 

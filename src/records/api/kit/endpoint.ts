@@ -193,8 +193,9 @@ function rowsOf({ body }: EndpointResult): number {
   return Array.isArray(list) ? list.length : 1;
 }
 
-/** The methods that an endpoint allows. */
-export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
+/** The methods that an endpoint allows. The gateway accepts no HEAD for its own routes. */
+export const methodsOf = ({ body, isOfGateway }: Endpoint): readonly string[] =>
+  body ? ["POST"] : isOfGateway ? ["GET"] : ["GET", "HEAD"];
 
 /** A browser saves a table, and never shows it as a page. */
 const csvHeaders = (name: string): Record<string, string> => ({
