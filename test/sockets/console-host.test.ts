@@ -250,7 +250,7 @@ describe("the console's host refuses", () => {
 
   it("another method than the route's, and a caller without credentials", async () => {
     const reply = await send(`${BASE}/budgets`, { method: "POST", headers: admin.write, body: ADA });
-    expect([...outcomeOf(reply), reply.headers.allow]).toEqual([405, "method_not_allowed", "GET, HEAD"]);
+    expect([...outcomeOf(reply), reply.headers.allow]).toEqual([405, "method_not_allowed", "GET"]);
     for (const path of ["/budgets", "/budgets/changes", "/explain"])
       expect([path, ...outcomeOf(await send(`${BASE}${path}`))]).toEqual([path, 401, "admin_only"]);
   });
