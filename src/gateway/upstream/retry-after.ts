@@ -52,6 +52,9 @@ const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g;
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** RFC 9110 §5.6.7, RFC 3339. */
+const DATE = /^(?:[A-Z][a-z]{2}, \d\d|\d{4}-\d\d-\d\dT)/;
+
 /** Numbers above it are a time, not a duration, in seconds: no provider blocks a key for 30 years. */
 const EPOCH_SECONDS = 1e9;
 const EPOCH_MS = 1e12;
@@ -69,6 +72,7 @@ function toMs(text: string, now: number, unit: number): number | null {
       (sum, [, value, name = ""]) => sum + Number(value) * (UNITS[name] ?? 0),
       0,
     );
-  const date = Date.parse(text);
+  // `Date.parse` reads much else as a date.
+  const date = DATE.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? null : Math.max(0, date - now);
 }
