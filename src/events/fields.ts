@@ -700,7 +700,7 @@ const UPSTREAM_ATTEMPT = {
   waited_ms: count("how long the gateway waited before it"),
   duration_ms: count("until its response's headers arrived and, of an error, its body; or until it failed"),
   cost_micros: orNull.count(
-    "0 where it ran nothing; null where it may have run, and for the attempt that answered, whose cost is the interception's",
+    "0 where it ran nothing; null where it may have run, and for the attempt whose response was used: its cost is that of the interception",
   ),
   started_at: time("when it was sent. RFC 3339"),
   created_at: CREATED_AT,

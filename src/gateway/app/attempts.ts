@@ -155,7 +155,7 @@ function failureOf({ response }: UpstreamResult): Failure | null {
   return response instanceof Refusal ? failureOfRefusal(response.code) : null;
 }
 
-/** What the attempt shows about its key. */
+/** The state of the key after the attempt. */
 function noteKey(
   { id, deps }: Exchange,
   { route }: Forwardable,
@@ -265,12 +265,12 @@ function record(
   position: number,
 ): void {
   const { credential, waitedMs, startedAt, endedAt, status, failure, result } = attempt;
-  const isAnswered = failure === null && result.response instanceof Response;
+  const isUsed = failure === null && result.response instanceof Response;
   const facts = {
     position,
     provider: route.provider.name,
     keyHint: credential.kind === "centralized" ? credential.hint : null,
-    reason: failure?.reason ?? (isAnswered ? "answered" : "other"),
+    reason: failure?.reason ?? (isUsed ? "used" : "other"),
     status,
     waitedMs,
     startedAt,

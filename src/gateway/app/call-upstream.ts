@@ -39,7 +39,7 @@ export type UpstreamResult = {
   readonly isUnsent?: boolean;
   /** The ids of the objects that the response names, where it was read for them. */
   readonly objectIds?: readonly string[];
-  /** The provider says that the key is not valid, whatever it is used for. */
+  /** The provider says that the key is not valid for any request. */
   readonly isKeyInvalid?: boolean;
   /** Of a request that may be sent more than once. */
   readonly attempts?: AttemptSums;
@@ -58,7 +58,7 @@ export type Outgoing = {
   headersMs?: number;
 };
 
-/** What the accounting needs to know about the attempts of a request. */
+/** The figures about attempts that the accounting needs. */
 export type AttemptSums = {
   /** Attempts that were given up and may have run. */
   readonly lost: number;

@@ -67,6 +67,6 @@ async function checkError(
 const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
 /** OpenAI's 401 for a key that may do other things. */
 const PERMISSION = /missing scopes|insufficient permissions/i;
-/** A 403 is most often about what the request asks for, not about the key. */
+/** A 403 is most often about the model or resource of the request, not about the key. */
 const INVALID_KEY =
   /\b(?:key|token|account|credential)s?\b[^.]{0,40}\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)\b|\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)[\s_-]+(?:\w+[\s_-]+){0,2}(?:key|token|account|credential)\b/i;

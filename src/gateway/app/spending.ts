@@ -229,7 +229,10 @@ function usedByLast(
   return { amounts, isEstimate: true, ...(later === null ? {} : { as: `${provider}/${later}` }) };
 }
 
-/** Attempts that were given up and may have run count as calls of which nothing is known. */
+/**
+ * Attempts that were given up and may have run count as calls of which nothing is known. An estimate is bounded by the
+ * reservation, which is for one call: the sum is therefore none, unless later figures replace it.
+ */
 function withLost(used: Used, lost: number, { claimed, most, exchange, provider }: UsedContext): Used {
   if (claimed.kind !== "figures") return used;
   const { figures, isStream } = claimed;
@@ -239,13 +242,13 @@ function withLost(used: Used, lost: number, { claimed, most, exchange, provider 
     isStream && !figures.isBackground
       ? likelyCase(figures, unseen, { provider, at: exchange.startedAt }, quote)
       : most;
-  const { tokens, dollars } = used.amounts;
-  const amounts = {
-    ...used.amounts,
-    tokens: (tokens ?? 0) + lost * (each.tokens ?? 0),
-    dollars: (dollars ?? 0) + lost * (each.dollars ?? 0),
+  const sum = (name: "tokens" | "dollars"): number => {
+    const last = used.amounts[name] ?? 0;
+    const bound = (used.isEstimate && most[name]) || Number.POSITIVE_INFINITY;
+    return Math.min(last, bound) + lost * Math.min(each[name] ?? 0, most[name] ?? Number.POSITIVE_INFINITY);
   };
-  return { ...used, amounts, isEstimate: true };
+  const amounts = { ...used.amounts, tokens: sum("tokens"), dollars: sum("dollars") };
+  return { ...used, amounts, isEstimate: used.as !== undefined };
 }
 
 /** The context in which a request's calls are charged. */

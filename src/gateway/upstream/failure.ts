@@ -1,9 +1,9 @@
-/** What a failed attempt shows: why it failed, and whether the provider may have run it. */
+/** The failure of an attempt: its reason, and whether the provider may have run the request. */
 import type { AttemptReason } from "../../events/vocabulary.ts";
 import type { RefusalCode } from "../../shared/refusal.ts";
 
 export type Failure = {
-  readonly reason: Exclude<AttemptReason, "answered" | "other">;
+  readonly reason: Exclude<AttemptReason, "used" | "other">;
   /** Only a request that ran nothing is repeated without permission: a repeated run costs money, and may act twice. */
   readonly mayHaveRun: boolean;
 };
@@ -21,7 +21,7 @@ const NOT_RUN: Readonly<Record<number, Failure["reason"]>> = {
   526: "unreachable",
 };
 
-/** Of these a server may respond with when it has begun. 522 includes a connection that was lost later. */
+/** A server may send these after it has begun. 522 includes a connection that was lost later. */
 const MAY_HAVE_RUN: Readonly<Record<number, Failure["reason"]>> = {
   500: "server_error",
   502: "server_error",

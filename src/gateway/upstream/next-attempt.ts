@@ -1,6 +1,6 @@
 /**
- * Decides what follows a failed attempt: another key at once, the same or another key after a wait, or nothing. It answers
- * "which key next"; a chain of providers would answer "which provider next" in the same place.
+ * Decides what follows a failed attempt: another key at once, the same or another key after a wait, or nothing. It
+ * decides which key is next; a chain of providers would decide here which provider is next.
  */
 import type { RetryRules } from "../provider/provider.ts";
 import type { UpstreamCredential } from "./credential.ts";
@@ -22,7 +22,7 @@ export type FailedAttempt = Failure & {
   readonly forbidsRetry: boolean;
 };
 
-/** What is known about the request before its next attempt. */
+/** The request before its next attempt. */
 export type RetryState = {
   /** null where the request has one key. */
   readonly pool: KeyPool | null;

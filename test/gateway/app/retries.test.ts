@@ -24,6 +24,7 @@ const status =
   (code: number, headers: Record<string, string> = {}, text?: string): Step =>
   () =>
     error(code, headers, text);
+const stream: Step = () => sse(new Response("data: [DONE]\n\n").body as ReadableStream);
 const lost: Step = () => {
   throw new TypeError("Network connection lost.");
 };
@@ -52,7 +53,7 @@ describe("another key", () => {
     expect(only(events, "interception_end")).toMatchObject({ outcome: "completed", status: 200 });
     expect(attempts(events)).toMatchObject([
       { position: 0, provider: "pool", key_hint: "sk-p...cdef", reason, status: code, cost_micros: 0 },
-      { position: 1, reason: "answered", status: 200, waited_ms: 0, cost_micros: null },
+      { position: 1, reason: "used", status: 200, waited_ms: 0, cost_micros: null },
     ]);
     expect(gateway.held()).toBe(0);
   });
@@ -152,7 +153,7 @@ describe("another key", () => {
       status(429, { "retry-after": "9" }),
       status(400, {}, "Unrecognized request argument supplied: stream_options"),
       status(429, { "retry-after": "9" }),
-      () => sse(new Response("data: [DONE]\n\n").body as ReadableStream),
+      stream,
     ]);
     const { response, events } = await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
     const bodies = gateway.sent.map(({ body }) => new TextDecoder().decode(body));
@@ -189,7 +190,6 @@ describe("the least loaded key", () => {
 
   // Both keys are free each time, and the fixed randomness takes the first.
   it("is free again after a response, a stream, an error, a passthrough and a lost connection", async () => {
-    const stream: Step = () => sse(new Response("data: [DONE]\n\n").body as ReadableStream);
     const gateway = await openWith([chatResponse, stream, status(400), () => json("{}"), lost], { keys: 2 });
     await gateway.exchange(...call());
     await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
@@ -215,7 +215,7 @@ describe("repetitions", () => {
     expect(attempts(events)).toMatchObject([
       { reason: "unavailable", status: 503, waited_ms: 0 },
       { reason: "unavailable", status: 529, waited_ms: 4 },
-      { reason: "answered", waited_ms: 4009 },
+      { reason: "used", waited_ms: 4009 },
     ]);
   });
 

@@ -79,7 +79,7 @@ class FaultyProvider {
     if (this.gateway) this.gateway.clock.at += between(this.#random, 0, 60_000);
   }
 
-  /** A key that answers, and that no earlier response told the pool to avoid. */
+  /** Whether a key works, and no earlier response was a reason to avoid it. */
   hasHealthyKey(): boolean {
     return this.keys.some(
       (key, at) =>
@@ -185,7 +185,8 @@ async function runRequest(provider: FaultyProvider, n: number, schedule: Schedul
   expect([provider.violations, gateway.held()]).toEqual([[], 0]);
 }
 
-async function runSchedule(seed: number): Promise<void> {
+/** @returns The number of fetches. */
+async function runSchedule(seed: number): Promise<number> {
   const random = seededRandom(seed);
   const schedule = scheduleOf(random);
   const provider = new FaultyProvider(schedule, random);
@@ -199,6 +200,7 @@ async function runSchedule(seed: number): Promise<void> {
     if (random() < 0.4) provider.change();
     await runRequest(provider, n, schedule);
   }
+  return provider.fetches.length;
 }
 
 /** The harness knows an interception by the end of its id. */
@@ -209,7 +211,10 @@ const randomUuid = (random: () => number): string =>
 
 describe("random faults of a provider's keys", () => {
   it("lose no request that had a healthy key, and repeat none without permission", async () => {
-    await forSeedsAsync(120, runSchedule);
+    let fetches = 0;
+    await forSeedsAsync(120, async (seed) => void (fetches += await runSchedule(seed)));
+    // Each schedule has 25 requests.
+    expect(fetches).toBeGreaterThan(120 * 25);
   });
 });
 

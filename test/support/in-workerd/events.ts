@@ -421,7 +421,7 @@ export const CORRECTION: CostCorrection = {
   created_at: AT,
 };
 
-const ATTEMPT: UpstreamAttempt = {
+export const ATTEMPT: UpstreamAttempt = {
   record_type: "upstream_attempt",
   interception_id: caller.interception_id,
   position: 0,
