@@ -9,25 +9,36 @@ import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
 import { checkSearchable, reportLeak } from "./secret-leak.ts";
 
-export async function examineResponse(
+/** Without a promise where there is no error: most responses wait for nothing here. */
+export function examineResponse(
   exchange: Exchange,
   forwardable: Forwardable,
   response: UpstreamResult["response"],
   abort: AbortController,
-): Promise<UpstreamResult> {
-  const { connection, deps } = exchange;
+): UpstreamResult | Promise<UpstreamResult> {
+  const { secrets } = exchange.deps;
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const received = new NamedHeaders(response.headers);
-  const providerHeaders = readProviderHeaders(received, deps.secrets);
-  if (deps.secrets === null) return { response, providerHeaders, received };
+  const providerHeaders = readProviderHeaders(received, secrets);
+  if (secrets === null) return { response, providerHeaders, received };
   if (response.status < 400)
     return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
+  return examineError(exchange, forwardable, { response, providerHeaders, abort });
+}
+
+type ReceivedError = Pick<UpstreamResult, "providerHeaders"> & {
+  readonly response: Response;
+  readonly abort: AbortController;
+};
+
+async function examineError(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  { response, providerHeaders, abort }: ReceivedError,
+): Promise<UpstreamResult> {
   const { clean, isKeyInvalid } = await checkError(exchange, forwardable, response, abort);
-  return {
-    response: !(clean instanceof Response) && connection.isGone() ? CLIENT_DISCONNECTED : clean,
-    providerHeaders,
-    isKeyInvalid,
-  };
+  const isGone = !(clean instanceof Response) && exchange.connection.isGone();
+  return { response: isGone ? CLIENT_DISCONNECTED : clean, providerHeaders, isKeyInvalid };
 }
 
 type CheckedError = { readonly clean: Response | Refusal; readonly isKeyInvalid: boolean };
