@@ -13,6 +13,8 @@ type Fault = 401 | 403 | 429 | 500 | 503 | 504 | 529 | "lost" | "broken stream";
 /** A key at the provider. */
 type Key = {
   isRejected: boolean;
+  /** It may not do what the requests need: a 403 that changes no state. */
+  isForbidden: boolean;
   /** The provider limits its rate until then. */
   limitedUntil: number;
 };
@@ -62,7 +64,11 @@ class FaultyProvider {
   constructor(schedule: Schedule, random: () => number) {
     this.#schedule = schedule;
     this.#random = random;
-    this.keys = Array.from({ length: schedule.keys }, () => ({ isRejected: false, limitedUntil: 0 }));
+    this.keys = Array.from({ length: schedule.keys }, () => ({
+      isRejected: false,
+      isForbidden: false,
+      limitedUntil: 0,
+    }));
     this.avoidedUntil = this.keys.map(() => 0);
   }
 
@@ -74,6 +80,7 @@ class FaultyProvider {
   change(): void {
     for (const key of this.keys) {
       if (this.#random() < 0.2) key.isRejected = this.#random() < 0.5;
+      if (this.#random() < 0.2) key.isForbidden = this.#random() < 0.3;
       if (this.#random() < 0.3) key.limitedUntil = this.now + between(this.#random, 0, 40_000);
     }
     if (this.gateway) this.gateway.clock.at += between(this.#random, 0, 60_000);
@@ -83,7 +90,10 @@ class FaultyProvider {
   hasHealthyKey(): boolean {
     return this.keys.some(
       (key, at) =>
-        !key.isRejected && key.limitedUntil <= this.now && (this.avoidedUntil[at] ?? 0) <= this.now,
+        !key.isRejected &&
+        !key.isForbidden &&
+        key.limitedUntil <= this.now &&
+        (this.avoidedUntil[at] ?? 0) <= this.now,
     );
   }
 
@@ -113,6 +123,7 @@ class FaultyProvider {
   #faultOf(key: Key): Fault | null {
     if (key.isRejected) return 401;
     if (key.limitedUntil > this.now) return 429;
+    if (key.isForbidden) return 403;
     if (!this.#schedule.others || this.#random() < 0.6) return null;
     const faults: Fault[] = [500, 503, 504, 529, "lost", "broken stream"];
     return faults[between(this.#random, 0, faults.length - 1)] ?? null;
@@ -174,7 +185,7 @@ async function runRequest(provider: FaultyProvider, n: number, schedule: Schedul
   const { response, events } = await gateway.exchange(POOL_CHAT, post(body, CLIENT_KEY));
   const mine = provider.fetches.slice(before);
   checkFetches(mine, schedule);
-  const ofKeys = mine.every(({ fault }) => fault === null || fault === 401 || fault === 429);
+  const ofKeys = mine.every(({ fault }) => fault === null || fault === 401 || fault === 403 || fault === 429);
   // Slow responses may leave no time for a further attempt.
   const isInTime = gateway.clock.at - startedAt < schedule.deadlineMs;
   if (isHealthy && ofKeys && isInTime) expect([response.status, mine.at(-1)?.fault]).toEqual([200, null]);
