@@ -15,13 +15,15 @@ import { ADA, demoSetup, GRACE } from "./demo/people.ts";
 import { queriesOf } from "./demo/story-queries.ts";
 import { interceptionCount, story, type Step } from "./demo/story.ts";
 import { table } from "./demo/table.ts";
+import { startCrons } from "./local/crons.ts";
 import { shortId } from "./local/event-line.ts";
 import { interruption } from "./local/interruption.ts";
 import { twoFreePorts } from "./local/ports.ts";
-import { chooseLocalSetup, startStack } from "./local/stack.ts";
+import { chooseLocalSetup, startStack, type Stack } from "./local/stack.ts";
 import { sentenceOf } from "./local/start-failure.ts";
 import { localVerifierKey, verifierKeyText } from "./local/verifier-key.ts";
-import { LOCAL_ADMIN_TOKEN } from "./local-keys.ts";
+import { agentsCurl } from "./local/what-to-try.ts";
+import { LOCAL_ADMIN_TOKEN, LOCAL_KEYS } from "./local-keys.ts";
 import { createApiClient, type ApiClient } from "./report/api-client.ts";
 
 /** For the gateway's last events, after the last request has ended. */
@@ -30,15 +32,31 @@ const EVENTS_WITHIN_MS = 10_000;
 /** The Workers' entries with a clock that can be set back. */
 const ENTRIES = join(import.meta.dirname, "demo", "worker");
 
+const HELP = `Usage: npm run demo [-- --keep]
+
+Sends about 70 requests of invented people and services through both Workers and an emulated provider, on ports that are free:
+those of three earlier days first, then a short sequence. Prints what the gateway logged and what the records API returns.
+The exit code is 0 only if both are as expected. Nothing is left behind.
+
+  --keep  both Workers then run on until Ctrl-C, so that the web console can show the records
+`;
+
 /** A step and the id of its interception. */
 type SentStep = { readonly step: Step; readonly id: string };
 
 /** Resolves with the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  const { keep } = parseArgs({
+  const { keep, help } = parseArgs({
     args: [...args],
-    options: { keep: { type: "boolean", default: false } },
+    options: {
+      keep: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
   }).values;
+  if (help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
   const interrupted = interruption();
   const log = createEventLog();
   const directory = await startDirectory();
@@ -69,8 +87,8 @@ export async function main(args: readonly string[]): Promise<number> {
         );
         return code;
       }
-      print(`\n${consoleText(stack.url, await localVerifierKey())}\nCtrl-C stops.`);
-      return await Promise.race([interrupted.happened.then(() => code), broken]);
+      await Promise.race([keepRunning(stack, interrupted.happened), broken]);
+      return code;
     } finally {
       await stack.stop();
     }
@@ -82,8 +100,21 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function consoleText(url: string, verifierKey: string): string {
-  return `${styleText("bold", "The console")}: ${url}/console
+/** Resolves when `over` does. */
+async function keepRunning({ url }: Stack, over: Promise<unknown>): Promise<void> {
+  const stopCrons = startCrons(url);
+  print(`\n${keptText(url, await localVerifierKey())}\nCtrl-C stops.`);
+  await over;
+  stopCrons();
+}
+
+/** The directory knows only the invented people, so the request is for one of them. */
+function keptText(url: string, verifierKey: string): string {
+  const endpoint = { base: `${url}/team-openai`, key: LOCAL_KEYS.coderAgents.key };
+  return `${styleText("bold", "A request as Coder Agents, on Ada's account")}
+${agentsCurl(endpoint, ADA)}
+
+${styleText("bold", "The console")}: ${url}/console
 Sign in with ${LOCAL_ADMIN_TOKEN}
 ${verifierKeyText(verifierKey)}`;
 }

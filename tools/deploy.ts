@@ -1,4 +1,7 @@
-/** `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. */
+/**
+ * `npm run deploy`: checks both Workers, prepares queue and database, and deploys the records Worker, then the gateway. Where
+ * the records Worker is bound to the gateway too, the first deployment deploys it once more.
+ */
 import { parseArgs } from "node:util";
 import { buildConsole } from "./console/build.ts";
 import { deployWorkers, type DeployOptions } from "./deploy/deployment.ts";
@@ -13,7 +16,9 @@ const USAGE = `Usage: npm run deploy -- [--env <name>] [--dry-run] [--gateway-on
 Checks the configuration of both Workers, then: creates the queues that are missing, and on a first deployment the
 database; removes the consumer of a deployment from before there were two Workers; applies the ledger's migrations; deploys
 the records Worker (wrangler.records.toml); and deploys the gateway (wrangler.toml, with its bindings to the records
-Worker). It stops at the first step that fails, and can be run again.
+Worker). Where CONSOLE.origins of the records Worker is set, that Worker needs a binding to the gateway: the first
+deployment deploys it without the binding before the gateway, and with the binding after it. The command stops at the
+first step that fails, and can be run again.
 
 Your own settings belong into wrangler.local.toml and wrangler.records.local.toml, which git ignores. They have the same
 format. Tables merge with those of the shipped files; a list and each variable of [vars] replace the shipped one.

@@ -6,6 +6,7 @@ import { localVariables } from "./deploy/project-config.ts";
 import { PRODUCTION, readWorkers } from "./deploy/worker-configs.ts";
 import { faultTable } from "./emulator/faults.ts";
 import { quirkTable } from "./emulator/quirks.ts";
+import { startCrons } from "./local/crons.ts";
 import { eventLine } from "./local/event-line.ts";
 import { portNumber, requireFree } from "./local/ports.ts";
 import { chooseLocalSetup, startStack, type Stack } from "./local/stack.ts";
@@ -60,7 +61,9 @@ export async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     const stack = await start(chosen, interrupted.signal);
+    const stopCrons = startCrons(stack.url);
     const sentence = await Promise.race([interrupted.happened, stack.broken]);
+    stopCrons();
     if (sentence === undefined) await drain(stack);
     await stack.stop();
     if (sentence === undefined) return 0;

@@ -10,6 +10,7 @@ import { registry } from "../src/gateway/wiring.ts";
 import { FINDINGS } from "../src/records/ledger/seal/finding.ts";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
 import { OPERATOR_EVENTS } from "../src/shared/operator-log.ts";
+import { RECORDS_REFUSALS } from "../src/shared/records-refusal.ts";
 import { REFUSALS } from "../src/shared/refusal.ts";
 import { CONFIG_KEYS } from "./tables/config-keys.ts";
 import { analyticsTable, eventsTable, fieldsTable, valuesTable } from "./tables/events.ts";
@@ -110,7 +111,11 @@ function apiTable(): string {
 function refusalsTable(): string {
   return table(
     ["`x-interceptor-error`", "status", "message to the client"],
-    Object.entries(REFUSALS).map(([reason, [status, message]]) => [code(reason), String(status), message]),
+    Object.entries({ ...REFUSALS, ...RECORDS_REFUSALS }).map(([reason, [status, message]]) => [
+      code(reason),
+      String(status),
+      message,
+    ]),
   );
 }
 

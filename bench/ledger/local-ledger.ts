@@ -6,7 +6,7 @@ import { getPlatformProxy } from "wrangler";
 import { ENDPOINTS } from "../../src/records/api/endpoints.ts";
 import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
 import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
-import { Refusal } from "../../src/shared/refusal.ts";
+import { TableRefusal } from "../../src/shared/refusal.ts";
 import { NOW } from "./traffic.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -104,7 +104,7 @@ export async function respondFrom(
     now: NOW,
     readsContent: true,
   });
-  if (response instanceof Refusal)
+  if (response instanceof TableRefusal)
     throw new Error(`${path}?${search}: ${response.code} ${response.data.detail ?? ""}`);
   return await response.response.text();
 }

@@ -19,7 +19,7 @@ import { createQueryLedger } from "../../src/records/api/kit/query-ledger.ts";
 import type { Sql } from "../../src/records/api/kit/sql.ts";
 import { proveCheckpoint, proveEvent } from "../../src/records/ledger/seal/proof.ts";
 import { storeEvents } from "../../src/records/ledger/write/store.ts";
-import { Refusal } from "../../src/shared/refusal.ts";
+import { TableRefusal } from "../../src/shared/refusal.ts";
 import { median } from "../numbers.ts";
 import { writeReport } from "../report-file.ts";
 import { page, type MeasuredQuery } from "./page.ts";
@@ -92,7 +92,7 @@ async function runQuery(
     now: NOW,
     readsContent: true,
   });
-  if (response instanceof Refusal)
+  if (response instanceof TableRefusal)
     throw new Error(`${endpoint.path}?${search}: ${response.code} ${response.data.detail ?? ""}`);
   await response.response.arrayBuffer();
   return { queries, ms, rowsRead };

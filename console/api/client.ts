@@ -1,4 +1,5 @@
 /** Requests to the API and to the console's session, on the page's own host. The cookie of the session authorizes them. */
+import { CSRF_HEADER } from "../../src/shared/admin-headers.ts";
 import type { Posts, Responses } from "./schema.ts";
 import type { Path, Query } from "./types.ts";
 
@@ -68,7 +69,7 @@ export async function post<P extends keyof Posts>(
 ): Promise<Posts[P]["response"]> {
   const response = await request(addressOf(path, {}), {
     method: "POST",
-    headers: { "content-type": "application/json", "x-csrf-token": csrf },
+    headers: { "content-type": "application/json", [CSRF_HEADER]: csrf },
     body: JSON.stringify(body),
   });
   return (await bodyOf(response)) as Posts[P]["response"];

@@ -7,7 +7,7 @@ import { CURSORS, type PageQuery } from "./location.ts";
 const NOT_FILTERS: ReadonlySet<string> = new Set(
   CURSORS.concat(
     ["started_after", "started_before", "seen_after", "seen_before", "q", "limit", "format", "order"],
-    ["group_by", "then_by", "columns", "own_key_rejected", "per", "from"],
+    ["group_by", "then_by", "columns", "own_key_rejected", "per", "from", "content", "id"],
   ),
 );
 

@@ -58,7 +58,7 @@ export function rangeOf(query: Pick<PageQuery, "get">, now: number): Range {
     return {
       started_after: new Date(first).toISOString(),
       started_before: new Date(last + DAY_MS).toISOString(),
-      words: `the days ${from} to ${to} (UTC)`,
+      words: from === to ? `the day ${from} (UTC)` : `the days ${from} to ${to} (UTC)`,
       days: daysBetween(first, last),
       plots: plotTimes(daysBetween(first, last), last + DAY_MS),
     };

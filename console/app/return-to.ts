@@ -8,22 +8,37 @@ import { BASE } from "./location.ts";
 const KEY = "aei-return-to";
 const OWN_PAGE = /^\/console(?:[/?]|$)/;
 
-/** Keeps the present address. That of a refused sign-in is no page: the one from before it stays. */
+/** Keeps the present address. */
 export function rememberPage(): void {
-  const { pathname, search } = location;
-  if (new URLSearchParams(search).has("sign_in")) return;
   try {
-    sessionStorage.setItem(KEY, `${pathname}${search}`);
+    sessionStorage.setItem(KEY, `${location.pathname}${location.search}`);
   } catch {
     return;
   }
 }
 
-/** Puts the kept address in place of the one to which a sign-in returns, and forgets it. */
+const REASON = "sign_in";
+let refusedFor: string | null = null;
+
+/** The reason for which the server refused the last sign-in; null where it refused none, or one succeeded since. */
+export const refusalReason = (): string | null => refusedFor;
+export const forgetRefusal = (): void => {
+  refusedFor = null;
+};
+
+/**
+ * Puts the kept address in place of the one to which a sign-in returns, and forgets it. Takes the reason of a refusal out of the
+ * address, so that it is not shown again by a reload or after a later sign-in.
+ */
 export function restorePage(): void {
-  if (`${location.pathname}${location.search}` !== BASE) return;
-  const kept = takeKept();
-  if (kept !== null && OWN_PAGE.test(kept)) history.replaceState(null, "", kept);
+  const url = new URL(location.href);
+  refusedFor = url.searchParams.get(REASON);
+  url.searchParams.delete(REASON);
+  const address =
+    refusedFor === null ? `${location.pathname}${location.search}` : `${url.pathname}${url.search}`;
+  const kept = address === BASE ? takeKept() : null;
+  const shown = kept !== null && OWN_PAGE.test(kept) ? kept : address;
+  if (shown !== `${location.pathname}${location.search}`) history.replaceState(null, "", shown);
 }
 
 function takeKept(): string | null {

@@ -3,8 +3,9 @@ import { createContext, type ComponentChildren, type VNode } from "preact";
 import { useCallback, useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, request } from "../api/client.ts";
 import { forgetResponses, onSignedOut } from "../api/use-api.ts";
-
-const SESSION = "/console/api/session";
+import { forgetRefusal } from "./return-to.ts";
+import { CSRF_HEADER } from "../../src/shared/admin-headers.ts";
+import { SESSION_PATH } from "../../src/shared/console-pages.ts";
 
 export type SignInWay = "token" | "oidc" | "access";
 
@@ -56,7 +57,7 @@ export const useScope = (scope: string): boolean => useSession().scopes.includes
 
 /** The session, or how to sign in. Throws an `ApiError` where the server says neither. */
 async function readSession(): Promise<SessionState> {
-  const response = await fetch(SESSION, { credentials: "same-origin" }).catch(() => null);
+  const response = await fetch(SESSION_PATH, { credentials: "same-origin" }).catch(() => null);
   if (response === null)
     throw new ApiError("The server could not be reached. Check the connection, then retry.", { status: 0 });
   const body = (await response.json().catch(() => null)) as
@@ -75,7 +76,7 @@ async function readSession(): Promise<SessionState> {
 /** Rejects with an `ApiError` where the session goes on. */
 async function endSession({ csrf_token }: Session): Promise<void> {
   try {
-    await request(SESSION, { method: "DELETE", headers: { "x-csrf-token": csrf_token } });
+    await request(SESSION_PATH, { method: "DELETE", headers: { [CSRF_HEADER]: csrf_token } });
   } catch (error) {
     // It had ended already.
     if (!(error instanceof ApiError && error.status === 401)) throw error;
@@ -105,6 +106,9 @@ export function SessionProvider({ children }: { readonly children: ComponentChil
     [load],
   );
   const session = state.is === "in" ? state.session : null;
+  useEffect(() => {
+    if (session !== null) forgetRefusal();
+  }, [session]);
   const actions = useMemo<SessionActions>(
     () => ({
       state,
@@ -113,7 +117,7 @@ export function SessionProvider({ children }: { readonly children: ComponentChil
         load(false);
       },
       signIn: async (token) => {
-        await request(SESSION, {
+        await request(SESSION_PATH, {
           method: "POST",
           headers: { "content-type": "application/json" },
           body: JSON.stringify({ token }),

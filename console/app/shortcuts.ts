@@ -1,7 +1,7 @@
 /** Keys: `/` moves to the filter, `g` and a letter to a page. None applies while a field has the focus. */
 import { useEffect } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
-import { hrefOf } from "./location.ts";
+import { useRangeLink } from "./use-link.ts";
 
 export const SHORTCUTS: Readonly<Record<string, string>> = {
   o: "/",
@@ -23,6 +23,7 @@ const isField = (target: EventTarget | null): boolean =>
 
 export function useShortcuts(): void {
   const { route } = useLocation();
+  const link = useRangeLink();
   useEffect(() => {
     let afterG = false;
     const onKey = (event: KeyboardEvent): void => {
@@ -34,9 +35,9 @@ export function useShortcuts(): void {
         if (filter === null) return;
         event.preventDefault();
         filter.focus();
-      } else if (target !== undefined) route(hrefOf(target));
+      } else if (target !== undefined) route(link(target));
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [route]);
+  }, [route, link]);
 }

@@ -1,18 +1,18 @@
 /** The page of those who are not signed in. The address stays, so that a link leads to its page after signing in. */
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { SIGN_IN_PATH } from "../../src/shared/console-pages.ts";
 import { ApiError } from "../api/client.ts";
 import { useSessionState, type SessionState } from "./session.tsx";
 import { Brand, ThemeSwitch } from "./brand.tsx";
-import { rememberPage } from "./return-to.ts";
+import { refusalReason, rememberPage } from "./return-to.ts";
 
-const OIDC = "/console/api/sign-in";
 /** Of Access itself, on every host that it protects. Without it, the next load of a page signs the person in again. */
 const ACCESS_LOGOUT = "/cdn-cgi/access/logout";
 
 type SignInProps = Omit<Extract<SessionState, { readonly is: "out" }>, "is">;
 
-/** The reasons in `sign_in`, with which the server comes back from the identity provider. */
+/** The reasons for which the server refuses a sign-in by the identity provider. */
 const OIDC_REASONS: Readonly<Record<string, string>> = {
   scope_missing:
     "You are signed in at your organization, but have no role here. The gateway's administrator can give you one.",
@@ -20,7 +20,7 @@ const OIDC_REASONS: Readonly<Record<string, string>> = {
 };
 
 function oidcRefusal(): string | null {
-  const reason = new URLSearchParams(location.search).get("sign_in");
+  const reason = refusalReason();
   return reason === null
     ? null
     : (OIDC_REASONS[reason] ?? "Signing in at your organization failed. Try again.");
@@ -47,7 +47,7 @@ export function SignIn({ ways, expired, refusal }: SignInProps): VNode {
         )}
         {ways.includes("oidc") && (
           <p>
-            <a class="button primary" href={OIDC} onClick={rememberPage}>
+            <a class="button primary" href={SIGN_IN_PATH} onClick={rememberPage}>
               Sign in with your organization
             </a>
           </p>

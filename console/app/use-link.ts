@@ -1,4 +1,5 @@
 /** Addresses of other pages, with what the reader has chosen on this one. */
+import { useCallback } from "preact/hooks";
 import { filtersFor } from "./filter-names.ts";
 import { hrefOf, usePageQuery, type Changes } from "./location.ts";
 import { useRangeQuery } from "./range.tsx";
@@ -8,7 +9,11 @@ export type LinkTo = (path: string, query?: Changes) => string;
 /** Keeps the time range. */
 export function useRangeLink(): LinkTo {
   const range = useRangeQuery();
-  return (path, query = {}) => hrefOf(path, { ...range, ...query });
+  return useCallback(
+    (path, query = {}) => hrefOf(path, { ...range, ...query }),
+    // The object is another one each time.
+    [JSON.stringify(range)],
+  );
 }
 
 /** Keeps the time range, and the filters that the other page has too. */

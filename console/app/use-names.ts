@@ -7,21 +7,26 @@ export type Named = { readonly id: string; readonly source: string | null; reado
 
 const LIMIT = 500;
 
+type Names = { readonly names: readonly Named[]; readonly isLoading: boolean };
+
 /**
  * The principals with a name and with requests in the page's range, those with the most requests first.
  * @param as null: none are read.
  */
-export function useNames(as: "initiator" | "actor" | null): readonly Named[] {
+export function useNamesOf(as: "initiator" | "actor" | null): Names {
   const { started_after, started_before } = useRange();
   const usage = useApi("/usage", as && { started_after, started_before, group_by: as, limit: LIMIT });
-  return useMemo(
+  const names = useMemo(
     () =>
       (usage.data?.results ?? []).flatMap(({ key, source, name }): Named[] =>
         key === null || name === null || name === key ? [] : [{ id: key, source, name }],
       ),
     [usage.data],
   );
+  return { names, isLoading: usage.isLoading && usage.data === null };
 }
+
+export const useNames = (as: "initiator" | "actor" | null): readonly Named[] => useNamesOf(as).names;
 
 export const nameIn = (
   names: readonly Named[],

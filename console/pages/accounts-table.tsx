@@ -10,7 +10,7 @@ import { Time } from "../text/time.tsx";
 import { visibleText } from "../text/visible.ts";
 import { accountKey, formatAmount } from "./accounts.ts";
 
-/** Of an account in the address. */
+/** The name of an account in the page's address. */
 export const nameOf = (account: Account): string => `${account.budget} ${accountKey(account)}`;
 
 type AccountsTableProps = {
@@ -49,6 +49,14 @@ const COLUMNS: readonly Column<Account>[] = [
     sort: (one) => one.spent ?? 0,
   },
   { key: "reserved", head: "Reserved", isNumber: true, cell: amountOf((one) => one.reserved) },
+  {
+    key: "left",
+    head: "Left",
+    isNumber: true,
+    cell: amountOf(({ limit, spent, reserved }) =>
+      spent === null ? null : Math.max(0, limit - spent - (reserved ?? 0)),
+    ),
+  },
   {
     key: "used",
     head: "Used",

@@ -1,7 +1,7 @@
 /** The agents of a session as a tree: the main agent and those that it, or they, started. */
 import type { VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
-import type { Agent } from "../api/types.ts";
+import type { Agent, Interception } from "../api/types.ts";
 import { Attribution } from "../parts/attribution.tsx";
 import { Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { InterceptionLink } from "../parts/links.tsx";
@@ -10,13 +10,20 @@ import { Table, type Column } from "../parts/table.tsx";
 import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
+import { RequestsCost } from "./thread.tsx";
 
 type Placed = { readonly agent: Agent; readonly depth: number };
 
 const LIMIT = 200;
 const MAX_DEPTH = 12;
 
-export function Agents({ sessionKey }: { readonly sessionKey: string }): VNode {
+type AgentsProps = {
+  readonly sessionKey: string;
+  /** All requests of the session; empty where they are not known. */
+  readonly requests: readonly Interception[];
+};
+
+export function Agents({ sessionKey, requests }: AgentsProps): VNode {
   const agents = useApi("/sessions/{session_id}/agents", { session_id: sessionKey, limit: LIMIT });
   return (
     <Loadable of={agents} what="the agents" height={90}>
@@ -24,7 +31,7 @@ export function Agents({ sessionKey }: { readonly sessionKey: string }): VNode {
         <>
           <Table
             caption={`Agents (${formatCount(count)})`}
-            columns={COLUMNS}
+            columns={columnsOf(requests)}
             rows={inTreeOrder(rows)}
             rowKey={({ agent }) => agent.agent_id ?? "main"}
           />
@@ -36,7 +43,7 @@ export function Agents({ sessionKey }: { readonly sessionKey: string }): VNode {
 }
 
 /** Each agent after the one above it. The names are the client's: an agent whose parent is unknown, or itself, is a root. */
-export function inTreeOrder(agents: readonly Agent[]): readonly Placed[] {
+function inTreeOrder(agents: readonly Agent[]): readonly Placed[] {
   const ids = new Set(agents.map(({ agent_id: id }) => id));
   const parentOf = ({ agent_id: id, parent_agent_id: parent }: Agent): string | null | undefined =>
     id === null || parent === id || !ids.has(parent) ? undefined : parent;
@@ -55,7 +62,7 @@ export function inTreeOrder(agents: readonly Agent[]): readonly Placed[] {
   return placed;
 }
 
-const COLUMNS: readonly Column<Placed>[] = [
+const columnsOf = (requests: readonly Interception[]): readonly Column<Placed>[] => [
   {
     key: "agent",
     head: "Agent",
@@ -79,7 +86,7 @@ const COLUMNS: readonly Column<Placed>[] = [
     head: "Started by",
     cell: ({ agent }) =>
       agent.spawned_by_interception_id === null ? (
-        <span class="muted">–</span>
+        <Parent agent={agent} />
       ) : (
         <InterceptionLink id={agent.spawned_by_interception_id} />
       ),
@@ -103,5 +110,20 @@ const COLUMNS: readonly Column<Placed>[] = [
     head: "Attribution",
     cell: ({ agent }) => <Attribution word={agent.attribution} isMixed={agent.mixed} />,
   },
+  {
+    key: "cost",
+    head: "Cost",
+    isNumber: true,
+    cell: ({ agent }) => (
+      <RequestsCost requests={requests.filter((one) => one.agent_id === agent.agent_id)} />
+    ),
+  },
   { key: "started", head: "Started", cell: ({ agent }) => <Time at={agent.started_at} /> },
 ];
+
+/** Where no request of the parent is known that started the agent. */
+function Parent({ agent }: { readonly agent: Agent }): VNode {
+  const { agent_id: id, parent_agent_id: parent } = agent;
+  if (id === null) return <span class="muted">–</span>;
+  return parent === null ? <>main agent</> : <Text value={parent} max={60} />;
+}

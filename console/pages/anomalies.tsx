@@ -1,12 +1,12 @@
 /** Patterns across many requests that the cron found. */
 import type { VNode } from "preact";
 import type { Anomaly } from "../api/types.ts";
-import { Count } from "../parts/figures.tsx";
 import { DrillLink, Id, InterceptionLink } from "../parts/links.tsx";
 import { ListPage } from "../parts/list-page.tsx";
 import type { Column } from "../parts/table.tsx";
 import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
+import { AnomalyCount, AnomalyDetails } from "./anomaly-details.tsx";
 import { anomalyTitle } from "./attention.tsx";
 
 export function Anomalies(): VNode {
@@ -14,9 +14,10 @@ export function Anomalies(): VNode {
     <ListPage
       path="/anomalies"
       title="Anomalies"
-      about="Patterns that only many requests show. The records Worker searches for them every ten minutes."
+      about="Patterns that only many requests show. Every ten minutes, the records Worker searches the requests that began at least 15 minutes ago."
       noun={["anomaly", "anomalies"]}
       columns={COLUMNS}
+      order={{ name: "newest day first", compare: (a, b) => (a.last_seen < b.last_seen ? 1 : -1) }}
       range={["seen_after", "seen_before"]}
       empty={<p>That is the usual state. Owner headers of single requests are on the page of overrides.</p>}
     />
@@ -54,9 +55,10 @@ const COLUMNS: readonly Column<Anomaly>[] = [
     ),
   },
   { key: "subject", head: "Subject", cell: (row) => <Subject row={row} /> },
-  { key: "count", head: "Count", isNumber: true, cell: (row) => <Count value={row.count} /> },
-  { key: "details", head: "Details", cell: (row) => <Text value={detailsOf(row)} max={160} /> },
-  { key: "first", head: "First request", cell: (row) => <InterceptionLink id={row.first_interception_id} /> },
+  { key: "count", head: "Count", cell: (row) => <AnomalyCount kind={row.kind} count={row.count} /> },
+  { key: "details", head: "Details", cell: (row) => <AnomalyDetails details={row.details} /> },
+  // Not the first of the chat, for instance, but that of the second initiator in it.
+  { key: "first", head: "Begins with", cell: (row) => <InterceptionLink id={row.first_interception_id} /> },
   { key: "last", head: "Last request", cell: (row) => <InterceptionLink id={row.last_interception_id} /> },
 ];
 
@@ -71,8 +73,3 @@ function Subject({ row }: { readonly row: Anomaly }): VNode {
     </DrillLink>
   );
 }
-
-const detailsOf = ({ details }: Anomaly): string =>
-  Object.entries(details)
-    .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(", ");

@@ -53,14 +53,13 @@ export function Attention({ range }: { readonly range: Range }): VNode {
   );
   return (
     <section class="attention card" aria-labelledby="attention-title">
-      <h2 id="attention-title">Needs attention</h2>
+      <h2 id="attention-title">
+        Needs attention <span class="muted">in {range.words}</span>
+      </h2>
       {isLoading ? (
         <p class="muted">Looking …</p>
       ) : shown.length === 0 ? (
-        <p>
-          Nothing in {range.words}: no anomaly, no budget near its limit or above it, no event without a valid
-          MAC.
-        </p>
+        <p>Nothing: no anomaly, no budget near its limit or above it, no event without a valid MAC.</p>
       ) : (
         <ul>
           {shown.slice(0, MAX_LINES).map(({ key, to: [path, query], isSevere, text }) => (
@@ -131,16 +130,18 @@ function refusedItems(events: readonly BudgetEvent[], names: readonly Named[]): 
   return [...Map.groupBy(events, accountOf)].flatMap(([key, [newest]]): Item[] => {
     if (newest === undefined) return [];
     const { rule, subject_id: id, subject_source: source, initiator_id: initiator } = newest;
+    // The account of an actor, a client or of all calls has refusals of many initiators.
+    const filter = initiator !== null && initiator === id ? { initiator, initiator_source: source } : {};
     const who = nameIn(names, id, source) ?? id ?? "all calls";
     return [
       {
         key,
-        to: ["/refusals", { reason: "budget_exceeded", ...(initiator === null ? {} : { initiator }) }],
+        to: ["/refusals", { reason: "budget_exceeded", ...filter }],
         isSevere: true,
         text: (
           <>
             <Text value={rule.replace(/^budget:/, "Budget ")} max={60} /> of <Text value={who} max={60} />:
-            calls were refused, first {formatAge(newest.created_at, Date.now())}
+            calls were refused, the last time from {formatAge(newest.created_at, Date.now())}
           </>
         ),
       },

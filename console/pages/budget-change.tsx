@@ -30,12 +30,15 @@ export function BudgetChange({ account, onChanged }: ChangeProps): VNode {
   const { idOf, forget } = useChangeId();
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const amount = Number(new FormData(event.currentTarget as HTMLFormElement).get("amount") ?? "");
+    const form = event.currentTarget as HTMLFormElement;
+    const amount = Number(new FormData(form).get("amount") ?? "");
     const change: Body = { ...subjectOf(account), ...changeOf(kind, amount) };
     setIsBusy(true);
     try {
       setResult(await post("/budgets/changes", { ...change, change_id: idOf(change) }, csrf));
       forget();
+      // The same amount is not added once more by mistake.
+      form.querySelectorAll<HTMLInputElement>("input[name=amount]").forEach((field) => (field.value = ""));
       onChanged();
     } catch (error) {
       setResult(error instanceof ApiError ? error : new ApiError(String(error), { status: 0 }));
@@ -48,6 +51,7 @@ export function BudgetChange({ account, onChanged }: ChangeProps): VNode {
         Change <Text value={account.budget} max={60} /> of{" "}
         <Text value={account.subject_name ?? account.subject_id ?? "all calls"} max={60} />
       </h2>
+      <p>The limit is {formatAmount(account.measure, account.limit)}.</p>
       <Fields kind={kind} onKind={setKind} measure={account.measure} />
       <p class="buttons">
         <button type="submit" class="primary" disabled={isBusy}>

@@ -1,5 +1,6 @@
 /** The events of budgets: thresholds, refusals, calls beyond their reservation, and changes of limits. */
 import type { VNode } from "preact";
+import { useEffect } from "preact/hooks";
 import type { BudgetEvent, Query } from "../api/types.ts";
 import { useApi } from "../api/use-api.ts";
 import { nameIn, useNames, type Named } from "../app/use-names.ts";
@@ -13,22 +14,33 @@ import { visibleText } from "../text/visible.ts";
 import { formatAmount } from "./accounts.ts";
 
 const LIMIT = 20;
+const DELIVERY_MS = 6000;
 
 type Props = {
   /** Parameters of `/budgets/events`. */
   readonly query: Query;
-  /** Absent where there is nothing. */
+  /** Whether nothing is shown where there is no event. */
   readonly isOptional?: boolean;
+  /** With another number, the events are read again: one was just recorded. */
+  readonly version?: number;
 };
 
-export function BudgetEvents({ query, isOptional = false }: Props): VNode | null {
+export function BudgetEvents({ query, isOptional = false, version = 0 }: Props): VNode | null {
   const events = useApi("/budgets/events", { ...query, limit: LIMIT });
+  const { reload } = events;
+  useEffect(() => {
+    if (version === 0) return;
+    reload();
+    // An event reaches the ledger some seconds later.
+    const timer = setTimeout(reload, DELIVERY_MS);
+    return () => clearTimeout(timer);
+  }, [version, reload]);
   const isEmpty = events.data !== null && events.data.results.length === 0;
-  const names = useNames(isEmpty ? null : "initiator");
+  const names = useNames(events.data === null || isEmpty ? null : "initiator");
   if (isOptional && (events.data === null || isEmpty)) return null;
   return (
     <Loadable of={events} what="events of budgets" height={120}>
-      {({ results, count }) => (
+      {({ results, count, count_is_capped: isCapped }) => (
         <>
           {results.length === 0 ? (
             <p class="muted">No threshold was reached, no call refused and no limit changed.</p>
@@ -42,7 +54,8 @@ export function BudgetEvents({ query, isOptional = false }: Props): VNode | null
           )}
           {count > results.length && (
             <Note>
-              The newest {formatCount(results.length)} of {formatCount(count)} events are shown.
+              The newest {formatCount(results.length)} of {isCapped && "more than "}
+              {formatCount(count)} events are shown.
             </Note>
           )}
         </>
@@ -84,6 +97,7 @@ const columnsOf = (names: readonly Named[]): readonly Column<BudgetEvent>[] => [
       ),
   },
   { key: "spent", head: "Spent", isNumber: true, cell: (row) => amountOr(row.measure, row.spent) },
+  { key: "reserved", head: "Reserved", isNumber: true, cell: (row) => amountOr(row.measure, row.reserved) },
   { key: "limit", head: "Limit", isNumber: true, cell: (row) => amountOr(row.measure, row.allowance) },
   {
     key: "by",
@@ -105,10 +119,13 @@ function What({ row }: { readonly row: BudgetEvent }): VNode {
       {title}
       {row.percent !== null && `: ${formatCount(row.percent)} %`}
       {row.change !== null && `: ${visibleText(row.change.replaceAll("_", " ")).slice(0, 40)}`}
-      {row.amount !== null && `, ${formatAmount(row.measure, row.amount)}`}
+      {row.amount !== null && `, ${amountName(row.type)}${formatAmount(row.measure, row.amount)}`}
     </span>
   );
 }
+
+/** A refused call had not used it. */
+const amountName = (type: string): string => (type === "budget_exceeded" ? "which might use " : "");
 
 /** `budget:` and the name, or `rate:` and the name. */
 function Rule({ rule }: { readonly rule: string }): VNode {

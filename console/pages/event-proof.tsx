@@ -21,7 +21,7 @@ type KeyProps = { readonly verifierKey: VerifierKey | null };
 
 export function EventProof({ verifierKey }: KeyProps): VNode {
   const query = usePageQuery();
-  const [request, event] = [query.get("request"), query.get("event")];
+  const [request, event] = [idIn(query.get("request")), idIn(query.get("event"))];
   return (
     <section class="card" aria-labelledby="proof-title">
       <h2 id="proof-title">{request === null ? "Proof of an event" : "Proofs of a request"}</h2>
@@ -46,6 +46,9 @@ export function EventProof({ verifierKey }: KeyProps): VNode {
   );
 }
 
+/** An id that was copied has blanks around it, or capitals, where its source had them. */
+const idIn = (text: string | null): string | null => text?.trim().toLowerCase() ?? null;
+
 /** An interception's id is a UUID of version 7, an event's one of version 8. */
 const isRequestId = (id: string): boolean => isId(id) && id[14] === "7";
 const isEventId = (id: string): boolean => isId(id) && id[14] === "8";
@@ -57,9 +60,7 @@ function IdForm({ value, onSubmit }: FormProps): VNode {
   const submit = (submitted: Event): void => {
     submitted.preventDefault();
     const form = new FormData(submitted.currentTarget as HTMLFormElement);
-    const id = String(form.get("id") ?? "")
-      .trim()
-      .toLowerCase();
+    const id = idIn(String(form.get("id"))) ?? "";
     const isKnown = isRequestId(id) || isEventId(id);
     setIssue(
       isKnown

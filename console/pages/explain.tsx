@@ -5,8 +5,8 @@ import { ApiError, post } from "../api/client.ts";
 import type { Posts } from "../api/schema.ts";
 import { Page } from "../app/page.tsx";
 import { useSession } from "../app/session.tsx";
-import { Command } from "../parts/command.tsx";
-import { Elsewhere, GATEWAY, isElsewhere } from "../parts/elsewhere.tsx";
+import { Command, GATEWAY } from "../parts/command.tsx";
+import { Elsewhere, isElsewhere } from "../parts/elsewhere.tsx";
 import { Failure } from "../parts/states.tsx";
 import { Explanation } from "./explanation.tsx";
 
@@ -14,9 +14,10 @@ type Input = Posts["/explain"]["body"];
 type Result = Posts["/explain"]["response"];
 
 const EXAMPLE_PATH = "/team-openai/v1/chat/completions";
+const KEY_PLACEHOLDER = "<client key>";
 const EXAMPLE_HEADERS = `User-Agent: coder-agents/v2.30.0
 X-Coder-Owner-Id: 5f0c1d2e-3a4b-4c5d-8e6f-708192a3b4c5
-Authorization: Bearer <client key>`;
+Authorization: Bearer ${KEY_PLACEHOLDER}`;
 
 export function Explain(): VNode {
   const { csrf_token: csrf } = useSession();
@@ -118,6 +119,8 @@ function readForm(form: FormData): Input | string {
     if (colon < 1) return `Line ${at + 1} of the headers is not of the form "Name: value".`;
     headers.push([line.slice(0, colon).trim(), line.slice(colon + 1).trim()]);
   }
+  if (text("headers").includes(KEY_PLACEHOLDER))
+    return `Replace ${KEY_PLACEHOLDER} with a key, or remove the header.`;
   const number = (name: "body_bytes" | "output_limit"): Partial<Input> =>
     text(name) === "" ? {} : { [name]: Number(text(name)) };
   if (text("model") === "" && text("body_bytes") + text("output_limit") !== "")

@@ -8,6 +8,7 @@ import { NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { Verdict } from "../parts/verdict.tsx";
+import { meaningIn } from "../text/meaning.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
@@ -19,26 +20,25 @@ type Candidate = Result["candidates"][number];
 
 export function Explanation({ result }: { readonly result: Result }): VNode {
   const { initiator, route, refusal, budgets } = result;
-  const rejected = result.candidates.find(
-    ({ rejection_reason: reason }) => reason !== null && reason !== "overridden",
-  );
   return (
     <section class="card" aria-labelledby="explanation-title">
       <h2 id="explanation-title">What would happen</h2>
       {refusal === null ? (
         <Verdict
           isGood
+          word="Result"
           text={`The request would be forwarded${route === null ? "" : ` to ${route.provider}`}.`}
         />
       ) : (
         <Verdict
           isGood={false}
+          word="Result"
           text={`The gateway would respond with ${refusal.status} ${refusal.reason}: ${refusal.message}`}
         />
       )}
       <Decision result={result} />
       {initiator !== null && <p class="muted">{meaningOf(initiator.attribution)}</p>}
-      {rejected !== undefined && initiator !== null && (
+      {isOwnerRejected(result) && initiator !== null && (
         <Note>
           The owner header is rejected. The request counts for the holder of its credential, and the
           attribution is about that credential only.
@@ -65,6 +65,9 @@ export function Explanation({ result }: { readonly result: Result }): VNode {
   );
 }
 
+const isOwnerRejected = ({ candidates }: Result): boolean =>
+  candidates.some(({ rejection_reason: reason }) => reason !== null && reason !== "overridden");
+
 function Decision({ result }: { readonly result: Result }): VNode {
   const { actor, initiator, route } = result;
   return (
@@ -79,7 +82,7 @@ function Decision({ result }: { readonly result: Result }): VNode {
         ["Actor", <Principal id={actor?.id} source={actor?.source} name={actor?.name} as="actor" />],
         ["Initiator", <Principal id={initiator?.id} source={initiator?.source} name={initiator?.name} />],
         ["Attribution", initiator === null ? NOT_KNOWN : <Attribution word={initiator.attribution} />],
-        ["Rule", result.rule === null ? NOT_KNOWN : <Text value={result.rule} />],
+        ["Rule", result.rule === null || isOwnerRejected(result) ? NOT_KNOWN : <Text value={result.rule} />],
         [
           "Provider key",
           result.upstream_key === null ? NOT_KNOWN : <Text value={result.upstream_key.kind} />,
@@ -100,9 +103,7 @@ const CANDIDATES: readonly Column<Candidate>[] = [
         ? "chosen"
         : reason === "overridden"
           ? "not chosen: the owner is"
-          : visibleText(
-              `rejected, ${reason}: ${(OWNER_REJECTIONS as Readonly<Record<string, string>>)[reason] ?? reason}`,
-            ),
+          : visibleText(`rejected, ${reason}: ${meaningIn(OWNER_REJECTIONS, reason)}`),
   },
 ];
 

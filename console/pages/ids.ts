@@ -6,12 +6,6 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export const isId = (text: string): boolean => ID.test(text);
 
-/** The next larger UUID. Ids are ordered by their characters. */
-export function idAfter(id: string): string {
-  const hex = (BigInt(`0x${id.replaceAll("-", "")}`) + 1n).toString(16).padStart(32, "0").slice(-32);
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
 /** The id of an interception's one event of a type. An id follows from these two facts alone. */
 export const eventIdOf = (id: string, type: "interception_start" | "interception_end"): string =>
   eventId({ record_type: type, interception_id: id } as InterceptorEvent);

@@ -8,6 +8,7 @@ import { Page } from "../app/page.tsx";
 import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution, meaningOf } from "../parts/attribution.tsx";
+import { WholeId } from "../parts/copy.tsx";
 import { Count, Dollars, Duration, Facts, inputOfCall } from "../parts/figures.tsx";
 import { actorNameIn, FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
@@ -16,16 +17,20 @@ import { Table, type Column } from "../parts/table.tsx";
 import { LongText, Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
+import { Evidence } from "./overrides.tsx";
 import { BudgetEvents } from "./budget-events.tsx";
-import { eventIdOf, idAfter, isId } from "./ids.ts";
+import { eventIdOf, isId } from "./ids.ts";
 
 export function Interception(): VNode {
   const { params } = useRoute();
   const id = (params["id"] ?? "").toLowerCase();
-  // The list begins below a cursor: with the next larger id it begins with this one.
-  const found = useApi("/interceptions", isId(id) ? { after_id: idAfter(id), limit: 1 } : null);
+  const found = useApi("/interceptions", isId(id) ? { id } : null);
   return (
-    <Page title="Request" crumbs={[{ label: "Requests", path: "/live" }]} about={<Id value={id} />}>
+    <Page
+      title="Request"
+      crumbs={[{ label: "Requests", path: "/live" }]}
+      about={isId(id) ? <WholeId value={id} name="the id of the request" /> : <Id value={id} />}
+    >
       {isId(id) ? (
         <Loadable of={found} what="the request" height={600}>
           {({ results: [row] }) => (row?.id === id ? <View row={row} /> : <Missing id={id} />)}
@@ -67,12 +72,12 @@ function View({ row }: { readonly row: Row }): VNode {
           ["First byte after", <Duration ms={row.first_byte_ms} />],
         ]}
       />
-      {row.usage_state !== null && row.usage_state !== "final" && (
+      {row.usage_state !== null && row.usage_state !== "final" && row.outcome !== "refused" && (
         <Note>
           The token figures are {visibleText(row.usage_state)}: they are not the provider's closing figures.
         </Note>
       )}
-      {row.cost_source !== null && row.cost_source !== "computed" && (
+      {row.cost_source !== null && row.cost_source !== "computed" && row.outcome !== "refused" && (
         <Note>The cost is {visibleText(row.cost_source)}.</Note>
       )}
       <Who row={row} />
@@ -111,6 +116,7 @@ function Who({ row }: { readonly row: Row }): VNode {
         ]}
       />
       <p class="muted">{meaningOf(row.attribution)}</p>
+      {hasOwner(row) && <OwnerHeader row={row} />}
       {row.flags.length > 0 && <Note>Flags: {visibleText(row.flags.join(", "))}</Note>}
       {row.delegation_chain.length > 0 && (
         <p>
@@ -118,6 +124,28 @@ function Who({ row }: { readonly row: Row }): VNode {
         </p>
       )}
     </section>
+  );
+}
+
+/** Whether the request had an owner header. */
+const hasOwner = ({ attribution, flags }: Row): boolean =>
+  flags.includes("owner_rejected") || ["signed", "asserted", "claimed"].includes(attribution);
+
+/** Why the owner header was accepted or rejected: the override has the time of its request. */
+function OwnerHeader({ row }: { readonly row: Row }): VNode | null {
+  const overrides = useApi("/overrides", {
+    actor: row.actor_id,
+    started_after: row.started_at,
+    started_before: row.started_at,
+    limit: 100,
+  });
+  const override = overrides.data?.results.find(({ interception_id: id }) => id === row.id);
+  if (override === undefined) return null;
+  return (
+    <p>
+      The owner header was <strong>{override.accepted ? "accepted" : "rejected"}</strong>:{" "}
+      <Evidence row={override} />
+    </p>
   );
 }
 

@@ -1,18 +1,19 @@
 /** Requests as they are recorded: the newest page, fetched again every few seconds while the page is visible. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Responses } from "../api/schema.ts";
 import type { Interception, Query } from "../api/types.ts";
 import { useApi, type Loaded } from "../api/use-api.ts";
 import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
+import { useRangeLink } from "../app/use-link.ts";
 import { Attribution } from "../parts/attribution.tsx";
-import { Command, FIRST_REQUEST } from "../parts/command.tsx";
+import { Command, firstRequest } from "../parts/command.tsx";
 import { Dollars, Duration, inputOfCall, Tokens } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
-import { InterceptionLink, Principal } from "../parts/links.tsx";
+import { Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { Pager } from "../parts/pager.tsx";
 import { Empty, Loadable } from "../parts/states.tsx";
@@ -22,8 +23,7 @@ import { Time } from "../text/time.tsx";
 
 /** Each read of records is itself an event: no more of them than needed. */
 const POLL_MS = 5000;
-/** Recorded conversations are large, and the API refuses a page of more than 8 MiB: then fewer rows are fetched. */
-const LIMITS = [40, 10, 1] as const;
+const LIMIT = 40;
 
 export function Live(): VNode {
   const query = usePageQuery();
@@ -33,7 +33,7 @@ export function Live(): VNode {
   const isPaused = query.get("paused") === "true" || !isFirst || isPast;
   const filters = { started_after, started_before, ...filtersIn(query, "/interceptions") };
   const requests = useNewest(filters, isPaused);
-  const isFresh = useFresh(requests.data?.results ?? []);
+  const isFresh = useFresh(requests.data?.results ?? [], JSON.stringify(filters));
   return (
     <Page
       title="Requests"
@@ -53,7 +53,7 @@ export function Live(): VNode {
           results.length === 0 && isFirst ? (
             <Empty title={`No request in ${words} matches.`}>
               <p>Choose a longer range, remove a filter, or send a request; it appears here by itself:</p>
-              <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
+              <Command text={firstRequest()} label="A first request" />
             </Empty>
           ) : (
             <>
@@ -83,14 +83,8 @@ type Requests = Loaded<Responses["/interceptions"]>;
 
 /** One page of requests, read again every few seconds unless it is paused. */
 function useNewest(filters: Query, isPaused: boolean): Requests {
-  const [step, setStep] = useState(0);
-  const requests = useApi("/interceptions", { ...filters, limit: LIMITS[step] ?? 1 });
-  const { reload, error } = requests;
-  const isTooLarge =
-    error?.details.some((detail) => detail.startsWith("limit ")) === true && step < LIMITS.length - 1;
-  useEffect(() => {
-    if (isTooLarge) setStep(step + 1);
-  }, [isTooLarge, step]);
+  const requests = useApi("/interceptions", { ...filters, limit: LIMIT, content: "false" });
+  const { reload } = requests;
   useEffect(() => {
     if (isPaused) return;
     const timer = setInterval(() => {
@@ -98,19 +92,20 @@ function useNewest(filters: Query, isPaused: boolean): Requests {
     }, POLL_MS);
     return () => clearInterval(timer);
   }, [isPaused, reload]);
-  return isTooLarge ? { ...requests, error: null, isLoading: true } : requests;
+  return requests;
 }
 
-/** Marks the rows that came after the first page. */
-function useFresh(rows: readonly Interception[]): (id: string) => boolean {
-  const newest = useRef<string | null>(null);
-  const first = rows[0]?.id ?? null;
-  if (newest.current === null && first !== null) newest.current = first;
-  return (id) => newest.current !== null && id > newest.current;
+/** Marks the rows that came after the first page of the list. `list`: its filters. */
+function useFresh(rows: readonly Interception[], list: string): (id: string) => boolean {
+  const first = useRef<{ readonly list: string; readonly id: string } | null>(null);
+  const id = rows[0]?.id;
+  if (id !== undefined && first.current?.list !== list) first.current = { list, id };
+  const { current } = first;
+  return (one) => current !== null && one > current.id;
 }
 
 const COLUMNS: readonly Column<Interception>[] = [
-  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.started_at} /> },
+  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <TimeLink row={row} /> },
   {
     key: "initiator",
     head: "Initiator",
@@ -121,7 +116,7 @@ const COLUMNS: readonly Column<Interception>[] = [
   { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
   { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
   { key: "cost", head: "Cost", isNumber: true, cell: (row) => <Dollars micros={row.cost_micros} /> },
-  { key: "model", head: "Model", cell: (row) => <Text value={row.model ?? "–"} max={60} /> },
+  { key: "model", head: "Model", cell: (row) => <Model row={row} /> },
   { key: "outcome", head: "Outcome", cell: (row) => <Outcome word={row.outcome} status={row.status} /> },
   {
     key: "tokens",
@@ -130,5 +125,24 @@ const COLUMNS: readonly Column<Interception>[] = [
     cell: (row) => <Tokens input={inputOfCall(row)} output={row.output_tokens} />,
   },
   { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
-  { key: "id", head: "Request", cell: (row) => <InterceptionLink id={row.id} /> },
 ];
+
+function TimeLink({ row }: { readonly row: Interception }): VNode {
+  const link = useRangeLink();
+  return (
+    <a href={link(`/interceptions/${encodeURIComponent(row.id)}`)}>
+      <Time at={row.started_at} />
+    </a>
+  );
+}
+
+function Model({ row }: { readonly row: Interception }): VNode {
+  return (
+    <span class="principal">
+      <Text value={row.model ?? "–"} max={60} />
+      <span class="beside">
+        <Text value={row.provider} max={40} />
+      </span>
+    </span>
+  );
+}

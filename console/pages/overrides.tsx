@@ -12,8 +12,8 @@ import { Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { ListPage } from "../parts/list-page.tsx";
 import type { Column } from "../parts/table.tsx";
 import { formatCount } from "../text/format.ts";
+import { meaningIn } from "../text/meaning.ts";
 import { Text } from "../text/text.tsx";
-import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 
 export function Overrides(): VNode {
@@ -35,10 +35,6 @@ export function Overrides(): VNode {
     </ListPage>
   );
 }
-
-type Words = Readonly<Record<string, string>>;
-const meaning = (words: Words, word: string): string =>
-  Object.hasOwn(words, word) ? (words[word] ?? "").replaceAll("`", "") : visibleText(word).slice(0, 120);
 
 const COLUMNS: readonly Column<Override>[] = [
   { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
@@ -66,11 +62,26 @@ const COLUMNS: readonly Column<Override>[] = [
         <Principal id={row.owner_id} source={row.initiator_source} name={row.owner_username} />
       ),
   },
+  {
+    key: "counts",
+    head: "Counts for",
+    cell: (row) => (
+      <Principal id={row.initiator_id} source={row.initiator_source} name={initiatorName(row)} />
+    ),
+  },
   { key: "evidence", head: "Evidence", cell: (row) => <Evidence row={row} /> },
   { key: "attribution", head: "Attribution", cell: (row) => <Attribution word={row.attribution} /> },
   { key: "client", head: "Client", cell: (row) => <Text value={row.client} max={40} /> },
   { key: "request", head: "Request", cell: (row) => <InterceptionLink id={row.interception_id} /> },
 ];
+
+/** The name of the owner, or of the actor where the request counts for it. */
+const initiatorName = (row: Override): string | null =>
+  row.initiator_id === row.owner_id
+    ? row.owner_username
+    : row.initiator_id === row.actor_id
+      ? row.actor_name
+      : null;
 
 /** The value of a rejected header is recorded nowhere, only what tells equal ones. */
 function RejectedValue({ row }: { readonly row: Override }): VNode {
@@ -82,24 +93,24 @@ function RejectedValue({ row }: { readonly row: Override }): VNode {
   );
 }
 
-function Evidence({ row }: { readonly row: Override }): VNode {
+export function Evidence({ row }: { readonly row: Override }): VNode {
   if (row.reason !== null)
     return (
       <span>
         <code>
           <Text value={row.reason} max={60} />
         </code>{" "}
-        {meaning(OWNER_REJECTIONS, row.reason)}
+        {meaningIn(OWNER_REJECTIONS, row.reason)}
       </span>
     );
   return (
     <span>
-      {row.rule !== null && <>rule: {meaning(ASSERTION_RULES, row.rule)}</>}
+      {row.rule !== null && <>rule: {meaningIn(ASSERTION_RULES, row.rule)}</>}
       {row.signature !== null && row.signature !== "off" && (
-        <>; signature: {meaning(SIGNATURE_RESULTS, row.signature)}</>
+        <>; signature: {meaningIn(SIGNATURE_RESULTS, row.signature)}</>
       )}
       {row.directory !== null && row.directory !== "off" && (
-        <>; directory: {meaning(DIRECTORY_RESULTS, row.directory)}</>
+        <>; directory: {meaningIn(DIRECTORY_RESULTS, row.directory)}</>
       )}
     </span>
   );

@@ -41,7 +41,9 @@ export function UsageCharts({
         title="Cost in dollars"
         times={keys}
         format={formatDollars}
-        csv={csv(`cost by ${unit}`)}
+        csv={
+          <CsvLink path="/spend" query={{ ...query, group_by: unit, limit: 1000 }} name={`cost by ${unit}`} />
+        }
         series={[{ label: "Cost", color: "c3", values: of((row) => row.cost_micros) }]}
       />
       <Chart

@@ -7,7 +7,7 @@ import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
 import type { Range } from "../app/range-of.ts";
 import { Attribution, AttributionWords } from "../parts/attribution.tsx";
-import { Command, FIRST_REQUEST } from "../parts/command.tsx";
+import { Command, firstRequest } from "../parts/command.tsx";
 import { Cost, Count, Facts, inputOf } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
@@ -66,7 +66,7 @@ function NoRequests(): VNode {
         Choose a longer range or remove a filter. If the gateway has no requests yet, send one; it appears
         here some seconds later:
       </p>
-      <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
+      <Command text={firstRequest()} label="A first request" />
     </Empty>
   );
 }
@@ -88,9 +88,9 @@ function Totals({ rows }: { readonly rows: readonly UsageRow[] }): VNode {
       {(unpriced > 0 || unknown > 0) && (
         <Note>
           {unpriced > 0 &&
-            `${plural(unpriced, "call has", "calls have")} no known price; the cost is without them. `}
+            `${plural(unpriced, "call has", "calls have")} no known price and ${unpriced === 1 ? "adds" : "add"} nothing to the cost. `}
           {unknown > 0 &&
-            `${plural(unknown, "call has", "calls have")} no token figures; the tokens are without them.`}
+            `${plural(unknown, "call has", "calls have")} no token figures, such as refused and failed calls, and ${unknown === 1 ? "adds" : "add"} nothing to the tokens.`}
         </Note>
       )}
     </>

@@ -52,7 +52,9 @@ export function People(): VNode {
             <>
               <Table
                 caption={`${as === "actor" ? "Actors" : "Initiators"}, the dearest first`}
-                columns={columnsOf(as, accounts, trends)}
+                columns={columnsOf(as, accounts, trends).filter(
+                  ({ key }) => key !== "trend" || range.days.length > 1,
+                )}
                 rows={results}
                 rowKey={({ source, key }) => `${source} ${key}`}
                 defaultSort="-cost"

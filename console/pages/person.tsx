@@ -97,7 +97,7 @@ function Lists({ who }: { readonly who: Who }): VNode {
 
 type Account = { readonly id: string; readonly source: string };
 
-/** The budgets of the principal, and what became known of them in the range. */
+/** The budgets of the principal, and the events of these budgets in the range. */
 function Limits({ id, source }: Account): VNode {
   const { started_after, started_before } = useRange();
   return (
@@ -138,10 +138,14 @@ function Budgets({ id, source }: Account): VNode {
     return <p class="muted">Budgets are read from the gateway, which is not on this host.</p>;
   return (
     <Loadable of={budgets} what="budgets" height={60}>
-      {({ results }) => {
+      {({ results, results_are_capped: isCapped }) => {
         const own = results.filter((one) => one.subject_id === id && one.subject_source === source);
         return own.length === 0 ? (
-          <p class="muted">No budget has an account of this principal with calls in its period.</p>
+          <p class="muted">
+            {isCapped
+              ? "No budget is known for this principal: only the accounts that have spent most were read."
+              : "No budget has an account of this principal with calls in its period."}
+          </p>
         ) : (
           <AccountsTable accounts={own} caption="Budgets" />
         );

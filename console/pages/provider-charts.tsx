@@ -6,6 +6,7 @@ import { Chart } from "../parts/chart.tsx";
 import type { Series } from "../parts/plot.tsx";
 import { CsvLink } from "../parts/csv-link.tsx";
 import { formatCompact, formatDuration } from "../text/format.ts";
+import { LEAST_CALLS } from "./percentiles.ts";
 
 type Props = {
   readonly rows: readonly ProviderRow[];
@@ -17,7 +18,7 @@ const CLASSES: readonly (readonly [name: keyof ProviderRow["failures"], label: s
   ["server_error", "5xx, no response", "claimed"],
   ["rate_limited", "429", "c4"],
   ["client_error", "other 4xx", "c2"],
-  ["broken", "broken off", "c3"],
+  ["broken", "truncated, stalled", "c3"],
 ];
 
 const csv = (query: Query, unit: PlotTimes["unit"], what: string): VNode => (
@@ -45,7 +46,10 @@ export function FailuresChart({ rows, times: { unit, keys }, query }: Props): VN
 export function LatencyCharts({ rows, times: { unit, keys }, query }: Props): VNode {
   const byKey = new Map(rows.map((row) => [row.key, row]));
   const of = (name: "first_byte_ms" | "duration_ms"): readonly (number | null)[] =>
-    keys.map((time) => byKey.get(time)?.[name].p95 ?? null);
+    keys.map((time) => {
+      const { calls = 0, p95 = null } = byKey.get(time)?.[name] ?? {};
+      return calls < LEAST_CALLS.p95 ? null : p95;
+    });
   return (
     <>
       <Chart

@@ -15,10 +15,9 @@ import { Table, type Column } from "../parts/table.tsx";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { FailuresChart, LatencyCharts } from "./provider-charts.tsx";
+import { LEAST_CALLS } from "./percentiles.ts";
 
 const LIMIT = 200;
-/** As many calls have one call beyond the percentile. */
-export const LEAST_CALLS = { p95: 20, p99: 100 } as const;
 
 export function Providers(): VNode {
   const query = usePageQuery();
@@ -101,8 +100,8 @@ function Below({ rows, isCapped, by, query }: BelowProps): VNode {
           name={by === "provider" ? "providers" : "models by provider"}
         />{" "}
         <span class="muted">
-          Percentiles are estimated from counts in fixed ranges of milliseconds. A 95th needs{" "}
-          {LEAST_CALLS.p95} calls, a 99th {LEAST_CALLS.p99}.
+          Percentiles are estimated from counts in fixed ranges of milliseconds. A median needs{" "}
+          {LEAST_CALLS.p50} calls, a 95th {LEAST_CALLS.p95}, a 99th {LEAST_CALLS.p99}.
         </span>
       </p>
       {isCapped && (
@@ -110,8 +109,9 @@ function Below({ rows, isCapped, by, query }: BelowProps): VNode {
       )}
       {measured < requests && (
         <Note>
-          {formatCount(requests - measured)} of {formatCount(requests)} calls have no latency: they were
-          refused, still run, or are older than these counts.
+          {formatCount(requests - measured)} of {formatCount(requests)} requests have no latency and are not
+          part of the error rate: the gateway refused them, they still run, or they are older than these
+          counts.
         </Note>
       )}
     </>
@@ -122,13 +122,30 @@ function Below({ rows, isCapped, by, query }: BelowProps): VNode {
 const failuresOf = ({ failures }: ProviderRow): number =>
   failures.client_error + failures.rate_limited + failures.server_error + failures.broken;
 
-const shareOf = (row: ProviderRow): number => (row.requests === 0 ? 0 : failuresOf(row) / row.requests);
+/** Of the calls that the provider got and that have ended. */
+const shareOf = (row: ProviderRow): number =>
+  row.duration_ms.calls === 0 ? 0 : Math.min(1, failuresOf(row) / row.duration_ms.calls);
 
-const count = (head: string, name: keyof ProviderRow["failures"]): Column<ProviderRow> => ({
+/** A number of calls, with a link to them where one outcome selects them: lists have no filter by status. */
+const count = (
+  head: string,
+  name: keyof ProviderRow["failures"],
+  outcome: string | null,
+): Column<ProviderRow> => ({
   key: name,
   head,
   isNumber: true,
-  cell: ({ failures }) => <Count value={failures[name]} />,
+  cell: ({ failures, provider_name: provider, key: model }) =>
+    failures[name] === 0 || outcome === null ? (
+      <Count value={failures[name]} />
+    ) : (
+      <DrillLink
+        path="/live"
+        query={{ provider_name: provider, outcome, ...(model === null ? {} : { model }) }}
+      >
+        <Count value={failures[name]} />
+      </DrillLink>
+    ),
   sort: ({ failures }) => failures[name],
 });
 
@@ -145,7 +162,7 @@ const percentiles = (head: string, name: "first_byte_ms" | "duration_ms"): Colum
   isNumber: true,
   cell: ({ [name]: { calls, p50, p95, p99 } }) => (
     <span title={`Estimated from ${plural(calls, "call")}`}>
-      <Percentile ms={p50} calls={calls} least={1} /> <span class="muted">/</span>{" "}
+      <Percentile ms={p50} calls={calls} least={LEAST_CALLS.p50} /> <span class="muted">/</span>{" "}
       <Percentile ms={p95} calls={calls} least={LEAST_CALLS.p95} /> <span class="muted">/</span>{" "}
       <Percentile ms={p99} calls={calls} least={LEAST_CALLS.p99} />
     </span>
@@ -176,11 +193,11 @@ function columnsOf(by: Grouping): readonly Column<ProviderRow>[] {
       cell: (row) => formatShare(shareOf(row)),
       sort: shareOf,
     },
-    count("4xx", "client_error"),
-    count("429", "rate_limited"),
-    count("5xx, no response", "server_error"),
-    count("Broken off", "broken"),
-    count("Disconnected", "cancelled"),
+    count("4xx", "client_error", "upstream_error"),
+    count("429", "rate_limited", "upstream_error"),
+    count("5xx, no response", "server_error", "upstream_error"),
+    count("Truncated, stalled", "broken", null),
+    count("Cancelled", "cancelled", "cancelled"),
     percentiles("First byte p50 / p95 / p99", "first_byte_ms"),
     percentiles("Duration p50 / p95 / p99", "duration_ms"),
   ];

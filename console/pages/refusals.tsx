@@ -4,7 +4,7 @@ import type { Passthrough, RefusalRow } from "../api/types.ts";
 import { nameIn, useNames, type Named } from "../app/use-names.ts";
 import { Attribution } from "../parts/attribution.tsx";
 import { Duration } from "../parts/figures.tsx";
-import { FilterLink, Id, NOT_KNOWN, Principal } from "../parts/links.tsx";
+import { DrillLink, FilterLink, Id, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { ListPage } from "../parts/list-page.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import type { Column } from "../parts/table.tsx";
@@ -42,7 +42,16 @@ const refusalColumns = (
   initiators: readonly Named[],
   actors: readonly Named[],
 ): readonly Column<RefusalRow>[] => [
-  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
+  {
+    key: "time",
+    head: "Time",
+    isRowHeader: true,
+    cell: (row) => (
+      <DrillLink path={`/interceptions/${encodeURIComponent(row.interception_id)}`}>
+        <Time at={row.created_at} />
+      </DrillLink>
+    ),
+  },
   {
     key: "reason",
     head: "Reason",
@@ -52,7 +61,7 @@ const refusalColumns = (
   {
     key: "detail",
     head: "Detail",
-    cell: (row) => (row.detail === null ? NOT_KNOWN : <Text value={row.detail} max={120} />),
+    cell: (row) => <Detail row={row} />,
   },
   { key: "initiator", head: "Initiator", cell: (row) => <Initiator row={row} names={initiators} /> },
   { key: "actor", head: "Actor", cell: (row) => <Actor row={row} names={actors} /> },
@@ -77,6 +86,19 @@ const refusalColumns = (
     cell: (row) => <FilterLink path="/refusals" name="api_key_id" value={row.api_key_id} />,
   },
 ];
+
+/** The rule of a budget is a link to its accounts. */
+function Detail({ row: { detail } }: { readonly row: RefusalRow }): VNode {
+  if (detail === null) return NOT_KNOWN;
+  const [, budget] = /^budget:([^\s:]+)$/.exec(detail) ?? [];
+  return budget === undefined ? (
+    <Text value={detail} max={120} />
+  ) : (
+    <DrillLink path="/budgets" query={{ budget }}>
+      <Text value={detail} max={120} />
+    </DrillLink>
+  );
+}
 
 type WhoProps = { readonly row: RefusalRow; readonly names: readonly Named[] };
 

@@ -8,15 +8,15 @@ import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
-import { Count, Dollars, Facts, inputOf } from "../parts/figures.tsx";
-import { Id, InterceptionLink, Principal } from "../parts/links.tsx";
+import { Count, Facts, inputOf } from "../parts/figures.tsx";
+import { DrillLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { ContentHidden, Loadable, Note } from "../parts/states.tsx";
 import { formatCount, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { Agents } from "./agents.tsx";
-import { ThreadView, type Costs } from "./thread.tsx";
+import { RequestsCost, ThreadView, type RequestsByThread } from "./thread.tsx";
 
 /** Costs are read beside the session; more requests than this have none shown. */
 const COST_LIMIT = 200;
@@ -53,16 +53,12 @@ type ViewProps = {
 function SessionView({ session, sessionKey, next }: ViewProps): VNode {
   const mayRead = useScope("content");
   const query = usePageQuery();
-  const requests = useApi("/interceptions", {
-    session_id: session.id,
-    initiator: session.initiator.id,
-    actor: session.actor_id,
-    attribution: session.attribution,
-    limit: COST_LIMIT,
-  });
-  const costs = useMemo(() => costsOf(requests.data?.results ?? []), [requests.data]);
-  const priced = [...costs.values()].filter((cost) => cost !== null);
-  const hasAll = requests.data !== null && requests.data.results.length >= session.interceptions;
+  const requests = useRequests(session);
+  const found = requests.data?.results ?? NONE;
+  const hasAll = requests.data !== null && found.length >= session.interceptions;
+  // Some requests of a thread alone would have the wrong sum.
+  const shown = hasAll ? found : NONE;
+  const byThread = useMemo(() => byThreadOf(shown), [shown]);
   return (
     <>
       <Facts
@@ -79,8 +75,8 @@ function SessionView({ session, sessionKey, next }: ViewProps): VNode {
           ["Attribution", <Attribution word={session.attribution} isMixed={session.mixed} />],
           ["Client", <Text value={session.client} max={60} />],
           ["Models", <Text value={session.models.join(", ")} />],
-          ["Requests", <Count value={session.interceptions} />],
-          ["Cost", hasAll ? <Dollars micros={priced.reduce((sum, cost) => sum + cost, 0)} /> : "…"],
+          ["Requests", <RequestsLink session={session} />],
+          ["Cost", hasAll ? <RequestsCost requests={shown} /> : requests.isLoading ? "…" : NOT_KNOWN],
           ["Input tokens", <Count value={inputOf(session.token_usage_summary)} />],
           ["Output tokens", <Count value={session.token_usage_summary.output_tokens} />],
           ["Started", <Time at={session.started_at} />],
@@ -88,12 +84,12 @@ function SessionView({ session, sessionKey, next }: ViewProps): VNode {
         ]}
       />
       {!mayRead && <ContentHidden />}
-      <Partial session={session} costs={costs} isCostPartial={!hasAll && !requests.isLoading} />
-      <Agents sessionKey={sessionKey} />
+      <Partial session={session} requests={shown} isCostPartial={!hasAll && !requests.isLoading} />
+      <Agents sessionKey={sessionKey} requests={shown} />
       <h2>Threads</h2>
       <ol class="threads">
         {session.threads.map((thread) => (
-          <ThreadView key={thread.id} thread={thread} costs={costs} />
+          <ThreadView key={thread.id} thread={thread} requests={byThread.get(thread.id) ?? NONE} />
         ))}
       </ol>
       <nav class="pager" aria-label="Pages of threads">
@@ -111,14 +107,42 @@ function SessionView({ session, sessionKey, next }: ViewProps): VNode {
   );
 }
 
-const costsOf = (requests: readonly Interception[]): Costs =>
-  new Map(requests.map(({ id, cost_micros: micros }) => [id, micros]));
+/** Several sessions can have one id: they differ in one of these. */
+const requestsOf = (session: SessionData) => ({
+  session_id: session.id,
+  initiator: session.initiator.id,
+  initiator_source: session.initiator_source,
+  actor: session.actor_id,
+  identity_source: session.identity_source,
+  attribution: session.attribution,
+});
 
-type PartialProps = { readonly session: SessionData; readonly costs: Costs; readonly isCostPartial: boolean };
+const useRequests = (session: SessionData) =>
+  useApi("/interceptions", { ...requestsOf(session), limit: COST_LIMIT, content: "false" });
+
+const NONE: readonly Interception[] = [];
+
+/** The API lists the newest first. */
+const byThreadOf = (requests: readonly Interception[]): RequestsByThread =>
+  Map.groupBy(requests.toReversed(), ({ id, thread_root_id: root }) => root ?? id);
+
+function RequestsLink({ session }: { readonly session: SessionData }): VNode {
+  return (
+    <DrillLink path="/live" query={requestsOf(session)}>
+      <Count value={session.interceptions} />
+    </DrillLink>
+  );
+}
+
+type PartialProps = {
+  readonly session: SessionData;
+  readonly requests: readonly Interception[];
+  readonly isCostPartial: boolean;
+};
 
 /** The gaps in the session's figures and texts. */
-function Partial({ session, costs, isCostPartial }: PartialProps): VNode {
-  const unpriced = [...costs.values()].filter((cost) => cost === null).length;
+function Partial({ session, requests, isCostPartial }: PartialProps): VNode {
+  const unpriced = requests.filter(({ cost_micros: micros }) => micros === null).length;
   const unrecorded = session.unrecorded_prompts ?? [];
   return (
     <>

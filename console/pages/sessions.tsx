@@ -8,7 +8,7 @@ import { useRange } from "../app/range.tsx";
 import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
-import { Command, FIRST_REQUEST } from "../parts/command.tsx";
+import { Command, firstRequest } from "../parts/command.tsx";
 import { Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
@@ -45,7 +45,7 @@ export function Sessions(): VNode {
           rows.length === 0 && isFirst ? (
             <Empty title={`No sessions in ${range.words} match.`}>
               <p>Choose a longer range or remove a filter, or send a request:</p>
-              <Command text={FIRST_REQUEST(location.origin)} label="A first request" />
+              <Command text={firstRequest()} label="A first request" />
             </Empty>
           ) : (
             <>
@@ -87,6 +87,7 @@ const COLUMNS: readonly Column<SessionSummary>[] = [
     isRowHeader: true,
     cell: (row) => <SessionName row={row} />,
   },
+  { key: "started", head: "Started", cell: (row) => <Time at={row.started_at} /> },
   {
     key: "initiator",
     head: "Initiator",

@@ -1,25 +1,36 @@
 /** One thread of a session: a prompt, and the model's steps with their tool calls and thoughts. */
 import type { VNode } from "preact";
-import type { Action, Thread } from "../api/types.ts";
+import type { Action, Interception, Thread } from "../api/types.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
-import { Dollars, inputOf, Tokens } from "../parts/figures.tsx";
-import { InterceptionLink } from "../parts/links.tsx";
+import { Cost, Dollars, inputOf, inputOfCall, Tokens } from "../parts/figures.tsx";
+import { InterceptionLink, NOT_KNOWN } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { plural } from "../text/format.ts";
 import { LongText, Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
 
-/** Micro-dollars by the id of the interception; null where the price is not known. */
-export type Costs = ReadonlyMap<string, number | null>;
+/** The requests of a session, by the id of their thread, in order. Empty until they are read. */
+export type RequestsByThread = ReadonlyMap<string, readonly Interception[]>;
 
-type ThreadProps = { readonly thread: Thread; readonly costs: Costs };
+/** The sum of the costs, and the number of requests that add nothing to it. Refused ones cost nothing. */
+export function RequestsCost({ requests }: { readonly requests: readonly Interception[] }): VNode {
+  const known = requests.flatMap(({ cost_micros: micros }) => (micros === null ? [] : [micros]));
+  const unpriced = requests.filter(
+    ({ cost_micros: micros, outcome }) => micros === null && outcome !== "refused",
+  ).length;
+  if (known.length === 0) return NOT_KNOWN;
+  return <Cost micros={known.reduce((sum, micros) => sum + micros, 0)} unpriced={unpriced} />;
+}
 
-export function ThreadView({ thread, costs }: ThreadProps): VNode {
+type ThreadProps = { readonly thread: Thread; readonly requests: readonly Interception[] };
+
+export function ThreadView({ thread, requests }: ThreadProps): VNode {
   const mayRead = useScope("content");
   const tools = thread.agentic_actions.reduce((sum, { tool_calls: calls }) => sum + calls.length, 0);
-  const ids = new Set([thread.id, ...thread.agentic_actions.map(({ interception_id: id }) => id)]);
-  const known = [...ids].map((id) => costs.get(id)).filter((cost) => cost != null);
+  const actions = new Map(thread.agentic_actions.map((action) => [action.interception_id, action]));
+  // Requests whose response called no tool are no actions. Without the requests, the actions are shown.
+  const steps = requests.length > 0 ? requests.map(({ id }) => id) : [...actions.keys()];
   return (
     <li class="card thread">
       <p class="thread-head">
@@ -40,7 +51,7 @@ export function ThreadView({ thread, costs }: ThreadProps): VNode {
             isIncomplete={!thread.usage_complete}
           />
         </span>
-        {known.length > 0 && <Dollars micros={known.reduce((sum, cost) => sum + cost, 0)} />}
+        {requests.length > 0 && <RequestsCost requests={requests} />}
         <InterceptionLink id={thread.id} />
       </p>
       {thread.prompt ? (
@@ -48,17 +59,18 @@ export function ThreadView({ thread, costs }: ThreadProps): VNode {
       ) : (
         <p class="muted">{mayRead ? "No prompt is recorded." : "The prompt is hidden."}</p>
       )}
-      {thread.agentic_actions.length > 0 && (
+      {steps.length > 0 && (
         <details>
           <summary>
-            {plural(thread.agentic_actions.length, "step")} with {plural(tools, "tool call")}
+            {plural(steps.length, "request")} with {plural(tools, "tool call")}
           </summary>
           <ol class="steps">
-            {thread.agentic_actions.map((action) => (
+            {steps.map((id) => (
               <Step
-                key={action.interception_id}
-                action={action}
-                cost={costs.get(action.interception_id) ?? null}
+                key={id}
+                id={id}
+                action={actions.get(id) ?? null}
+                request={requests.find((one) => one.id === id) ?? null}
               />
             ))}
           </ol>
@@ -68,18 +80,42 @@ export function ThreadView({ thread, costs }: ThreadProps): VNode {
   );
 }
 
-function Step({ action, cost }: { readonly action: Action; readonly cost: number | null }): VNode {
-  const mayRead = useScope("content");
+type StepProps = {
+  readonly id: string;
+  /** null: the response called no tool. */
+  readonly action: Action | null;
+  readonly request: Interception | null;
+};
+
+function Step({ id, action, request }: StepProps): VNode {
   return (
     <li>
       <p class="thread-head">
-        <InterceptionLink id={action.interception_id} />
-        <Text value={action.model} max={60} />
+        <InterceptionLink id={id} />
+        <Text value={request?.model ?? action?.model ?? ""} max={60} />
+        {request !== null && <Outcome word={request.outcome} status={request.status} />}
         <span class="muted">
-          tokens <Tokens input={inputOf(action.token_usage)} output={action.token_usage.output_tokens} />
+          tokens{" "}
+          {request === null ? (
+            <Tokens
+              input={action && inputOf(action.token_usage)}
+              output={action && action.token_usage.output_tokens}
+            />
+          ) : (
+            <Tokens input={inputOfCall(request)} output={request.output_tokens} />
+          )}
         </span>
-        {cost !== null && <Dollars micros={cost} />}
+        {request !== null && <Dollars micros={request.cost_micros} />}
       </p>
+      {action !== null && <ActionView action={action} />}
+    </li>
+  );
+}
+
+function ActionView({ action }: { readonly action: Action }): VNode {
+  const mayRead = useScope("content");
+  return (
+    <>
       {action.thinking.map(({ text }, at) => (
         <details key={at}>
           <summary>Thought</summary>
@@ -98,6 +134,6 @@ function Step({ action, cost }: { readonly action: Action; readonly cost: number
           )}
         </details>
       ))}
-    </li>
+    </>
   );
 }

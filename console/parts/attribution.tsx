@@ -1,5 +1,6 @@
 /** The evidence for an initiator, with its meaning in one line. */
 import type { VNode } from "preact";
+import { meaningIn } from "../text/meaning.ts";
 import { visibleText } from "../text/visible.ts";
 import { ATTRIBUTIONS } from "../../src/events/vocabulary.ts";
 
@@ -7,8 +8,9 @@ import { ATTRIBUTIONS } from "../../src/events/vocabulary.ts";
 export const ATTRIBUTION_WORDS = Object.keys(ATTRIBUTIONS) as readonly (keyof typeof ATTRIBUTIONS)[];
 
 export const meaningOf = (word: string): string =>
-  (ATTRIBUTIONS as Readonly<Record<string, string>>)[word] ??
-  "a word that this version of the console does not know";
+  Object.hasOwn(ATTRIBUTIONS, word)
+    ? meaningIn(ATTRIBUTIONS, word)
+    : "a word that this version of the console does not know";
 
 type Props = {
   readonly word: string;

@@ -29,6 +29,7 @@ export function Chart({ title, times, series: given, format, csv, max, note }: C
     <figure class="chart card">
       <figcaption>
         <h2>{title}</h2>
+        {(times[0] ?? "").length > 10 && <span class="muted">hours in UTC</span>}
         {csv}
       </figcaption>
       <Plot times={times} series={series} format={format} max={max} onHover={setHovered} title={title} />

@@ -2,7 +2,7 @@
 import type { ComponentChildren, VNode } from "preact";
 import { addressOf } from "../api/client.ts";
 import type { Path, Query } from "../api/types.ts";
-import { toCsv, type Cell } from "../text/csv.ts";
+import { toCsvLines, type Table } from "../../src/shared/csv.ts";
 
 type CsvLinkProps = {
   readonly path: Path;
@@ -28,11 +28,16 @@ export function CsvLink({ path, query, name, children }: CsvLinkProps): VNode {
   );
 }
 
-type Props = { readonly rows: () => readonly (readonly Cell[])[]; readonly name: string };
+type Props = {
+  /** With a first row of the names of the columns. */
+  readonly rows: () => Table["rows"];
+  /** The file's, without its ending. */
+  readonly name: string;
+};
 
 export function CsvButton({ rows, name }: Props): VNode {
   const save = (): void => {
-    const address = URL.createObjectURL(new Blob([toCsv(rows())], { type: "text/csv;charset=utf-8" }));
+    const address = URL.createObjectURL(new Blob([toCsvLines(rows())], { type: "text/csv;charset=utf-8" }));
     const link = document.createElement("a");
     link.href = address;
     link.download = `${name}.csv`;

@@ -1,10 +1,8 @@
-/** In place of what only the gateway serves, where the console is on the records Worker's own host. */
+/** In place of what only the gateway serves, where the records Worker serves the console and has no binding to the gateway. */
 import type { VNode } from "preact";
 import type { ApiError } from "../api/client.ts";
 import { Command } from "./command.tsx";
 import { Empty } from "./states.tsx";
-
-export const GATEWAY = "https://<host of the gateway>";
 
 /** The records Worker knows these paths only from the API's document, and has no page for them. */
 const NOT_HERE: ReadonlySet<number> = new Set([404, 405, 501]);

@@ -5,7 +5,7 @@ import type { Path } from "../api/types.ts";
 import { filtersOf, type Filter } from "../app/filter-names.ts";
 import { usePageQuery, withoutCursors } from "../app/location.ts";
 import { FILTER_ID } from "../app/shortcuts.ts";
-import { useNames, type Named } from "../app/use-names.ts";
+import { useNames, useNamesOf, type Named } from "../app/use-names.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 
@@ -58,7 +58,7 @@ function Active({ name, value }: { readonly name: string; readonly value: string
   );
 }
 
-/** The id that a text names, or null where several principals have the name. */
+/** The id that a text names, which is the text itself where no principal has the name; null where several have it. */
 function idOf(text: string, names: readonly Named[]): string | null {
   const wanted = text.toLowerCase();
   const ids = new Set(names.filter(({ name }) => name.toLowerCase() === wanted).map(({ id }) => id));
@@ -66,12 +66,22 @@ function idOf(text: string, names: readonly Named[]): string | null {
   return ids.size > 1 ? null : id;
 }
 
+/** Why a text may not be what the person means. A part of a name can be the id of another principal, who has no name. */
+function issueOf(text: string, id: string | null, names: readonly Named[]): string | null {
+  if (id === null) return "Several principals have this name. Choose one from the list.";
+  const isKnown = id !== text || names.some((one) => one.id === text);
+  const isPart = names.some(({ name }) => name.toLowerCase().includes(text.toLowerCase()));
+  return !isKnown && isPart
+    ? "This is a part of a name. Choose one from the list, or add it once more as an id."
+    : null;
+}
+
 function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode {
   const query = usePageQuery();
   const [name, setName] = useState(filters[0]?.name ?? "");
   const [hasFocus, setHasFocus] = useState(false);
   const principals = PRINCIPALS[name] ?? null;
-  const names = useNames(hasFocus ? principals : null);
+  const { names, isLoading } = useNamesOf(hasFocus ? principals : null);
   const values = filters.find((filter) => filter.name === name)?.values ?? null;
   const submit = (event: Event): void => {
     event.preventDefault();
@@ -80,13 +90,15 @@ function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode 
     const text = String(new FormData(form).get("value") ?? "").trim();
     if (text === "") return;
     const value = principals === null ? text : idOf(text, names);
-    if (value === null) {
-      if (!(field instanceof HTMLInputElement)) return;
-      field.setCustomValidity("Several principals have this name. Enter the id of one.");
+    const issue = principals === null ? null : issueOf(text, value, names);
+    if (issue !== null && field instanceof HTMLInputElement && field.dataset["tried"] !== text) {
+      // Sent once more, the text counts as an id.
+      field.dataset["tried"] = text;
+      field.setCustomValidity(issue);
       field.reportValidity();
       return;
     }
-    query.set({ ...withoutCursors, [name]: value });
+    query.set({ ...withoutCursors, [name]: value ?? text });
     form.reset();
   };
   return (
@@ -106,7 +118,9 @@ function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode 
         <Value values={values} isName={principals !== null} onFocus={() => setHasFocus(true)} />
       </label>
       {principals !== null && <Suggestions names={names} />}
-      <button type="submit">Add filter</button>
+      <button type="submit" disabled={isLoading}>
+        Add filter
+      </button>
     </form>
   );
 }

@@ -29,6 +29,8 @@ type ListPageProps<P extends ListPath> = {
   readonly about: ComponentChildren;
   readonly noun: readonly [string, string];
   readonly columns: readonly Column<RowOf<P>>[];
+  /** The API's order, where it is another one than newest first, and the order of the rows of a page. */
+  readonly order?: { readonly name: string; readonly compare: (a: RowOf<P>, b: RowOf<P>) => number };
   /** The names of the parameters for the time range. */
   readonly range?: readonly [after: string, before: string];
   readonly empty: ComponentChildren;
@@ -38,7 +40,15 @@ type ListPageProps<P extends ListPath> = {
 const LIMIT = 50;
 
 export function ListPage<P extends ListPath>(props: ListPageProps<P>): VNode {
-  const { path, title, about, noun, columns, range: names = ["started_after", "started_before"] } = props;
+  const {
+    path,
+    title,
+    about,
+    noun,
+    columns,
+    order,
+    range: names = ["started_after", "started_before"],
+  } = props;
   const query = usePageQuery();
   const range = useRange();
   const times: Query = { [names[0]]: range.started_after, [names[1]]: range.started_before };
@@ -55,9 +65,9 @@ export function ListPage<P extends ListPath>(props: ListPageProps<P>): VNode {
           ) : (
             <>
               <Table<RowOf<P>>
-                caption={`${title}, newest first`}
+                caption={`${title}, ${order?.name ?? "newest first"}`}
                 columns={columns}
-                rows={results as readonly RowOf<P>[]}
+                rows={inOrder(results as readonly RowOf<P>[], order?.compare)}
                 rowKey={(row) => row.id}
               />
               <Pager shown={results.length} count={count} isCapped={isCapped} next={list.next} noun={noun} />
@@ -68,3 +78,6 @@ export function ListPage<P extends ListPath>(props: ListPageProps<P>): VNode {
     </Page>
   );
 }
+
+const inOrder = <Row,>(rows: readonly Row[], compare?: (a: Row, b: Row) => number): readonly Row[] =>
+  compare ? rows.toSorted(compare) : rows;

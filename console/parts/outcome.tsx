@@ -1,12 +1,8 @@
 /** How a request ended, with its meaning. */
 import type { VNode } from "preact";
+import { meaningIn } from "../text/meaning.ts";
 import { visibleText } from "../text/visible.ts";
-import { OUTCOMES } from "../../src/events/vocabulary.ts";
-
-const LEDGER_OUTCOMES: Readonly<Record<string, string>> = {
-  ...OUTCOMES,
-  orphaned: "the end event was never recorded",
-};
+import { LEDGER_OUTCOMES } from "../../src/events/ledger-outcomes.ts";
 
 type Props = {
   readonly word: string | null;
@@ -20,10 +16,10 @@ export function Outcome({ word, status = null, error = null }: Props): VNode {
   return (
     <span
       class={`outcome ${isGood ? "good" : word === "cancelled" ? "neutral" : "bad"}`}
-      title={LEDGER_OUTCOMES[word]}
+      title={meaningIn(LEDGER_OUTCOMES, word)}
     >
       {visibleText(word.replaceAll("_", " ")).slice(0, 60)}
-      {!isGood && status !== null && ` ${status}`}
+      {!isGood && status !== null && `, status ${status}`}
       {error !== null && error !== "" && <span class="muted"> {visibleText(error).slice(0, 60)}</span>}
     </span>
   );

@@ -1,7 +1,7 @@
 /**
  * Makes characters visible that a reader cannot see or that reorder text: control, bidirectional, zero-width and tag
- * characters, halves of surrogate pairs, unassigned and private ones. Recorded texts come from clients and models, so that
- * they can hold an instruction that only a machine reads, or a name that looks like another one.
+ * characters, halves of surrogate pairs, unassigned and private ones. Recorded texts come from clients and models. They can hide an
+ * instruction that only a machine reads, or make one name look like another.
  */
 
 /** A run of ordinary text, or of one invisible character. */

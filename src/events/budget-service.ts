@@ -97,12 +97,12 @@ export type AccountChange =
       readonly period: Period;
       readonly id: string;
       readonly amount: number;
-      /** The id of the request. */
-      readonly requestId: string;
+      /** The id of the request. Absent from a gateway from before repetitions were compared. */
+      readonly requestId?: string;
     };
 
 /** The top-up that an object has booked under an id. */
-export type BookedTopUp = { readonly requestId: string; readonly amount: number };
+export type BookedTopUp = { readonly requestId: string | null; readonly amount: number };
 
 /** The accounts of a call whose usage is known later. */
 export type LaterCall = {

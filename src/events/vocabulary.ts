@@ -25,6 +25,9 @@ export const OWNER_ATTRIBUTIONS: ReadonlySet<string> = new Set<Attribution>([
 /** The source of owners' ids before `OWNER_ASSERTION.source` could name one. */
 export const EARLIER_OWNER_SOURCE = "coder";
 
+/** The reason under which failed calls with a key that is not known to work are counted beside the refusals. */
+export const UNCONFIRMED_KEY = "own_key_unconfirmed";
+
 export const BUDGET_SUBJECTS = {
   principal: "an initiator or an actor: one account, whether the person calls or is called for",
   client: "the calling software",
@@ -258,7 +261,7 @@ export const ANOMALY_KINDS = {
   chat_multiple_initiators:
     "one chat id on the accounts of several initiators (`subject`: the chat; `count`: initiators)",
   actor_multiple_owners:
-    "the same, where the requests of one actor had several of them, the actor itself included (`subject`: the chat; `count`: initiators)",
+    "one actor's requests with one chat id are on the accounts of several initiators, the actor itself included (`subject`: the chat; `count`: initiators)",
   owner_many_actors:
     "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
   coder_agents_without_headers:

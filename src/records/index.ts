@@ -49,7 +49,8 @@ export { BudgetObject };
 export default class RecordsWorker extends WorkerEntrypoint<Env> implements RecordsService {
   override async fetch(request: Request): Promise<Response> {
     const records = recordsFor(this.env);
-    if (!("issues" in records)) return records.fetch(request, (promise) => void this.ctx.waitUntil(promise));
+    if (!("issues" in records))
+      return this.#held(records.fetch(request, (promise) => void this.ctx.waitUntil(promise)));
     logIssues(records);
     const { status, message, code } = MISCONFIGURED;
     const interceptionId = uuidV7(Date.now(), crypto.randomUUID());
@@ -58,20 +59,16 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
   }
 
   async store(messages: readonly (string | InterceptorEvent)[]): Promise<void> {
-    const stored = this.#records().store(messages);
-    // Held by this Worker too: a call ends with its caller's context, for example at the end of the gateway's `waitUntil`.
-    // https://developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
-    this.ctx.waitUntil(stored.catch(() => undefined));
-    return stored;
+    return this.#held(this.#records().store(messages));
   }
 
   async spendOf(source: string, id: string, from: number): Promise<PrincipalSpend | null> {
-    return this.#records().spendOf(source, id, from);
+    return this.#held(this.#records().spendOf(source, id, from));
   }
 
   async authorize(headers: AdminHeaders, scope?: Scope): Promise<RefusalParts | AdmittedParts | null> {
     const records = recordsFor(this.env);
-    if (!("issues" in records)) return records.authorize(headers, scope);
+    if (!("issues" in records)) return this.#held(records.authorize(headers, scope));
     logIssues(records);
     return { code: MISCONFIGURED.code, data: {} };
   }
@@ -85,6 +82,16 @@ export default class RecordsWorker extends WorkerEntrypoint<Env> implements Reco
 
   override async scheduled({ cron, scheduledTime }: ScheduledController): Promise<void> {
     await this.#records().runCron(cron, scheduledTime);
+  }
+
+  /**
+   * Keeps the call alive until it is done. Without it, a call ends with its caller's context: a client that disconnects, or the end
+   * of the gateway's `waitUntil`. Other requests may wait for the same fetch of an issuer's keys (shared/single-flight.ts).
+   * https://developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
+   */
+  #held<T>(result: Promise<T>): Promise<T> {
+    this.ctx.waitUntil(result.catch(() => undefined));
+    return result;
   }
 
   /** Throws while the config is invalid, so that the failure is visible. */

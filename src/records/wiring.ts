@@ -74,7 +74,7 @@ const onRefusal: ApiDeps["onRefusal"] = (id, request, { code, status, data }) =>
 const newId = (): string => newIdAt(now());
 
 export function createRecords(config: Config): Records {
-  const { database, deadLetterQueue, seals } = config;
+  const { database, deadLetterQueue, gateway, seals } = config;
   const ledger = ledgerDeps(config);
   const sealJob = sealJobOf(config);
   /** By request, until its response is returned. */
@@ -92,6 +92,7 @@ export function createRecords(config: Config): Records {
   const api = createApi({
     onRead,
     database,
+    gateway,
     seals: { isOn: seals !== null, proveEvent, proveCheckpoint },
     admit,
     now,

@@ -22,11 +22,13 @@ export type AdminHeaders = {
   readonly session?: SessionHeaders;
 };
 
+export const CSRF_HEADER = "x-csrf-token";
+
 const TOKEN_HEADERS = { authorization: "authorization", coderSessionToken: "coder-session-token" } as const;
 const SESSION_HEADERS = {
   host: "host",
   cookie: "cookie",
-  csrfToken: "x-csrf-token",
+  csrfToken: CSRF_HEADER,
   origin: "origin",
   secFetchSite: "sec-fetch-site",
   contentType: "content-type",

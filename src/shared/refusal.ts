@@ -1,7 +1,11 @@
 /**
  * Why the gateway or the records Worker responds itself. A refusal is a value that steps return. Its message is the same
  * for every caller; its `detail` is for the operator's log only. The dialect (`gateway/provider/`) gives the body its form.
+ * The gateway can record each code of this table. Codes of the records Worker alone are in `records-refusal.ts`.
  */
+
+/** The status of a code, and its message. */
+export type RefusalRow = readonly [status: number, message: string];
 
 /** The base URL in general form: unknown callers read it, and the providers' names are not for them. */
 const BASE_URL_HINT =
@@ -155,39 +159,30 @@ const CODES = {
     403,
     "The console's own page did not send the request, or the page belongs to an earlier session. Reload the page.",
   ],
-  console_not_here: [
-    404,
-    "The console is not served on this host. Use a host that CONSOLE.origins of the records Worker lists.",
-  ],
   filter_invalid: [400, "A query parameter is not valid. Correct its value."],
   filter_unknown: [400, "A query parameter is not known. Remove it."],
-  event_not_found: [404, "The ledger has no event of this id."],
-  event_not_sealed: [409, "This event is not sealed yet. Retry in a minute."],
-  event_before_seals: [409, "This event was stored before the ledger was sealed. There is no proof of it."],
-  checkpoint_not_found: [404, "The ledger has no checkpoint yet. Retry in a minute."],
-  seals_off: [409, "The ledger is not sealed: the records Worker has no SEAL_KEY."],
   ledger_unavailable: [503, "The ledger could not be read. Retry later."],
   records_unavailable: [503, "The records API is not available: no records Worker is bound to this gateway."],
   // The Workers themselves
   gateway_busy: [503, "The gateway holds too many request bodies at the moment. Retry in a few seconds."],
   misconfigured: [500, "The gateway's configuration is not valid. Report it to the gateway's administrator."],
   internal: [500, "The gateway failed. Report the interception id to the gateway's administrator."],
-} as const satisfies Record<string, readonly [status: number, message: string]>;
+} as const satisfies Record<string, RefusalRow>;
 
 export type RefusalCode = keyof typeof CODES;
 
 /** Statuses by which a server requests a retry. */
 const RETRYABLE: ReadonlySet<number> = new Set([408, 429]);
 /** Server errors that last until an operator acts. */
-const LASTING: ReadonlySet<RefusalCode> = new Set([
+const LASTING: ReadonlySet<string> = new Set<RefusalCode>([
   "loop",
   "misconfigured",
   "models_not_filtered",
   "upstream_redirected",
 ]);
 
-/** Each code with its status and message, for docs/reference.md. */
-export const REFUSALS: Readonly<Record<RefusalCode, readonly [number, string]>> = CODES;
+/** Each code with its status and message. */
+export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = CODES;
 
 /** Details of one refusal beyond its code. */
 export type RefusalData = {
@@ -218,18 +213,21 @@ export type RateFacts = {
   readonly resetMs: number;
 };
 
-export class Refusal {
-  readonly code: RefusalCode;
+/** A refusal with a code of its class. Each class has its own table, so a Worker's bundle has only the messages that it can send. */
+export abstract class TableRefusal<Code extends string> {
+  readonly code: Code;
   readonly data: RefusalData;
+  readonly #row: RefusalRow;
 
-  constructor(code: RefusalCode, data: RefusalData = {}) {
+  constructor(code: Code, data: RefusalData, row: RefusalRow) {
     this.code = code;
     this.data = data;
+    this.#row = row;
   }
 
   /** The HTTP status of the response. */
   get status(): number {
-    return this.data.status ?? CODES[this.code][0];
+    return this.data.status ?? this.#row[0];
   }
 
   /** Whether the same request would be refused again, however often a client repeats it. */
@@ -241,9 +239,15 @@ export class Refusal {
 
   /** The text for the client. It never holds anything that the client sent, nor a secret. */
   get message(): string {
-    const message: string = CODES[this.code][1];
+    const [, message] = this.#row;
     const { param, note } = this.data;
     const noted = note === undefined ? message : `${message} ${note}`;
     return param === undefined ? noted : `${noted} (${param})`;
+  }
+}
+
+export class Refusal extends TableRefusal<RefusalCode> {
+  constructor(code: RefusalCode, data: RefusalData = {}) {
+    super(code, data, CODES[code]);
   }
 }

@@ -4,8 +4,8 @@
  * In workerd a request may await a promise that another request created. Our compatibility date includes the flag
  * `handle_cross_request_promise_resolution`, by which each request continues in its own context. Measured in the workerd
  * of wrangler 4.155 and held by test/sockets/identity.test.ts: hundreds of requests wait for one fetch. The fetch also
- * survives the disconnect of the client that started it, because `exchange.ts` (`handle`) keeps each request alive with `waitUntil` until
- * it has a response.
+ * survives the disconnect of the client that started it, because each Worker keeps a request alive with `waitUntil` until it has a
+ * response: the gateway in `exchange.ts` (`handle`), the records Worker in `index.ts` (`#held`).
  *
  * Without `waitUntil`, the promise of a cancelled request never settles. workerd then ends every request that waits for
  * nothing else, and closes its connection. So each caller has a timer of its own, and a call does not join an operation

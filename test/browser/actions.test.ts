@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { LOCAL_KEYS, LOCAL_SEAL_KEY, LOCAL_SEAL_ORIGIN } from "../../tools/local-keys.ts";
 import { createSigner, newPrivateKey } from "../../src/records/ledger/seal/note-keys.ts";
 import { openTab, settled, url, useBrowser, type Tab } from "./support/browser.ts";
-import { requestPath } from "./support/pages.ts";
+import { requestPath, sessionPath } from "./support/pages.ts";
 import { ADA, CHAT, send, untilRecorded } from "./support/traffic.ts";
 
 useBrowser();
@@ -123,6 +123,31 @@ describe("seals", () => {
     expect(tab.problems).toEqual([]);
   });
 
+  it("copies the whole id on a request's page, and takes it with blanks around it", async () => {
+    tab = await openTab({ permissions: ["clipboard-write"] });
+    const { page } = tab;
+    const path = await requestPath(page, `initiator=${ADA}&chat_id=${CHAT}`);
+    const id = path.replace(/.*\//, "");
+    await tab.open(path);
+    expect(await page.locator(".about code").innerText()).toBe(id);
+    await page.getByRole("button", { name: "Copy the id of the request" }).click();
+    await page.getByRole("status").getByText("Copied").waitFor();
+    await tab.open("/seals");
+    const field = page.getByLabel("Id of a request or an event");
+    await field.fill("  ");
+    // A person pastes it: the console's policy lets no script read the clipboard.
+    await field.press("End");
+    await field.press("Control+V");
+    await page.keyboard.type(" \u00a0");
+    expect(await field.inputValue()).toBe(`  ${id} \u00a0`);
+    await page.getByRole("button", { name: "Get the proof" }).click();
+    await page.getByRole("heading", { name: "Its start" }).waitFor();
+    expect(new URL(page.url()).searchParams.get("request")).toBe(id);
+    await tab.open(`/seals?request=%20${id}%20`);
+    await page.getByRole("heading", { name: "Its end" }).waitFor();
+    expect(tab.problems).toEqual([]);
+  });
+
   // An operator with access to the database, or a compromised server, changes the tree's size under the old signature.
   it("reports a checkpoint that was changed after it was signed", async () => {
     tab = await openTab();
@@ -194,6 +219,26 @@ describe("live", () => {
   });
 });
 
+const micros = (dollars: string | null): number => Math.round(Number(dollars?.slice(1)) * 1e6);
+
+describe("a session", () => {
+  it("lists each of its requests in a thread, those without tool calls too, with the sum of their costs", async () => {
+    tab = await openTab();
+    await tab.open(await sessionPath(tab.page, `initiator=${ADA}&chat_id=${CHAT}`));
+    const fact = (name: string) =>
+      tab.page.locator(".facts div", { has: tab.page.getByText(name, { exact: true }) }).locator("dd");
+    await expect.poll(() => fact("Cost").innerText()).toMatch(/^\$/);
+    const requests = Number(await fact("Requests").innerText());
+    expect(await tab.page.locator(".steps > li").count()).toBe(requests);
+    const titles = await tab.page
+      .locator(".threads > li > .thread-head > span[title^='$']")
+      .evaluateAll((all) => all.map((one) => one.getAttribute("title")));
+    const sum = titles.map(micros).reduce((a, b) => a + b, 0);
+    expect(sum).toBe(micros(await fact("Cost").locator("span").getAttribute("title")));
+    expect(sum).toBeGreaterThan(0);
+  });
+});
+
 describe("explain", () => {
   it("says on whose account a request would be made and by which rule, with a command that does the same", async () => {
     tab = await openTab();
@@ -201,7 +246,7 @@ describe("explain", () => {
     const headers = `User-Agent: coder-agents/v2.30.0\nX-Coder-Owner-Id: ${ADA}\nAuthorization: Bearer ${LOCAL_KEYS.coderAgents.key}`;
     await tab.page.getByLabel("Headers, one per line").fill(headers);
     await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
-    await tab.page.getByText("Verified: The request would be forwarded to team-openai.").waitFor();
+    await tab.page.getByText("Result: The request would be forwarded to team-openai.").waitFor();
     const card = tab.page.getByRole("region", { name: "What would happen" });
     expect(await card.innerText()).toContain("asserted");
     expect(await card.getByRole("table", { name: "Candidates for the initiator" }).count()).toBe(1);
@@ -231,6 +276,10 @@ describe("explain", () => {
       route.request().method() === "POST" ? route.fulfill({ status: 404, json: {} }) : route.continue(),
     );
     await tab.open("/explain");
+    const headers = tab.page.getByLabel("Headers, one per line");
+    await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
+    await tab.page.getByText("Replace <client key> with a key").waitFor();
+    await headers.fill(`Authorization: Bearer ${LOCAL_KEYS.alice.key}`);
     await tab.page.getByRole("button", { name: "Explain", exact: true }).click();
     await tab.page.getByText("The gateway is not on this host.").waitFor();
     expect(await tab.page.getByRole("region", { name: "Command" }).innerText()).toContain(

@@ -159,13 +159,13 @@ describe("filters are the address", () => {
 });
 
 describe("figures that are not known", () => {
-  it("has no high percentile of few calls", async () => {
+  it("has no percentile of few calls", async () => {
     tab = await openTab();
     await tab.open("/providers?model=gpt-5.1-codex");
     const cells = await tab.page.locator("td[data-label^=Duration]").allInnerTexts();
     expect(cells.length).toBeGreaterThan(0);
     for (const cell of cells)
-      expect(cell.replaceAll(/\s+/g, " ")).toMatch(/^\d.* \/ – ?not known \/ – ?not known$/);
+      expect(cell.replaceAll(/\s+/g, " ")).toMatch(/^– ?not known \/ – ?not known \/ – ?not known$/);
   });
 });
 

@@ -166,6 +166,22 @@ describe("OpenID Connect", () => {
     expect(stack.problemsOf(tab)).toEqual([]);
   });
 
+  it("forgets the reason of a refused sign-in when another one succeeds, also where an old address has it", async () => {
+    tab = await stack.openTab();
+    await toProvider(tab);
+    provider.misbehave({ callback: { state: "x" } });
+    await tab.page.getByRole("button", { name: "Grace" }).click();
+    await expectRefused(tab, FAILED);
+    expect(tab.page.url()).toBe(`${stack.url}/console`);
+    provider.misbehave({});
+    await signIn(tab);
+    await tab.page.goto(`${stack.url}/console?sign_in=invalid_credential`);
+    await tab.page.getByRole("button", { name: "Sign out" }).click();
+    await tab.page.getByRole("heading", { name: "Sign in" }).waitFor();
+    expect([tab.page.url(), await tab.page.getByText(FAILED).count()]).toEqual([`${stack.url}/console`, 0]);
+    expect(stack.problemsOf(tab)).toEqual([]);
+  });
+
   // The attack: a cookie that was copied before the person signed out.
   it("ends the session at the server by signing out", async () => {
     tab = await stack.openTab();

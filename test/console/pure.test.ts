@@ -1,9 +1,10 @@
 /** The computations of the console, without a browser. test/browser has the pages. */
 import { describe, expect, it } from "vitest";
 import { rangeOf } from "../../console/app/range-of.ts";
-import { toCsv } from "../../console/text/csv.ts";
+import { countText } from "../../console/pages/anomaly-count.ts";
 import { piecesOf, visibleText } from "../../console/text/visible.ts";
 import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
+import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
 import {
   consistencyRanges,
   inclusionRanges,
@@ -12,7 +13,6 @@ import {
   splitPoint,
   type Hash,
 } from "../../src/records/ledger/seal/merkle.ts";
-import { idAfter } from "../../console/pages/ids.ts";
 
 const LEAVES = Array.from({ length: 40 }, (_, at) => leafOf(new TextEncoder().encode(`entry ${at}`)));
 
@@ -95,24 +95,6 @@ describe("texts", () => {
   });
 });
 
-describe("CSV", () => {
-  // A spreadsheet runs a cell that begins like this as a formula (CWE-1236).
-  it.each(["=1+1", "+1", "-1", "@a", "\t=1"])("makes text of %j", (cell) => {
-    expect(toCsv([[cell]])).toBe(`'${cell}\r\n`);
-  });
-
-  it("quotes separators, and leaves an unknown figure empty", () => {
-    expect(toCsv([['a "b", c', 1.5, null, -2]])).toBe('"a ""b"", c",1.5,,-2\r\n');
-  });
-});
-
-describe("ids", () => {
-  it("has the next larger one as a cursor, also across the parts of a UUID", () => {
-    expect(idAfter("01a22cf6-df19-7cc0-aa26-29605d830966")).toBe("01a22cf6-df19-7cc0-aa26-29605d830967");
-    expect(idAfter("01a22cf6-df19-7cc0-aa26-ffffffffffff")).toBe("01a22cf6-df19-7cc0-aa27-000000000000");
-  });
-});
-
 describe("the range of a page", () => {
   const NOW = Date.parse("2026-11-30T14:20:00Z");
   const of = (search: string) => rangeOf(new URLSearchParams(search), NOW).plots;
@@ -124,5 +106,18 @@ describe("the range of a page", () => {
     expect(of("from=2026-11-28&to=2026-11-28").keys).toHaveLength(24);
     expect(of("from=2026-11-27&to=2026-11-28")).toEqual({ unit: "day", keys: ["2026-11-27", "2026-11-28"] });
     expect(of("")).toMatchObject({ unit: "day", keys: { length: 30 } });
+  });
+});
+
+describe("the figure of an anomaly", () => {
+  it.each(Object.keys(ANOMALY_KINDS))("of the kind %s has a unit", (kind) => {
+    expect(countText(kind, 2)).toMatch(/^2 (initiators|actors|owners|requests|refusals)$/);
+  });
+
+  it("is singular for one, and a lower bound where the cron stops counting", () => {
+    expect(countText("owner_without_chat", 1)).toBe("1 request");
+    expect(countText("owner_without_chat", 10)).toBe("10 requests");
+    expect(countText("chat_multiple_initiators", 10)).toBe("10 or more initiators");
+    expect(countText("a_kind_of_tomorrow", 2)).toBeNull();
   });
 });

@@ -179,6 +179,26 @@ describe("the RPC method store", () => {
     expect(rowCounts(await allRows(database))).toEqual(EVERY_EVENT_ROWS);
   });
 
+  // The attack: a client disconnects while its request fetches the issuer's keys, and every sign-in that waits for them fails.
+  it("is held until it is done, and so is each request and each authorization", async () => {
+    consoleSpies();
+    const calls: ((worker: RecordsWorker) => Promise<unknown>)[] = [
+      (worker) => worker.fetch(get("/api/v2/ai-gateway/usage", "sk-own")),
+      (worker) => worker.authorize({ authorization: null, coderSessionToken: null }),
+      (worker) => worker.spendOf("keys", "alice", 0),
+    ];
+    for (const call of calls) {
+      const context = createExecutionContext();
+      const held = vi.spyOn(context, "waitUntil");
+      const result = call(new RecordsWorker(context, { LEDGER: database }));
+      expect(held).toHaveBeenCalledTimes(1);
+      const [[promise]] = held.mock.calls as [[Promise<unknown>]];
+      // It settles with the call, not before it.
+      expect(await promise).toBe(await result);
+      await waitOnExecutionContext(context);
+    }
+  });
+
   it("rejects once, and leaves no unhandled rejection behind, when the database fails", async () => {
     const context = createExecutionContext();
     const worker = new RecordsWorker(context, { LEDGER: FAILING_DATABASE });

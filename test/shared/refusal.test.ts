@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../src/gateway/provider/openai/dialect.ts";
+import {
+  RECORDS_REFUSALS,
+  RecordsRefusal,
+  type RecordsRefusalCode,
+} from "../../src/shared/records-refusal.ts";
 import { Refusal, REFUSALS, type RefusalCode } from "../../src/shared/refusal.ts";
 
 const ID = "01a20846-fe00-7abc-8def-0123456789ab";
@@ -58,14 +63,8 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["admin_only", 401, "authentication_error", "authentication_error"],
   ["scope_missing", 403, "permission_error", "permission_error"],
   ["csrf_rejected", 403, "permission_error", "permission_error"],
-  ["console_not_here", 404, "not_found_error", "not_found_error"],
   ["filter_invalid", 400, "invalid_request_error", "invalid_request_error"],
   ["filter_unknown", 400, "invalid_request_error", "invalid_request_error"],
-  ["event_not_found", 404, "not_found_error", "not_found_error"],
-  ["event_not_sealed", 409, "invalid_request_error", "invalid_request_error"],
-  ["event_before_seals", 409, "invalid_request_error", "invalid_request_error"],
-  ["checkpoint_not_found", 404, "not_found_error", "not_found_error"],
-  ["seals_off", 409, "invalid_request_error", "invalid_request_error"],
   ["ledger_unavailable", 503, "server_error", "api_error"],
   ["records_unavailable", 503, "server_error", "api_error"],
   ["gateway_busy", 503, "server_error", "api_error"],
@@ -143,10 +142,34 @@ describe("a refusal", () => {
   });
 
   it("has a message that is a sentence and quotes nothing", () => {
-    for (const [status, message] of Object.values(REFUSALS)) {
+    for (const [status, message] of Object.values({ ...REFUSALS, ...RECORDS_REFUSALS })) {
       expect(message).toMatch(/^[A-Z].*\.$/);
       expect(message).not.toMatch(/[`"{}<>$]/);
       expect(status).toBeGreaterThanOrEqual(400);
     }
+  });
+});
+
+/** Code, status, and whether a client should repeat the request. Their body is that of the API or of the console. */
+const RECORDS_TABLE: readonly (readonly [RecordsRefusalCode, number, boolean])[] = [
+  ["console_not_here", 404, false],
+  ["event_not_found", 404, false],
+  ["event_not_sealed", 409, false],
+  ["event_before_seals", 409, false],
+  ["checkpoint_not_found", 404, false],
+  ["seals_off", 409, false],
+  ["gateway_unavailable", 503, true],
+];
+
+describe("a refusal of the records Worker alone", () => {
+  it.each(RECORDS_TABLE)("%s has status %i", (code, status, isRetryable) => {
+    const refusal = new RecordsRefusal(code, { detail: "CANARY", param: "id" });
+    expect([refusal.code, refusal.status, refusal.isFinal]).toEqual([code, status, !isRetryable]);
+    expect(refusal.message).toBe(`${RECORDS_REFUSALS[code][1]} (id)`);
+  });
+
+  it("is in the table above, each code once, and its code is in no other table", () => {
+    expect(RECORDS_TABLE.map(([code]) => code).toSorted()).toEqual(Object.keys(RECORDS_REFUSALS).toSorted());
+    expect(Object.keys(RECORDS_REFUSALS).filter((code) => Object.hasOwn(REFUSALS, code))).toEqual([]);
   });
 });

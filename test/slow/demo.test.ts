@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ADA } from "../../tools/demo/people.ts";
 import { LOCAL_ADMIN_TOKEN } from "../../tools/local-keys.ts";
 import { localVerifierKey } from "../../tools/local/verifier-key.ts";
 import { createApiClient, type ApiClient } from "../../tools/report/api-client.ts";
@@ -104,6 +105,28 @@ describe("npm run demo", () => {
     );
     const anomalies = await results<{ readonly kind: string }>("anomalies");
     expect(valuesOf(anomalies, ({ kind }) => kind)).toContain("chat_multiple_initiators");
+  });
+
+  it("prints a request that its directory accepts", async () => {
+    const [, url = "", rest = ""] = /curl -N (\S+) \\\n([\s\S]*?)\n\n/.exec(printed) ?? [];
+    const headers = [...rest.matchAll(/-H "([^:"]+): ([^"]+)"/g)].map(([, name = "", value = ""]) => [
+      name,
+      value,
+    ]);
+    const agent = /-A "([^"]+)"/.exec(rest)?.[1] ?? "";
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { ...Object.fromEntries(headers), "user-agent": agent },
+      body: /-d '([^']+)'/.exec(rest)?.[1] ?? "",
+    });
+    expect(await response.text()).toContain("data: [DONE]");
+    const id = response.headers.get("x-interception-id") ?? "";
+    const row = await until(
+      async () =>
+        ((await api.get("interceptions", { id })) as { readonly results: readonly object[] }).results[0],
+      () => `${id} is not recorded`,
+    );
+    expect(row).toMatchObject({ initiator_id: ADA, attribution: "asserted" });
   });
 
   it("has a log of seals in which verify finds nothing, although the clock was set back", async () => {

@@ -183,6 +183,76 @@ describe("the printed commands, run by the pinned wrangler", () => {
   });
 });
 
+/** The settings of a console on a host of its own, in the operator's local file. */
+const withConsole = (folder: string): string => {
+  const text = '[vars.CONSOLE]\norigins = ["https://console.acme-corp.com"]\n';
+  writeFileSync(join(folder, "wrangler.records.local.toml"), text);
+  return folder;
+};
+
+const toGateway = (suffix = ""): object => ({
+  name: "GATEWAY",
+  type: "service",
+  service: GATEWAY + suffix,
+  entrypoint: "OwnRoutes",
+});
+
+const boundIn = (account: FakeAccount, suffix = ""): readonly unknown[] | undefined =>
+  account.workers.get(RECORDS + suffix)?.versions.at(-1)?.bindings;
+
+describe("two Workers that bind each other, with the pinned wrangler", () => {
+  it("are deployed in three steps on an empty account, and later in two", async () => {
+    const folder = withConsole(projectFolder());
+    const account = emptyAccount();
+    await useAccount(account);
+    await deployIn(folder);
+    expect(account.workers.get(RECORDS)?.versions).toHaveLength(2);
+    expect(account.workers.get(RECORDS)?.versions[0]?.bindings).not.toContainEqual(toGateway());
+    expect(boundIn(account)).toContainEqual(toGateway());
+    const printed = await deployIn(folder);
+    expect(printed).toMatch(/^3\/3 Deploy the gateway ai-edge-interceptor$/m);
+    expect(boundIn(account)).toContainEqual(toGateway());
+  });
+
+  it("are bound also where the gateway is of a version without the entrypoint", async () => {
+    const folder = projectFolder();
+    const account = emptyAccount();
+    await useAccount(account);
+    await deployWith(fakeWrangler(account));
+    const [version] = account.workers.get(GATEWAY)?.versions ?? [];
+    Object.assign(version ?? {}, { exports: [] });
+    const printed = await deployIn(withConsole(folder));
+    expect(boundIn(account)).toContainEqual(toGateway());
+    const [, command = ""] = /npx wrangler (rollback [^`]+)/.exec(printed) ?? [];
+    await runAll(folder, [command.split(" ")]);
+    expect(account.workers.get(RECORDS)?.deployed).toBe(account.workers.get(RECORDS)?.versions[0]?.id);
+  });
+
+  it("are bound by the commands that the dry run prints, also in an environment", async () => {
+    const folder = withConsole(projectFolder());
+    const account = emptyAccount();
+    await useAccount(account);
+    await runAll(folder, await printedCommands(folder, EMPTY, STAGING));
+    expectDeployed(account, "-staging");
+    expect(boundIn(account, "-staging")).toContainEqual(toGateway("-staging"));
+  });
+
+  it("are refused in the order without the first step, and the advice names the cause", async () => {
+    const folder = withConsole(projectFolder());
+    await useAccount({
+      ...emptyAccount(),
+      databases: [ledger()],
+      queues: new Map([
+        ["ai-events", []],
+        ["ai-events-dead", []],
+      ]),
+    });
+    const failure = await failureOf(folder, LATER, DEPLOY_RECORDS);
+    expect(failure).toMatch(/code: 10007/);
+    expect(adviceFor(failure)).toContain("npm run deploy");
+  });
+});
+
 /** A single Worker with the ledger of that time. */
 function oldDeployment(): FakeAccount {
   const account = singleWorkerAccount();
@@ -221,6 +291,8 @@ describe("npm run deploy with the pinned wrangler", () => {
     expect(await readAccount(runIn(folder), readWorkers(folder, PRODUCTION))).toEqual({
       gatewaySecrets: [],
       recordsSecrets: null,
+      recordsBindsGateway: false,
+      recordsVersion: null,
       queues: ["ai-events", "ai-events-dead"].map((name) => ({
         name,
         exists: false,

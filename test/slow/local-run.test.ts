@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { LOCAL_ADMIN_TOKEN, LOCAL_KEYS } from "../../tools/local-keys.ts";
+import { CRON_PATH } from "../../tools/local/crons.ts";
 import { twoFreePorts } from "../../tools/local/ports.ts";
 import { runWrangler } from "../../tools/local/wrangler.ts";
 import { ROOT } from "../../tools/root.ts";
@@ -104,6 +105,33 @@ describe("npm start", () => {
     expect(await stored(run.state)).toEqual(
       ["gpt-5", ...MODELS].map((model) => ({ model, outcome: "completed", has_usage: 1 })),
     );
+  });
+
+  it("runs the crons by itself: a read of the API is sealed without a further request", async () => {
+    const run = await start();
+    const get = async (path: string): Promise<{ readonly tree_size?: number }> => {
+      const headers = { authorization: `Bearer ${LOCAL_ADMIN_TOKEN}` };
+      const response = await fetch(`${run.url}/api/v2/ai-gateway${path}`, { headers });
+      return (await response.json()) as { readonly tree_size?: number };
+    };
+    const sealed = (above: number) =>
+      until(
+        async () => {
+          const { tree_size: size = 0 } = await get("/checkpoint");
+          if (size > above) return size;
+          // Each of these reads is an event too: not thousands of them.
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return undefined;
+        },
+        () => run.printed(),
+        START_MS,
+      );
+    await chat(run.url, "gpt-5");
+    const size = await sealed(0);
+    await get("/interceptions");
+    await sealed(size);
+    const cron = new URLSearchParams({ cron: "*/10 * * * *" });
+    expect((await fetch(`${run.url}${CRON_PATH}?${cron}`, { method: "POST" })).status).toBe(204);
   });
 
   it("refuses a web page of another host, waits for a running request, and ends at once at the second signal", async () => {

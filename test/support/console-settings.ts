@@ -5,7 +5,7 @@ import { adminTokens } from "../../src/records/config/console.ts";
 /** No console; the API for the holder of one admin token, by its SHA-256. null: the API is closed. */
 export const consoleOff = (
   adminTokenSha256: string | null = null,
-): { readonly console: ConsoleSettings; readonly assets: null } => ({
+): { readonly console: ConsoleSettings; readonly assets: null; gateway: null } => ({
   console: {
     origins: [],
     tokenSignIn: true,
@@ -17,4 +17,5 @@ export const consoleOff = (
     oidc: null,
   },
   assets: null,
+  gateway: null,
 });

@@ -205,6 +205,49 @@ describe("npm run check-config", () => {
     ]);
   });
 
+  // The same attack, by a host that the gateway's configuration names only by a pattern.
+  it.each([
+    [
+      "a wildcard",
+      'routes = [{ pattern = "*.acme-corp.com/*", zone_name = "acme-corp.com" }]',
+      "ai-console.acme-corp.com",
+    ],
+    ["a wildcard without a dot", 'routes = ["https://*acme-corp.com/v1/*"]', "acme-corp.com"],
+    ["workers.dev", "workers_dev = true", "ai-edge-interceptor.acme.workers.dev"],
+    ["a preview", "preview_urls = true", "0a1b2c3d-ai-edge-interceptor.acme.workers.dev"],
+    ["letter case", 'routes = ["AI.acme-corp.com/*"]', "ai.acme-corp.com"],
+  ])("reports a console on a host of the gateway by %s", (_, settings, host) => {
+    const problems = problemsOf({
+      "wrangler.local.toml": `${settings}\n`,
+      "wrangler.records.local.toml": `[vars.CONSOLE]\norigins = ["https://${host}"]\n`,
+    });
+    expect(problems).toEqual([
+      expect.stringContaining(`CONSOLE.origins must not have the gateway's host ${host}`),
+    ]);
+  });
+
+  it.each([
+    ["of another subdomain", 'routes = ["*.ai.acme-corp.com/*"]', "", "ai-console.acme-corp.com"],
+    [
+      "that a route of the records Worker has first",
+      'routes = ["*.acme-corp.com/*"]',
+      'routes = ["ai-console.acme-corp.com/*"]',
+      "ai-console.acme-corp.com",
+    ],
+    [
+      "of the records Worker on workers.dev",
+      "workers_dev = true\npreview_urls = true",
+      "workers_dev = true",
+      "ai-edge-interceptor-records.acme.workers.dev",
+    ],
+  ])("accepts a console on a host %s", (_, gateway, records, host) => {
+    const files = {
+      "wrangler.local.toml": `${gateway}\n`,
+      "wrangler.records.local.toml": `${records}\n[vars.CONSOLE]\norigins = ["https://${host}"]\n`,
+    };
+    expect(problemsOf(files)).toEqual([]);
+  });
+
   it("reports a syntax error with its line in the file that the operator edits", () => {
     const line = broken(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))
       .split("\n")

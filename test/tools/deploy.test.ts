@@ -8,6 +8,7 @@ import {
   ledger,
   RECORDS,
   singleWorkerAccount,
+  versionId,
   type FakeAccount,
 } from "./fake-account.ts";
 import { fakeWrangler } from "./fake-wrangler.ts";
@@ -18,6 +19,7 @@ const REMOVE = `queues consumer remove ai-events ${GATEWAY} -c wrangler.generate
 const CREATE_DATABASE = "d1 create ai-ledger -c wrangler.generated.records.jsonc --update-config=false";
 const MIGRATE = "d1 migrations apply LEDGER --remote -c wrangler.generated.records.jsonc";
 const DEPLOY_RECORDS = "deploy -c wrangler.generated.records.jsonc";
+const DEPLOY_UNBOUND = "deploy -c wrangler.generated.records.unbound.jsonc";
 const DEPLOY_GATEWAY = "deploy -c wrangler.generated.jsonc";
 
 /** A consumer of the dead-letter queue, which has a dead-letter queue of its own. */
@@ -98,6 +100,165 @@ describe("npm run deploy", () => {
     const noLedger: Edit = [/\[\[d1_databases\]\]\n(?:\w.*\n)*/, ""];
     await deployWith(wrangler, { gateway: [queue], records: [consumer, archive, noLedger] });
     expect(wrangler.commands.filter((command) => /^(?:queues|d1)/.test(command))).toEqual([]);
+  });
+});
+
+/** The Worker to which the records Worker is bound. */
+const boundTo = (account: FakeAccount, suffix = ""): unknown => {
+  const bindings = account.workers.get(RECORDS + suffix)?.versions.at(-1)?.bindings;
+  return bindings?.find(({ name }) => name === "GATEWAY")?.["service"];
+};
+
+/** Each Worker binds the other, and Cloudflare accepts a binding only to a Worker that exists. */
+describe("npm run deploy with a console on a host of its own", () => {
+  const WITH_CONSOLE: Edits = {
+    records: [["[triggers]", '[vars.CONSOLE]\norigins = ["https://console.acme-corp.com"]\n\n[triggers]']],
+  };
+  const deployTwice = async (account: FakeAccount, environment: string | null = null) => {
+    const runs = [1, 2].map(() => fakeWrangler(account, { bindsGateway: true }));
+    for (const wrangler of runs)
+      expect((await deployWith(wrangler, WITH_CONSOLE, { environment })).failure).toBeNull();
+    return runs.map(({ changes }) => changes.filter((command) => command.startsWith("deploy ")));
+  };
+
+  it("deploys the records Worker without its binding, the gateway, and the records Worker again; later each once", async () => {
+    const account = emptyAccount();
+    expect(await deployTwice(account)).toEqual([
+      [DEPLOY_UNBOUND, DEPLOY_GATEWAY, DEPLOY_RECORDS],
+      [DEPLOY_RECORDS, DEPLOY_GATEWAY],
+    ]);
+    expect(boundTo(account)).toBe(GATEWAY);
+  });
+
+  it("does the same where the gateway is of a version without the entrypoint", async () => {
+    const account = emptyAccount();
+    await deployWith(fakeWrangler(account));
+    account.workers.set(GATEWAY, deployedWorker());
+    expect(await deployTwice(account)).toEqual([
+      [DEPLOY_UNBOUND, DEPLOY_GATEWAY, DEPLOY_RECORDS],
+      [DEPLOY_RECORDS, DEPLOY_GATEWAY],
+    ]);
+    expect(boundTo(account)).toBe(GATEWAY);
+  });
+
+  // Wrangler would return to the deployment before the last one, which has the new code without the binding.
+  it("prints the id to roll back to where it deployed an existing records Worker twice, and only then", async () => {
+    const account = emptyAccount();
+    const deploy = async (edits: Edits): Promise<string> => {
+      const wrangler = fakeWrangler(account, { bindsGateway: edits === WITH_CONSOLE });
+      const { failure, printed } = await deployWith(wrangler, edits);
+      expect(failure).toBeNull();
+      return printed;
+    };
+    expect(await deploy({})).not.toContain("rollback");
+    const former = account.workers.get(RECORDS)?.deployed ?? "";
+    expect(await deploy(WITH_CONSOLE)).toContain(
+      `npx wrangler rollback ${former} -c wrangler.generated.records.jsonc`,
+    );
+    expect(account.workers.get(RECORDS)?.versions).toHaveLength(3);
+    expect(await deploy(WITH_CONSOLE)).not.toContain("rollback");
+    const bound = fakeWrangler(emptyAccount(), { bindsGateway: true });
+    expect((await deployWith(bound, WITH_CONSOLE)).printed).not.toContain("rollback");
+  });
+
+  it("prints that id too where a step fails after the first deployment of the records Worker", async () => {
+    const rollback = `npx wrangler rollback ${versionId(0)} -c wrangler.generated.records.jsonc`;
+    for (const [step, isPrinted] of [
+      [DEPLOY_UNBOUND, false],
+      [DEPLOY_GATEWAY, true],
+      [DEPLOY_RECORDS, true],
+    ] as const) {
+      const account = emptyAccount();
+      await deployWith(fakeWrangler(account));
+      const failing = fakeWrangler(account, { bindsGateway: true, fails: (command) => command === step });
+      const { failure } = await deployWith(failing, WITH_CONSOLE);
+      expect([step, failure?.includes(rollback)]).toEqual([step, isPrinted]);
+    }
+  });
+
+  it("deploys in three steps where the deployed binding has no entrypoint, or another one", async () => {
+    for (const entrypoint of [undefined, "Other"]) {
+      const account = emptyAccount();
+      await deployTwice(account);
+      const version = account.workers.get(RECORDS)?.versions.at(-1);
+      const binding = {
+        name: "GATEWAY",
+        type: "service",
+        service: GATEWAY,
+        ...(entrypoint && { entrypoint }),
+      };
+      Object.assign(version ?? {}, { bindings: [binding] });
+      const [deploys] = await deployTwice(account);
+      expect(deploys).toEqual([DEPLOY_UNBOUND, DEPLOY_GATEWAY, DEPLOY_RECORDS]);
+    }
+  });
+
+  it.each([
+    ["deployments status", "{}"],
+    ["deployments status", '{ "versions": [{}] }'],
+    ["versions view", "{}"],
+    ["versions view", '{ "resources": {} }'],
+  ])("deploys nothing where wrangler's `%s` prints %s", async (command, stdout) => {
+    const account = emptyAccount();
+    await deployTwice(account);
+    const wrangler = fakeWrangler(account, { bindsGateway: true });
+    const run: typeof wrangler.run = (args) =>
+      args.join(" ").startsWith(command)
+        ? Promise.resolve({ ok: true, stdout, lines: [stdout] })
+        : wrangler.run(args);
+    const { failure } = await deployWith({ ...wrangler, run }, WITH_CONSOLE);
+    expect(failure).toContain("did not print the expected JSON object");
+    expect(failure).toContain(`npx wrangler ${command}`);
+    expect(wrangler.changes).toEqual([]);
+  });
+
+  it("binds the Workers of an environment to each other", async () => {
+    const account = emptyAccount();
+    const [first = []] = await deployTwice(account, "staging");
+    expect(first).toEqual([
+      "deploy -c wrangler.generated.staging.records.unbound.jsonc",
+      "deploy -c wrangler.generated.staging.jsonc",
+      "deploy -c wrangler.generated.staging.records.jsonc",
+    ]);
+    expect(boundTo(account, "-staging")).toBe(`${GATEWAY}-staging`);
+  });
+
+  it.each([DEPLOY_UNBOUND, DEPLOY_GATEWAY, DEPLOY_RECORDS])(
+    "ends with the binding after %s failed",
+    async (step) => {
+      const account = emptyAccount();
+      const failing = fakeWrangler(account, { bindsGateway: true, fails: (command) => command === step });
+      expect((await deployWith(failing, WITH_CONSOLE)).failure).toContain(`npx wrangler ${step}`);
+      expect(boundTo(account)).toBeUndefined();
+      await deployTwice(account);
+      expect(boundTo(account)).toBe(GATEWAY);
+    },
+  );
+
+  it("prints the three commands in a dry run", async () => {
+    const { printed } = await deployWith(fakeWrangler(emptyAccount()), WITH_CONSOLE, { dryRun: true });
+    const [empty = "", upgrade = "", later = ""] = printed
+      .slice(printed.indexOf("On an empty"))
+      .split(/\n\n(?=\S)/);
+    for (const text of [empty, upgrade])
+      expect([...text.matchAll(/npx wrangler (deploy .*)/g)].map(([, command]) => command)).toEqual([
+        DEPLOY_UNBOUND,
+        DEPLOY_GATEWAY,
+        DEPLOY_RECORDS,
+      ]);
+    expect(later).not.toContain("unbound");
+    expect(printed.slice(printed.indexOf("Rolling back"))).toContain("add the version's id");
+  });
+
+  // Without the entrypoint, the binding would reach the providers' routes.
+  it("deploys nothing where the operator's own binding names another Worker or entrypoint", async () => {
+    for (const service of [`service = "other"\nentrypoint = "OwnRoutes"`, `service = "${GATEWAY}"`]) {
+      const binding: Edit = ["[triggers]", `[[services]]\nbinding = "GATEWAY"\n${service}\n\n[triggers]`];
+      const wrangler = fakeWrangler(emptyAccount());
+      const { failure } = await deployWith(wrangler, { records: [binding] });
+      expect(failure).toContain(`the binding GATEWAY must have service = "${GATEWAY}"`);
+      expect(wrangler.commands).toEqual([]);
+    }
   });
 });
 

@@ -18,6 +18,8 @@ export type Upload = {
   readonly bindings: readonly Binding[];
   /** Whether the script can consume a queue. */
   readonly handlesQueue: boolean;
+  /** The names that the script exports, with its entrypoints. */
+  readonly exports?: readonly string[];
   /** The classes of its Durable Objects, created by its migrations. */
   readonly newClasses?: readonly string[];
 };
@@ -117,7 +119,7 @@ function bindingError(
   const { workers, queues, databases } = account;
   switch (binding.type) {
     case "service":
-      return workers.has(String(binding["service"])) ? null : 10_007;
+      return serviceError(workers.get(String(binding["service"])), binding["entrypoint"]);
     case "queue":
       return queues.has(String(binding["queue_name"])) ? null : 11_000;
     case "analytics_engine":
@@ -132,6 +134,13 @@ function bindingError(
     default:
       return null;
   }
+}
+
+/** Whether Cloudflare rejects an entrypoint that the deployed version lacks is not known: the order must not depend on it. */
+function serviceError(worker: FakeWorker | undefined, entrypoint: unknown): number | null {
+  if (worker === undefined) return 10_007;
+  const deployed = worker.versions.find(({ id }) => id === worker.deployed);
+  return entrypoint === undefined || deployed?.exports?.includes(String(entrypoint)) ? null : 10_144;
 }
 
 /** Attaches a consumer, or changes its settings. A dead-letter queue that is missing is created. */

@@ -73,7 +73,9 @@ async function readContent(request: IncomingMessage): Promise<Pick<Request, "bod
   const newClasses = steps.flatMap(({ new_sqlite_classes: classes }) => classes ?? []);
   // A method in the minified bundle. The platform evaluates the script instead.
   const handlesQueue = /\basync queue\(/.test(script);
-  return { body: {}, upload: { bindings: metadata.bindings, handlesQueue, newClasses } };
+  const [, names = ""] = /export\s*\{([^}]*)\}/.exec(script) ?? [];
+  const exports = names.split(",").map((name) => name.replace(/^.* as /s, "").trim());
+  return { body: {}, upload: { bindings: metadata.bindings, handlesQueue, exports, newClasses } };
 }
 
 type Metadata = {
@@ -143,7 +145,12 @@ const WORKER_ROUTES: readonly (readonly [string, Handler])[] = [
       return ok({ deployments: ids.map(deploymentBody) });
     }),
   ],
-  [`GET ${SCRIPT}/versions/([^/]+)`, ({ parts: [, id] }) => ok(versionBody(id ?? ""))],
+  [
+    `GET ${SCRIPT}/versions/([^/]+)`,
+    withWorker(10_007, ({ versions }, { parts: [, id = ""] }) =>
+      ok(versionBody(id, versions.find((version) => version.id === id)?.bindings)),
+    ),
+  ],
   [`PATCH ${SCRIPT}/script-settings`, withWorker(10_007, () => ok())],
   [
     `GET ${SCRIPT}/settings`,
@@ -208,11 +215,11 @@ const deploymentBody = (id: string): object => ({
   versions: [{ version_id: id, percentage: 100 }],
 });
 
-const versionBody = (id: string): object => ({
+const versionBody = (id: string, bindings: readonly Binding[] = []): object => ({
   id,
   number: 1,
   metadata: { created_on: "2026-11-28T00:00:00Z", source: "wrangler", author_email: "operator@example.com" },
-  resources: { bindings: [], script: { handlers: [] }, script_runtime: {} },
+  resources: { bindings, script: { handlers: [] }, script_runtime: {} },
 });
 
 const subdomainBody = (enabled: boolean): object => ({ enabled, previews_enabled: false });

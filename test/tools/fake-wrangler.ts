@@ -10,19 +10,31 @@ export type FakeWrangler = {
   readonly changes: string[];
 };
 
-/** @param fails Commands that fail before they change anything. */
+type Options = {
+  /** Commands that fail before they change anything. */
+  readonly fails?: (command: string) => boolean;
+  /** Whether the records Worker's configuration has a binding to the gateway. */
+  readonly bindsGateway?: boolean;
+};
+
+/** @param options Commands that fail before they change anything, or more. */
 export function fakeWrangler(
   account: FakeAccount,
-  fails: (command: string) => boolean = () => false,
+  options: Options | NonNullable<Options["fails"]> = {},
 ): FakeWrangler {
+  const { fails = () => false, bindsGateway = false } =
+    typeof options === "function" ? { fails: options } : options;
   const commands: string[] = [];
   const changes: string[] = [];
   const run = async (args: readonly string[]): Promise<WranglerRun> => {
     const command = args.join(" ");
     commands.push(command);
     if (fails(command)) return failed("A request to the Cloudflare API failed.");
-    const result = execute(account, args);
-    const reads = /^(?:secret list|d1 list|queues consumer list) |--dry-run/.test(command);
+    const result = execute(account, args, bindsGateway);
+    const reads =
+      /^(?:secret list|d1 list|queues consumer list|deployments status|versions view) |--dry-run/.test(
+        command,
+      );
     if (!reads && result.ok) changes.push(command);
     return result;
   };
@@ -34,18 +46,25 @@ const failed = (error: string): WranglerRun => ({ ok: false, stdout: "", lines: 
 const json = (value: unknown): WranglerRun => succeeded(JSON.stringify(value, null, 2));
 
 /** The names of an environment end in its name; those of production end in nothing. */
-type Selected = { readonly isRecords: boolean; readonly suffix: string };
+type Selected = {
+  readonly isRecords: boolean;
+  readonly suffix: string;
+  /** Without the records Worker's binding to the gateway. */
+  readonly isUnbound: boolean;
+};
 
 /** The Worker of a configuration, by the file's name. */
 function select(args: readonly string[]): Selected | null {
   const file = args.at(args.indexOf("-c") + 1) ?? "";
-  if (file === "wrangler.generated.jsonc") return { isRecords: false, suffix: "" };
-  if (file === "wrangler.generated.records.jsonc") return { isRecords: true, suffix: "" };
-  const [, environment, records] = /^wrangler\.generated\.([a-z0-9-]+)(\.records)?\.jsonc$/.exec(file) ?? [];
-  return environment === undefined ? null : { isRecords: records !== undefined, suffix: `-${environment}` };
+  const pattern = /^wrangler\.generated(?:\.(?!records\.)([a-z0-9-]+))?(\.records)?(\.unbound)?\.jsonc$/;
+  const found = pattern.exec(file);
+  if (found === null) return null;
+  const [, environment, records, unbound] = found;
+  const suffix = environment === undefined ? "" : `-${environment}`;
+  return { isRecords: records !== undefined, suffix, isUnbound: unbound !== undefined };
 }
 
-function execute(account: FakeAccount, args: readonly string[]): WranglerRun {
+function execute(account: FakeAccount, args: readonly string[], bindsGateway: boolean): WranglerRun {
   const selected = select(args);
   if (selected === null) return failed(`No configuration in ${args.join(" ")}`);
   const worker = (selected.isRecords ? RECORDS : GATEWAY) + selected.suffix;
@@ -64,10 +83,14 @@ function execute(account: FakeAccount, args: readonly string[]): WranglerRun {
     return verb === "list"
       ? json(account.databases.map(({ uuid, name: database }) => ({ uuid, name: database })))
       : succeeded("✅ No migrations to apply!");
+  if (group === "deployments" || group === "versions") return executeVersions(account, worker, name);
   if (group !== "deploy") return failed(`Unknown command ${args.join(" ")}`);
   return args.includes("--dry-run")
     ? succeeded("--dry-run: exiting now.")
-    : executeDeploy(account, worker, selected);
+    : executeDeploy(account, worker, {
+        ...selected,
+        isUnbound: selected.isUnbound || !bindsGateway,
+      });
 }
 
 function executeQueues({ queues }: FakeAccount, args: readonly string[]): WranglerRun {
@@ -86,19 +109,39 @@ function executeQueues({ queues }: FakeAccount, args: readonly string[]): Wrangl
   return succeeded(`Removed consumer from queue ${name}.`);
 }
 
+/** `deployments status` and `versions view <id>`, with `--json`. */
+function executeVersions(account: FakeAccount, worker: string, id: string): WranglerRun {
+  const deployed = account.workers.get(worker);
+  if (deployed === undefined) return failed(`Worker "${worker}" not found.`);
+  const version = deployed.versions.find((one) => one.id === id);
+  return version === undefined
+    ? json({ versions: [{ version_id: deployed.deployed, percentage: 100 }] })
+    : json({ id, resources: { bindings: version.bindings } });
+}
+
 /** With the bindings that the shipped configurations have. */
-function executeDeploy(account: FakeAccount, worker: string, { isRecords, suffix }: Selected): WranglerRun {
+function executeDeploy(
+  account: FakeAccount,
+  worker: string,
+  { isRecords, suffix, isUnbound }: Selected,
+): WranglerRun {
   const queue = `ai-events${suffix}`;
+  const toGateway = { name: "GATEWAY", type: "service", service: GATEWAY + suffix, entrypoint: "OwnRoutes" };
   const bindings = isRecords
-    ? []
+    ? isUnbound
+      ? []
+      : [toGateway]
     : [
         { name: "EVENTS", type: "queue", queue_name: queue },
         { name: "RECORDS", type: "service", service: RECORDS + suffix },
         { name: "INTERCEPTIONS", type: "analytics_engine" },
       ];
   const code =
-    uploadWorker(account, worker, { bindings, handlesQueue: isRecords }) ??
-    (isRecords ? attachConsumer(account, queue, worker) : null);
+    uploadWorker(account, worker, {
+      bindings,
+      handlesQueue: isRecords,
+      exports: isRecords ? [] : ["OwnRoutes"],
+    }) ?? (isRecords ? attachConsumer(account, queue, worker) : null);
   return code === null
     ? succeeded(`Uploaded ${worker}`)
     : failed(`A request to the Cloudflare API failed.\n\n  Error [code: ${code}]`);

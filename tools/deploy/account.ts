@@ -1,4 +1,5 @@
 /** Reads the state of the Cloudflare account that a deployment depends on, and changes nothing there. */
+import { allBindGateway, readVersions } from "./records-versions.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 import { readList, type RunWrangler } from "./wrangler-runner.ts";
 
@@ -15,8 +16,22 @@ export type Account = {
   readonly gatewaySecrets: readonly string[];
   /** null where the records Worker does not exist. */
   readonly recordsSecrets: readonly string[] | null;
+  /** Whether each deployed version of the records Worker is bound to the gateway, which exists. */
+  readonly recordsBindsGateway: boolean;
+  /** The id of the records Worker's deployed version. null where it is not deployed, or needs no binding to the gateway. */
+  readonly recordsVersion: string | null;
   readonly queues: readonly QueueState[];
   readonly databases: readonly { readonly id: string; readonly name: string }[];
+};
+
+/** Without any Worker, queue or database. */
+export const EMPTY: Account = {
+  gatewaySecrets: [],
+  recordsSecrets: null,
+  recordsBindsGateway: false,
+  recordsVersion: null,
+  queues: [],
+  databases: [],
 };
 
 /** Whether no earlier deployment of these Workers can have a ledger. One Worker that held everything had the token. */
@@ -29,13 +44,19 @@ export const mayCreateDatabases = (
   !queues.some(({ consumers }) => consumers.includes(gateway.name));
 
 export async function readAccount(run: RunWrangler, { gateway, records }: Workers): Promise<Account> {
-  const gatewaySecrets = (await readSecrets(run, gateway)) ?? [];
-  if (records === null) return { gatewaySecrets, recordsSecrets: null, queues: [], databases: [] };
+  const ofGateway = await readSecrets(run, gateway);
+  const gatewaySecrets = ofGateway ?? [];
+  if (records === null) return { ...EMPTY, gatewaySecrets };
   const recordsSecrets = await readSecrets(run, records);
+  const needsVersions = records.unboundArgs !== null && recordsSecrets !== null;
+  const versions = needsVersions ? await readVersions(run, records) : [];
+  const mayBind = ofGateway !== null && versions.length > 0;
+  const recordsBindsGateway = mayBind && (await allBindGateway(run, versions, { gateway, records }));
   const queues: QueueState[] = [];
   for (const name of queueNames(gateway, records)) queues.push(await readQueue(run, name, records));
   const databases = records.d1_databases.length === 0 ? [] : await readDatabases(run, records);
-  return { gatewaySecrets, recordsSecrets, queues, databases };
+  const recordsVersion = versions[0] ?? null;
+  return { gatewaySecrets, recordsSecrets, recordsBindsGateway, recordsVersion, queues, databases };
 }
 
 /** The queues that both configurations name, dead-letter queues included. */

@@ -2,9 +2,10 @@
 import { readConfig as readGatewayConfig } from "../../src/gateway/config/config.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
-import { fromJson } from "../../src/shared/config/fields.ts";
 import { isDeadLetterQueue } from "../../src/records/ledger/write/dead-letter.ts";
 import { checkNamespaces, checkSizes } from "./check-values.ts";
+import { consoleOrigins, GATEWAY_BINDING, GATEWAY_ENTRYPOINT } from "./gateway-binding.ts";
+import { hostOf, hostsOf, matchesHost, patternOf } from "./hosts.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
 export type Check = {
@@ -49,21 +50,34 @@ export function checkWorkers({ gateway, records }: Workers): Check {
 /** The host name of the template (wrangler.local.example.toml), which belongs to no account. */
 const checkHosts = ({ source, routes }: WorkerConfig): string[] =>
   (routes ?? [])
-    .map((route) => (typeof route === "string" ? route : route.pattern))
+    .map(patternOf)
     .filter((pattern) => pattern.includes("your-company.com"))
     .map((pattern) => `${source}: routes must name a host of your own, not ${pattern}.`);
 
-/** The gateway's host carries providers' responses: a script in one would act as the person who is signed in to the console. */
+/**
+ * The gateway's hosts carry providers' responses: a script in one would act as the person who is signed in to the console. A route of
+ * the records Worker for all paths of one host precedes the gateway's wildcard, so that the gateway has nothing on that host.
+ * https://developers.cloudflare.com/workers/configuration/routing/routes/#matching-behavior
+ */
 function checkConsole(gateway: WorkerConfig, records: WorkerConfig): string[] {
-  const table = fromJson(records.vars["CONSOLE"]);
-  const origins = typeof table === "object" && table !== null && "origins" in table ? table.origins : [];
-  const hosts = (gateway.routes ?? []).map((route) =>
-    (typeof route === "string" ? route : route.pattern).replace(/^https?:\/\//, "").replace(/\/.*$/, ""),
-  );
-  return hosts
-    .filter((host) => Array.isArray(origins) && origins.includes(`https://${host.toLowerCase()}`))
-    .map((host) => `${records.source}: CONSOLE.origins must not have the gateway's host ${host}.`);
+  const own = new Set([...(records.routes ?? []).map(wholeHostOf), `${records.name}.workers.dev`]);
+  return consoleHosts(records).flatMap((host) => {
+    const pattern = hostsOf(gateway).find((one) => matchesHost(one, host));
+    const isOwn = own.has(host) || own.has(host.replace(/\.[^.]+(?=\.workers\.dev$)/, ""));
+    if (pattern === undefined || (isOwn && pattern !== host)) return [];
+    const by = pattern === host ? "" : `, which ${pattern} includes`;
+    return `${records.source}: CONSOLE.origins must not have the gateway's host ${host}${by}.`;
+  });
 }
+
+/** The host whose requests all go to this route; null for a custom domain, which any matching route precedes. */
+function wholeHostOf(route: NonNullable<WorkerConfig["routes"]>[number]): string | null {
+  if (typeof route !== "string" && "custom_domain" in route && route.custom_domain) return null;
+  return patternOf(route).replace(/^https?:\/\//, "") === `${hostOf(route)}/*` ? hostOf(route) : null;
+}
+
+const consoleHosts = ({ vars }: WorkerConfig): readonly string[] =>
+  consoleOrigins(vars).flatMap((origin) => (URL.canParse(origin) ? [new URL(origin).hostname] : []));
 
 const issuesOf = (config: object): readonly string[] =>
   "issues" in config ? (config.issues as readonly string[]) : [];
@@ -169,6 +183,11 @@ function checkNames(gateway: WorkerConfig, records: WorkerConfig): string[] {
         `${gateway.source} binds the Worker "${name}", but the name in ${records.source} is "${records.name}".`,
       );
   }
+  const back = (records.services ?? []).find(({ binding }) => binding === GATEWAY_BINDING);
+  if (back && (back.service !== gateway.name || back.entrypoint !== GATEWAY_ENTRYPOINT))
+    problems.push(
+      `${records.source}: the binding ${GATEWAY_BINDING} must have service = "${gateway.name}" and entrypoint = "${GATEWAY_ENTRYPOINT}", or be left out.`,
+    );
   if (sent.length === 0 && services.length === 0)
     problems.push(`${gateway.source}: the records block must bind EVENTS or RECORDS.`);
   // Without a queue, events go to the records Worker by RPC, which writes into the database only.

@@ -36,12 +36,15 @@ export async function deployWorkers(options: DeployOptions, deps: DeployDeps): P
   stopAt(checkAccount(account, workers, requiredSecrets));
   const steps = planSteps(account, workers);
   await runSteps(steps, deps);
-  deps.print(`Deployed ${namesOf(workers)}.\n`);
+  deps.print([`Deployed ${namesOf(workers)}.`, ...rollbacksOf(steps)].map((line) => `${line}\n`).join(""));
   warn(warningsFor(workers, account), deps);
 }
 
 const namesOf = ({ gateway, records }: Workers): string =>
   [...(records === null ? [] : [records.name]), gateway.name].join(" and ");
+
+const rollbacksOf = (done: readonly Step[]): readonly string[] =>
+  done.flatMap(({ rollback }) => rollback ?? []);
 
 function readOrStop(folder: string, options: DeployOptions): Workers {
   try {
@@ -83,6 +86,7 @@ function failure(steps: readonly Step[], at: number, advice: string | null): str
     ...(advice === null ? [] : [advice]),
     done === "" ? "Nothing was changed before it." : `Done before it: ${done}.`,
     ...pending,
+    ...rollbacksOf(before),
     "Fix the cause and run the same command again: steps that are done are skipped, or repeated without effect.",
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 /** `--dry-run`: bundles the Workers without an account, and prints the commands of a deployment. */
-import { queueNames, type Account, type QueueState } from "./account.ts";
+import { EMPTY, queueNames, type Account, type QueueState } from "./account.ts";
 import { createToken } from "./check-account.ts";
 import { planSteps, type Step } from "./plan.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
@@ -23,7 +23,7 @@ type Command = Pick<Step, "title" | "note" | "args">;
 export function describeCommands(workers: Workers, requiredSecrets: readonly string[]): string {
   const { gateway, records } = workers;
   const store = requiredSecrets.map((name) => storeSecret(name, "gateway", gateway));
-  const alone = planSteps(NEW, workers);
+  const alone = planSteps(EMPTY, workers);
   const situations: readonly (readonly [title: string, commands: readonly Command[]])[] =
     records === null
       ? [["The gateway alone", [...store, ...alone]]]
@@ -48,15 +48,13 @@ const listed = (commands: readonly Command[]): string =>
     .map(({ title, note, args }) => `  # ${title}${note ? `. ${note}` : ""}\n  ${commandLine(args)}`)
     .join("\n");
 
-const NEW: Account = { gatewaySecrets: [], recordsSecrets: null, queues: [], databases: [] };
-
 function onEmptyAccount(
   workers: Workers,
   records: WorkerConfig,
   store: readonly Command[],
 ): readonly Command[] {
   const queues = queueNames(workers.gateway, records).map((name) => queueState(name, false));
-  return [...store, ...planSteps({ ...NEW, queues }, workers), storeAdminToken(workers, records)];
+  return [...store, ...planSteps({ ...EMPTY, queues }, workers), storeAdminToken(workers, records)];
 }
 
 /** One Worker consumed the queue to which the gateway sends now. Other queues, such as a dead-letter queue, are new. */
@@ -66,7 +64,7 @@ function upgrade(workers: Workers, records: WorkerConfig): readonly Command[] {
   const queues = queueNames(gateway, records).map((name) =>
     queueState(name, existing.has(name), existing.has(name) ? [gateway.name] : []),
   );
-  const account = { ...deployedAccount(workers, records), queues };
+  const account = { ...deployedAccount(workers, records), recordsBindsGateway: false, queues };
   const deleteToken = {
     title: "Delete the gateway's secret ADMIN_TOKEN, which the records Worker has now",
     args: ["secret", "delete", "ADMIN_TOKEN", ...gateway.args],
@@ -76,7 +74,7 @@ function upgrade(workers: Workers, records: WorkerConfig): readonly Command[] {
 
 function deployedAccount({ gateway }: Workers, records: WorkerConfig): Account {
   const queues = queueNames(gateway, records).map((name) => queueState(name, true));
-  return { ...NEW, recordsSecrets: ["ADMIN_TOKEN"], queues };
+  return { ...EMPTY, recordsSecrets: ["ADMIN_TOKEN"], recordsBindsGateway: true, queues };
 }
 
 const queueState = (name: string, exists: boolean, consumers: readonly string[] = []): QueueState => ({
@@ -90,12 +88,18 @@ const queueState = (name: string, exists: boolean, consumers: readonly string[] 
 const rollback = ({ gateway, records }: Workers): readonly Command[] =>
   [
     { what: "gateway", worker: gateway },
-    ...(records === null ? [] : [{ what: "records Worker", worker: records, note: WAIT_FOR_QUEUE }]),
+    ...(records === null ? [] : [{ what: "records Worker", worker: records, note: rollbackNote(records) }]),
   ].map(({ what, worker, ...rest }) => ({
     title: `Roll back the ${what} ${worker.name}`,
     args: ["rollback", ...worker.args],
     ...rest,
   }));
+
+const rollbackNote = ({ unboundArgs }: WorkerConfig): string =>
+  unboundArgs === null ? WAIT_FOR_QUEUE : `${WAIT_FOR_QUEUE}. ${NAME_VERSION}`;
+
+const NAME_VERSION =
+  "After a deployment that deployed it twice, add the version's id, which that deployment printed";
 
 /** A records Worker from before version 0.1.0 acknowledges such messages without storing them. */
 const WAIT_FOR_QUEUE =

@@ -11,7 +11,7 @@ const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
   [
     /\[code: (?:10007|10090|10143|10144)\]|script_not_found/,
-    "A Worker that is bound or named here does not exist in this account: deploy the records Worker before the gateway, and check the name in [[services]].",
+    "A Worker that is bound or named here does not exist in this account: deploy the records Worker before the gateway, and check the name in [[services]]. Where they bind each other, `npm run deploy` knows the order.",
   ],
   [
     /\[code: 11000\]|Queue ".*" does not exist/,

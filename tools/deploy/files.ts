@@ -21,6 +21,10 @@ export function deployedFiles(environment: string | null): WorkerFiles {
   return { gateway: `${stem}.jsonc`, records: `${stem}.records.jsonc` };
 }
 
+/** The records Worker's file without its binding to the gateway. No environment's name has a dot. */
+export const unboundFile = (environment: string | null): string =>
+  deployedFiles(environment).records.replace(/\.jsonc$/, ".unbound.jsonc");
+
 /** Short enough for the 63 characters of a host name's label, of which the longest script name takes 27. */
 const ENVIRONMENT = /^[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?$/;
 

@@ -1,6 +1,7 @@
 /** The steps of a deployment, in order. Each may be repeated without effect, so that a failed deployment is run again. */
 import { mayCreateDatabases, type Account } from "./account.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
+import { commandLine } from "./wrangler-runner.ts";
 
 export type Step = {
   /** "Create the queue ai-events" */
@@ -17,16 +18,21 @@ export type Step = {
   readonly untilRecords?: string;
   /** Whether it deploys the records Worker. */
   readonly deploysRecords?: true;
+  /** How to undo this step and the later ones, where `wrangler rollback` without a version's id would not. */
+  readonly rollback?: string;
 };
 
 /**
  * Queues and databases that are missing are created first: a failure there leaves the old consumer attached. The consumer
  * is removed before the migrations: its code may not fit the new columns. The queue keeps the events until the records
- * Worker consumes them. The gateway comes last: it cannot bind a Worker that does not exist.
+ * Worker consumes them. The gateway is deployed after the records Worker: it cannot bind a Worker that does not exist. For the
+ * same reason, a records Worker with a binding to the gateway is first deployed without it. It is deployed again with the
+ * binding once the gateway has the entrypoint.
  */
 export function planSteps(account: Account, workers: Workers): readonly Step[] {
   const { gateway, records } = workers;
   const deployGateway = deploy("gateway", gateway);
+  const unboundArgs = account.recordsBindsGateway ? null : (records?.unboundArgs ?? null);
   if (records === null) return [deployGateway];
   return [
     ...account.queues.filter(({ exists }) => !exists).map(({ name }) => createQueue(name, records)),
@@ -35,8 +41,15 @@ export function planSteps(account: Account, workers: Workers): readonly Step[] {
       .filter(({ consumers }) => consumers.includes(gateway.name))
       .map(({ name }) => takeOver(name, gateway, records)),
     ...records.d1_databases.map(({ binding }) => migrate(binding, records)),
-    { ...deploy("records Worker", records), deploysRecords: true },
+    {
+      ...deploy("records Worker", { ...records, args: unboundArgs ?? records.args }),
+      deploysRecords: true,
+      ...(unboundArgs !== null && account.recordsVersion !== null
+        ? { rollback: rollbackNote(account.recordsVersion, records) }
+        : {}),
+    },
     deployGateway,
+    ...(unboundArgs === null ? [] : [bindGateway(records)]),
   ];
 }
 
@@ -81,12 +94,23 @@ const migrate = (binding: string, { args }: WorkerConfig): Step => ({
   showsOutput: false,
 });
 
-const deploy = (what: string, { name, args }: WorkerConfig): Step => ({
+const deploy = (what: string, { name, args }: Pick<WorkerConfig, "name" | "args">): Step => ({
   title: `Deploy the ${what} ${name}`,
   args: ["deploy", ...args],
   done: `the ${what} ${name} was deployed`,
   showsOutput: true,
 });
+
+const bindGateway = ({ name, args }: WorkerConfig): Step => ({
+  title: `Deploy the records Worker ${name} again, with its binding to the gateway`,
+  args: ["deploy", ...args],
+  done: `the records Worker ${name} was bound to the gateway`,
+  showsOutput: true,
+});
+
+/** Wrangler's default is the version of the deployment before the last one: here the new code without the binding. */
+const rollbackNote = (version: string, { args }: WorkerConfig): string =>
+  `The version of the records Worker from before this deployment is ${version}. To roll back to it, name it: \`${commandLine(["rollback", version, ...args])}\`. Without the id, wrangler may choose the new code without its binding to the gateway.`;
 
 export const removeConsumer = (queue: string, script: string, { args }: WorkerConfig): readonly string[] => [
   "queues",

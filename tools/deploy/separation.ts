@@ -2,6 +2,7 @@
  * Keeps an environment apart from production: no script, queue, database, data set, bucket, namespace or host of production
  * may be named by the environment, neither by a derived name nor by a setting in `[env.<name>]`.
  */
+import { escaped, hostOf, matchesHost } from "./hosts.ts";
 import type { WorkerConfig, Workers } from "./worker-configs.ts";
 
 /** @returns one sentence for each resource of production that the environment names. */
@@ -64,22 +65,10 @@ function resources(worker: WorkerConfig): readonly Resource[] {
   );
 }
 
-type Route = NonNullable<WorkerConfig["routes"]>[number];
-
-const hostOf = (route: Route): string =>
-  (typeof route === "string" ? route : route.pattern)
-    .replace(/^https?:\/\//, "")
-    .replace(/\/.*$/, "")
-    .toLowerCase();
-
 /**
  * A host matches with its wildcards: a route runs before the custom domain of the same host, so that a route on
  * `*.example.com` would take over production's `ai.example.com`.
  * https://developers.cloudflare.com/workers/configuration/routing/custom-domains/
  */
 const overlaps = (kind: string, id: string, other: string): boolean =>
-  kind === "host"
-    ? new RegExp(`^${escaped(id).replaceAll("\\*", ".*")}$`).test(other)
-    : id.toLowerCase() === other.toLowerCase();
-
-const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  kind === "host" ? matchesHost(id, other) : id.toLowerCase() === other.toLowerCase();

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { unstable_readConfig, type Unstable_Config } from "wrangler";
 import { sentenceOf, StartFailure } from "../local/start-failure.ts";
 import { deriveEnvironment, scriptName } from "./environment-config.ts";
-import { deployedFiles } from "./files.ts";
+import { deployedFiles, unboundFile } from "./files.ts";
+import { withGatewayBinding, withoutGatewayBinding } from "./gateway-binding.ts";
 import { readProjectConfig, sourceOf, writeConfig, type WorkerKind } from "./project-config.ts";
 import type { RawConfig } from "./raw-config.ts";
 import { reservedNames, sharedResources } from "./separation.ts";
@@ -15,6 +16,7 @@ export type WorkerConfig = Pick<
   | "definedEnvironments"
   | "durable_objects"
   | "kv_namespaces"
+  | "preview_urls"
   | "queues"
   | "r2_buckets"
   | "routes"
@@ -29,6 +31,8 @@ export type WorkerConfig = Pick<
   readonly source: string;
   /** Wrangler's arguments that select it. */
   readonly args: readonly string[];
+  /** The same for the records Worker without its binding to the gateway; null where it has none. */
+  readonly unboundArgs: readonly string[] | null;
 };
 
 export type Workers = {
@@ -69,15 +73,18 @@ export function readWorkers(folder: string, { gatewayOnly, environment }: Target
 }
 
 function readProduction(folder: string, gatewayOnly: boolean): Workers {
-  const generate = (worker: WorkerKind): WorkerConfig => {
+  const generate = (
+    worker: WorkerKind,
+    complete = (config: RawConfig): RawConfig => config,
+  ): WorkerConfig => {
     const { env: _, ...config } = readProjectConfig(folder, worker, { gatewayOnly });
-    return generateConfig(folder, { worker, config, environment: null });
+    return generateConfig(folder, { worker, config: complete(config), environment: null });
   };
-  return {
-    gateway: generate("gateway"),
-    records: gatewayOnly ? null : generate("records"),
-    environment: null,
-  };
+  const gateway = generate("gateway");
+  const records = gatewayOnly
+    ? null
+    : generate("records", (config) => withGatewayBinding(config, gateway.name));
+  return { gateway, records, environment: null };
 }
 
 function readEnvironment(folder: string, environment: string, { records }: Workers): Workers {
@@ -92,8 +99,13 @@ function readEnvironment(folder: string, environment: string, { records }: Worke
     found.map((issue) => `${sourceOf(folder, worker)}: ${issue}.`),
   );
   if (issues.length > 0) throw failure(issues);
+  const name = String(derived[0]?.config.name);
   const [gateway, second] = derived.map(({ worker, config }) =>
-    generateConfig(folder, { worker, config, environment }),
+    generateConfig(folder, {
+      worker,
+      config: worker === "records" ? withGatewayBinding(config, name) : config,
+      environment,
+    }),
   );
   return { gateway: gateway as WorkerConfig, records: second ?? null, environment };
 }
@@ -110,7 +122,10 @@ function generateConfig(folder: string, { worker, config, environment }: Generat
   const command = environment === null ? "npm run deploy" : `npm run deploy -- --env ${environment}`;
   const file = deployedFiles(environment)[worker];
   if (config.name === undefined) throw failure([`${source}: name is required.`]);
-  writeConfig(join(folder, file), config, `Generated from ${source} by ${command}; do not edit.`);
+  const head = `Generated from ${source} by ${command}; do not edit.`;
+  writeConfig(join(folder, file), config, head);
+  const unbound = worker === "records" ? withoutGatewayBinding(config) : null;
+  if (unbound !== null) writeConfig(join(folder, unboundFile(environment)), unbound, head);
   const whole = attempt(source, () =>
     unstable_readConfig({ config: join(folder, file) }, { hideWarnings: true }),
   );
@@ -120,6 +135,7 @@ function generateConfig(folder: string, { worker, config, environment }: Generat
     routes: whole.routes ?? (whole.route === undefined ? [] : [whole.route]),
     source: environment === null ? source : `${source}, [env.${environment}]`,
     args: ["-c", file],
+    unboundArgs: unbound === null ? null : ["-c", unboundFile(environment)],
   };
 }
 

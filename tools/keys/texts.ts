@@ -1,4 +1,5 @@
 /** The texts that `npm run keys` prints. */
+import { aligned } from "../local/aligned.ts";
 import type { KeyEntry } from "../client-key.ts";
 import { deployedFiles } from "../deploy/files.ts";
 import { singleQuoted } from "../local/env-file.ts";
@@ -137,14 +138,8 @@ export function keyTable(keys: readonly StoredKey[], location: StoreLocation): s
     about?.name ?? "",
   ]);
   const allRows = [["id", "actor", "kind", "asserts", "made", "name"], ...rows];
-  const widths =
-    allRows[0]?.map((_, column) => Math.max(...allRows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return `${allRows.map(line).join("\n")}\n`;
+  const lines = aligned(allRows, () => false).map((line) => line.trimEnd());
+  return `${lines.join("\n")}\n`;
 }
 
 export function explainRevoked(keys: readonly StoredKey[], location: StoreLocation): string {

@@ -103,9 +103,9 @@ function messagesCurl({ base, key }: Endpoint): string {
   -d '{"model":"claude-haiku-4-5","max_tokens":200,"stream":true,"messages":[{"role":"user","content":"Hello there"}]}'`;
 }
 
-function agentsCurl(endpoint: Endpoint): string {
+export function agentsCurl(endpoint: Endpoint, owner = SOME_OWNER): string {
   return `${chatCurl(endpoint)} \\
-  -A "coder-agents/v2.30.0 (linux/amd64)" -H "X-Coder-Owner-Id: ${SOME_OWNER}"`;
+  -A "coder-agents/v2.30.0 (linux/amd64)" -H "X-Coder-Owner-Id: ${owner}"`;
 }
 
 function openAiClients({ base, key }: Endpoint): string {

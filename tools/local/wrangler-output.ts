@@ -26,7 +26,7 @@ const NOISE = [
   /^Service bindings, Durable Object bindings, and Tail consumers connect to other/,
   /^⎔ /,
   /^\[wrangler:info\]/,
-  // The cron, which a local run does not need.
+  // The crons, which the run triggers itself (crons.ts).
   /Scheduled Workers are not automatically triggered/,
   /^\s*To manually trigger a scheduled event, run:/,
   /^\s*curl "http:\/\/[\d.:]+\/cdn-cgi\//,

@@ -1,5 +1,5 @@
 /** Writes a view as CSV: every row, page by page, with one page in memory. */
-import { toCsvLines } from "../../src/records/api/kit/csv.ts";
+import { toCsvLines } from "../../src/shared/csv.ts";
 import { ApiError, type ApiClient, type Page, type Query } from "./api-client.ts";
 import { totalOf } from "./missing.ts";
 import { itemsOf, rowsOf, type View } from "./views.ts";

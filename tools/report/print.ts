@@ -1,5 +1,6 @@
 /** Formats a response as a table with bars for a terminal, or its rows as CSV (RFC 4180). */
 import { styleText } from "node:util";
+import { aligned } from "../local/aligned.ts";
 import { plainText } from "../local/plain-text.ts";
 import { tableOf, type Cell, type Column, type Row, type View } from "./views.ts";
 
@@ -18,14 +19,10 @@ export function toText(view: View, response: unknown, by: string): string {
       rows.some((row) => typeof row[at] === "number") && rows.every((row) => typeof row[at] !== "string"),
   );
   const texts = rows.map((row) => row.map((value, at) => shown(value, columns[at], isNumber[at] ?? false)));
-  const widths = heads.map((name, at) => Math.max(name.length, ...texts.map((row) => row[at]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((text, at) => (isNumber[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0)))
-      .join("  ");
+  const [names = "", ...cells] = aligned([heads, ...texts], (at) => isNumber[at] ?? false);
   const bars = barsOf(columns, rows);
-  const heading = `${line(heads)}  ${bars.heading}`.trimEnd();
-  const lines = texts.map((row, at) => `${line(row)}  ${bars.bars[at] ?? ""}`.trimEnd());
+  const heading = `${names}  ${bars.heading}`.trimEnd();
+  const lines = cells.map((line, at) => `${line}  ${bars.bars[at] ?? ""}`.trimEnd());
   return [head, styleText("dim", heading), ...lines].join("\n");
 }
 

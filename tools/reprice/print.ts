@@ -1,4 +1,6 @@
 /** The text that `npm run reprice` prints. */
+import { MAX_POSITIONS } from "../../src/events/cost-correction.ts";
+import { aligned } from "../local/aligned.ts";
 import { plainText } from "../local/plain-text.ts";
 import type { Repricing, ModelChange } from "./find-corrections.ts";
 
@@ -24,7 +26,9 @@ export function foundText(found: Repricing, booked: boolean): string {
   const lines = [
     `${plural(read, "recorded cost")} read, ${unrecorded} of which cannot be computed again: a fact is not in the ledger.`,
     ...(exhausted > 0
-      ? [`${plural(exhausted, "other cost")} cannot be corrected: each has 16 corrections already.`]
+      ? [
+          `${plural(exhausted, "other cost")} cannot be corrected: each has ${MAX_POSITIONS} corrections already.`,
+        ]
       : []),
   ];
   if (corrections.length === 0) return `${[...lines, "Nothing to correct."].join("\n")}\n`;
@@ -39,7 +43,7 @@ export function foundText(found: Repricing, booked: boolean): string {
   return `${[
     ...lines,
     "",
-    ...table([HEAD, ...models.map(cells), cells(total)]),
+    ...aligned([HEAD, ...models.map(cells), cells(total)], (at) => at > 0).map((line) => line.trimEnd()),
     "",
     booked
       ? `${plural(corrections.length, "correction")} booked. Reports have the new costs once the records Worker has stored them.`
@@ -55,14 +59,3 @@ const sum = (a: ModelChange, b: ModelChange): ModelChange => ({
   priced: a.priced + b.priced,
   unpriced: a.unpriced + b.unpriced,
 });
-
-/** Columns as wide as their longest cell; numbers at the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = HEAD.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
-      .join("  ")
-      .trimEnd(),
-  );
-}

@@ -48,7 +48,7 @@ export const LAYERS: readonly Layer[] = [
     "gateway/wiring",
     "composition root: the one place that names concrete dialects, sources, policies and sinks",
   ),
-  layer("gateway/index", "the gateway's entry: fetch, Durable Objects"),
+  layer("gateway/index", "the gateway's entry: fetch, the routes for the records Worker, Durable Objects"),
   layer(
     "records/rollups",
     "the contribution of an interception to the totals, as SQL: read by ledger and API",
@@ -85,7 +85,7 @@ export const COMPOSES: Readonly<Record<string, (layer: string) => boolean>> = {
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   shared: ["jose", "jose/errors"],
   "gateway/app": ["hono", "hono/tiny", "node:zlib"],
-  "gateway/index": ["hono/tiny"],
+  "gateway/index": ["hono/tiny", "cloudflare:workers"],
   "records/ledger": ["@noble/hashes/sha2.js"],
   "records/api": ["hono"],
   "records/objects": ["cloudflare:workers"],

@@ -600,6 +600,11 @@ const RECORDS = keysOf("records", "", [
     "none",
     "R2 bucket: the queue's batches as gzipped NDJSON, for long-term storage. Without `RECORDING.all_events` it gets the events that `LEDGER` has a table for.",
   ],
+  [
+    "GATEWAY",
+    "none",
+    "Service binding to the gateway's entrypoint `OwnRoutes`: serves budgets, corrections and `explain` on the records Worker's own hosts. `npm run deploy` adds it where `CONSOLE.origins` is set.",
+  ],
   ["ASSETS", "none", "Static assets: the files of the console, which `npm run console` builds."],
   [
     "BUDGET_OBJECTS",

@@ -16,6 +16,14 @@ const oneOf = (names: readonly string[]): string => names.join("|").replaceAll("
 /** The routes of the records API under both prefixes, and the paths below them, as one pattern of Hono's. */
 const API_PATTERN = `/api/v2/:gateway{${oneOf(GATEWAY_NAMES)}}/:route{${oneOf(API_ROUTES)}}/*`;
 
+/** Serves the requests that the records Worker forwards: no provider, and of the API only the gateway's own routes. */
+export const serveForwarded = (
+  request: Request,
+  deps: Deps,
+  waitUntil: Exchange["waitUntil"],
+): Promise<Response> =>
+  handle(createExchange(request, deps, waitUntil), (exchange) => serveApi(exchange, true));
+
 export function createApp(deps: Deps): Hono {
   // Hono decodes paths and trusts the Host header; `routablePath` does neither.
   const app = new Hono({ getPath: routablePath });
@@ -30,8 +38,9 @@ export function createApp(deps: Deps): Hono {
     // The router also matches `/healthz/`, which is not a route.
     req.path === "/healthz" ? ownResponse(uuidV7(deps.now(), deps.randomUuid()), "ok\n") : next(),
   );
-  app.all(API_PATTERN, run(serveApi));
-  app.all(`${CONSOLE_PATH}/*`, run(serveApi));
+  const runApi = run((exchange) => serveApi(exchange, false));
+  app.all(API_PATTERN, runApi);
+  app.all(`${CONSOLE_PATH}/*`, runApi);
   const { cors } = deps.config;
   const forward = run(serve);
   if (cors === null) app.all("*", forward);

@@ -7,7 +7,7 @@ import {
   toCorrectionFacts,
   type CorrectionFacts,
 } from "../../events/cost-correction.ts";
-import { CORRECTED_RECORDS, type CorrectedRecord } from "../../events/vocabulary.ts";
+import type { CorrectedRecord } from "../../events/vocabulary.ts";
 import { asObject, type JsonObject } from "../../shared/json.ts";
 import { COST_SOURCE_WORDS, type CostFacts } from "../../shared/prices/pricing.ts";
 import { Refusal } from "../../shared/refusal.ts";
@@ -80,6 +80,12 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 const isText = (value: unknown, most: number): value is string =>
   typeof value === "string" && value.trim() !== "" && value.length <= most;
+
+/** Without their meanings, which the gateway's bundle does not need. */
+const CORRECTED_RECORDS: Readonly<Record<CorrectedRecord, true>> = {
+  interception_end: true,
+  retrieved_usage: true,
+};
 
 const isCorrectedRecord = (value: unknown): value is CorrectedRecord =>
   typeof value === "string" && Object.hasOwn(CORRECTED_RECORDS, value);

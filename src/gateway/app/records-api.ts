@@ -1,6 +1,7 @@
 /**
  * The routes of the records API and of the console on the gateway's host: forwarded to the records Worker, except those that
- * only the gateway can serve. The records Worker decides on which hosts the console and its session count.
+ * only the gateway can serve. The records Worker decides on which hosts the console and its session count. It forwards requests for
+ * the gateway's routes that arrive on a host of its own.
  */
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
 import { OWN_ROUTES, OWN_ROUTE_SCOPES, OWN_SPEND_ROUTE, type OwnRoute } from "../../shared/api-routes.ts";
@@ -18,15 +19,18 @@ import { refuse, type Exchange } from "./exchange.ts";
 import { serveOwnSpend } from "./own-spend.ts";
 import { explain } from "./explain/explain.ts";
 
-export async function serveApi(exchange: Exchange): Promise<Response> {
+/** Serves a request on the gateway's host or, where `isForwarded`, one that the records Worker sent. */
+export async function serveApi(exchange: Exchange, isForwarded: boolean): Promise<Response> {
   const { request, deps } = exchange;
   exchange.errorBody = API_DIALECT.errorBody;
   const destination = findDestination(request, deps);
   if (destination.kind === "not_found") return refuse(exchange, destination.refusal);
   const { target } = destination;
-  if (!deps.config.forwardApi) return refuse(exchange, new Refusal("not_found"));
-  if (deps.records === null) return refuse(exchange, new Refusal("records_unavailable"));
   const route = ownRouteOf(target.path);
+  // The caller's own spend needs a credential of the gateway, which belongs on the gateway's host only.
+  const isServed = isForwarded ? route !== null && route !== OWN_SPEND_ROUTE : deps.config.forwardApi;
+  if (!isServed) return refuse(exchange, new Refusal("not_found"));
+  if (deps.records === null) return refuse(exchange, new Refusal("records_unavailable"));
   if (route === null) return deps.records.fetch(request);
   const by = await callerOf(request, deps.records, route);
   const response = by instanceof Refusal ? by : await serveOwnRoute(exchange, route, { target, by });

@@ -1,5 +1,6 @@
 /** The config's `BUDGETS` and `RATE_LIMITS`, validated. */
-import { ATTRIBUTIONS, type Attribution } from "../../events/vocabulary.ts";
+import { ATTRIBUTION_WORDS } from "../../events/attribution-strength.ts";
+import type { Attribution } from "../../events/vocabulary.ts";
 import { asTable, Fields, type ReportIssue } from "../../shared/config/fields.ts";
 import type {
   CalendarUnit,
@@ -23,7 +24,6 @@ export type PlatformLimit = {
 const SUBJECTS: readonly SubjectKind[] = ["initiator", "actor", "client", "workspace", "all"];
 const CALENDAR_UNITS: readonly CalendarUnit[] = ["day", "week", "month"];
 const NAME = /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/;
-const WORDS = Object.keys(ATTRIBUTIONS) as readonly Attribution[];
 
 type TableReader = (name: string, fields: Fields) => readonly Rule[];
 
@@ -171,7 +171,7 @@ function splitAt(text: string, separator: string): readonly [string, string] {
 }
 
 const readMinAttribution = (fields: Fields): Attribution =>
-  fields.oneOf("min_attribution", WORDS, "asserted");
+  fields.oneOf("min_attribution", ATTRIBUTION_WORDS, "asserted");
 
 const readEvidence = (fields: Fields): Pick<Rule, "minAttribution" | "below"> => ({
   minAttribution: readMinAttribution(fields),

@@ -3,7 +3,7 @@
  * AI API would send JSON. The words are `EDGE_ERRORS` in `events/vocabulary.ts`. An error that the provider itself reports
  * in its own format is never renamed.
  */
-import { EDGE_ERRORS, type EdgeError } from "../../events/vocabulary.ts";
+import type { EdgeError } from "../../events/vocabulary.ts";
 import type { BodyParser } from "./body-parser.ts";
 
 /** The error that the status and the headers of an error response show; null for every other response. */
@@ -11,7 +11,7 @@ export function edgeErrorOf(status: number, headers: Headers): EdgeError | null 
   if (status < 400) return null;
   if (isChallenge(headers)) return "upstream_challenged";
   const named = `edge_${status}`;
-  if (isEdgeError(named)) return named;
+  if (isStatusError(named)) return named;
   if (!isHtml(headers)) return null;
   return status === 403 ? "upstream_challenged" : "upstream_html";
 }
@@ -21,7 +21,21 @@ function isChallenge(headers: Headers): boolean {
   return headers.get("cf-mitigated")?.trim().toLowerCase() === "challenge";
 }
 
-const isEdgeError = (word: string): word is EdgeError => Object.hasOwn(EDGE_ERRORS, word);
+type StatusError = Extract<EdgeError, `edge_${number}`>;
+
+/** Without their meanings, which the gateway's bundle does not need. */
+const STATUS_ERRORS: Readonly<Record<StatusError, true>> = {
+  edge_520: true,
+  edge_521: true,
+  edge_522: true,
+  edge_523: true,
+  edge_524: true,
+  edge_525: true,
+  edge_526: true,
+  edge_530: true,
+};
+
+const isStatusError = (word: string): word is StatusError => Object.hasOwn(STATUS_ERRORS, word);
 
 function isHtml(headers: Headers): boolean {
   return /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(headers.get("content-type") ?? "");

@@ -8,10 +8,11 @@
  */
 import { refusalCountEvent, type RefusalSum } from "../../events/compose.ts";
 import type { InterceptorEvent } from "../../events/event.ts";
+import { UNCONFIRMED_KEY } from "../../events/vocabulary.ts";
 import { realTimer, type After } from "../../shared/deadline.ts";
 import type { AwaitedSink } from "./recorder.ts";
 import { isUnverifiedRefusal, minuteOf } from "./refusal-details.ts";
-import { endedAt, UNCONFIRMED, type UnconfirmedKeys } from "./unconfirmed-keys.ts";
+import { endedAt, type UnconfirmedKeys } from "./unconfirmed-keys.ts";
 
 /** From a group's first refusal until it is written. With the retries, it fits into the 30 s of `waitUntil`. */
 export const GROUP_MS = 10_000;
@@ -78,7 +79,7 @@ function toCounted(events: readonly InterceptorEvent[], keys: UnconfirmedKeys): 
   const end = keys.settle(events);
   if (refusals.length > 0 || end === null)
     return refusals.map(({ created_at: at, reason, provider }) => ({ at, reason, provider }));
-  return [{ at: endedAt(end), reason: UNCONFIRMED, provider: end.provider }];
+  return [{ at: endedAt(end), reason: UNCONFIRMED_KEY, provider: end.provider }];
 }
 
 function addTo({ sums }: Group, counted: readonly Counted[]): void {

@@ -8,9 +8,6 @@ import { createTtlCache } from "../../shared/ttl-cache.ts";
 import { MAX_DETAILS, minuteOf } from "./refusal-details.ts";
 import type { AwaitedSink } from "./recorder.ts";
 
-/** The reason under which these calls are counted. */
-export const UNCONFIRMED = "own_key_unconfirmed";
-
 /** How long an isolate remembers a key. */
 const CONFIRMED_MS = 3_600_000;
 

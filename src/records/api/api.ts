@@ -1,17 +1,18 @@
 /**
- * The HTTP API over the ledger: a Hono app that serves every endpoint under both of Coder's prefixes. Authorization
- * precedes every other check, so that only those who may read learn which paths and parameters exist. Each endpoint declares
- * the scope that it needs.
+ * The HTTP API over the ledger: a Hono app that serves every endpoint under both of Coder's prefixes. Each endpoint declares the
+ * scope that it needs. A request is authenticated before its path and parameters are read, so that only readers learn which exist.
  */
 import { Hono, type Context } from "hono";
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
 import { databaseFailure } from "../../shared/database-error.ts";
 import { readTarget, routablePath, ROUTE_PREFIXES } from "../../shared/http/target.ts";
-import { Refusal } from "../../shared/refusal.ts";
+import type { AnyRefusal } from "../../shared/records-refusal.ts";
+import { Refusal, TableRefusal } from "../../shared/refusal.ts";
 import type { Admit, Reader } from "../console/reader.ts";
 import type { LedgerRead } from "../ledger/write/record-read.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { errorBody } from "./error-body.ts";
+import { forwardToGateway, isForwarded, type Gateway } from "./forward.ts";
 import { methodsOf, type Endpoint, type EndpointRequest, type EndpointResponse } from "./kit/endpoint.ts";
 import { createQueryLedger } from "./kit/query-ledger.ts";
 import type { SealReader } from "./kit/seal-reader.ts";
@@ -19,7 +20,9 @@ import type { SealReader } from "./kit/seal-reader.ts";
 export type ApiDeps = {
   /** The ledger; null where the Worker has none. */
   readonly database: D1Database | null;
-  /** Decides who reads. */
+  /** Serves its own routes; null where it is not bound, which leaves them to the gateway's host. */
+  readonly gateway: Gateway | null;
+  /** Authenticates the caller, and checks its scope. */
   readonly admit: Admit;
   /** Proofs from the log of seals. */
   readonly seals: SealReader;
@@ -28,13 +31,14 @@ export type ApiDeps = {
   /** Makes the `x-interception-id` of a response. */
   readonly newId: () => string;
   /** Called once per refused request, before the response is returned. `id` is the response's `x-interception-id`. */
-  readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal: (id: string, request: Request, refusal: AnyRefusal) => void;
   /** Called once per response with records of the ledger, before it is returned. */
   readonly onRead: (request: Request, read: LedgerRead) => void;
 };
 
-/** A database that was reset is back within seconds; one that is overloaded needs a pause. */
+/** Seconds. A database that was reset is back sooner; one that is overloaded needs a pause. */
 const RETRY_AFTER_S = "10";
+const RETRYABLE: ReadonlySet<string> = new Set(["ledger_unavailable", "gateway_unavailable"]);
 
 /** On the console's host, a response that is opened as a page must run nothing, and no other page may embed it. */
 const HEADERS: Readonly<Record<string, string>> = {
@@ -59,7 +63,7 @@ export function createApi(deps: ApiDeps): ApiApp {
     context.set("interceptionId", id);
     await next();
     for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
-    context.res.headers.set("x-interception-id", id);
+    context.res.headers.set("x-interception-id", context.var.interceptionId);
   });
   app.notFound((context) => {
     const target = readTarget(context.req.raw);
@@ -81,12 +85,15 @@ export function createApi(deps: ApiDeps): ApiApp {
     for (const endpoint of ENDPOINTS) {
       const path = endpoint.path.replace(/\{(\w+)\}/, ":$1");
       const methods = methodsOf(endpoint);
-      // Hono dispatches HEAD as GET and drops the body.
       routes.on([...methods], path, async (context) => {
+        // Hono dispatches HEAD as GET and drops the body.
+        if (!methods.includes(context.req.method)) return refuseMethod(context, deps, methods);
         const at = deps.now();
         const { interceptionId: id, reader } = context.var;
         if (!reader.scopes.includes(endpoint.scope))
           return refuse(context, deps, new Refusal("scope_missing", { detail: endpoint.scope }));
+        if (deps.gateway !== null && isForwarded(endpoint.path))
+          return forward(context, deps, endpoint.path, deps.gateway);
         const readsContent = reader.scopes.includes("content");
         const found = await respond(endpoint, context.req.raw, {
           query,
@@ -94,19 +101,21 @@ export function createApi(deps: ApiDeps): ApiApp {
           now: at,
           readsContent,
         });
-        if (found instanceof Refusal) return refuse(context, deps, found);
+        if (found instanceof TableRefusal) return refuse(context, deps, found);
         const { response, read, target } = found;
         if (read) deps.onRead(context.req.raw, toRead(read, { id, by: reader.by, target, at }));
         return response;
       });
-      routes.all(path, (context) => {
-        const response = refuse(context, deps, new Refusal("method_not_allowed"));
-        response.headers.set("allow", methods.join(", "));
-        return response;
-      });
+      routes.all(path, (context) => refuseMethod(context, deps, methods));
     }
   }
   return app;
+}
+
+function refuseMethod(context: Context<ApiEnv>, deps: ApiDeps, allowed: readonly string[]): Response {
+  const response = refuse(context, deps, new Refusal("method_not_allowed"));
+  response.headers.set("allow", allowed.join(", "));
+  return response;
 }
 
 const toRead = (
@@ -114,14 +123,27 @@ const toRead = (
   who: Pick<LedgerRead, "id" | "by" | "target" | "at">,
 ): LedgerRead => ({ ...who, ...read, action: content ? "read_content" : "read" });
 
+/** Records name the gateway's request by its own id, which the response keeps. */
+async function forward(
+  context: Context<ApiEnv>,
+  deps: ApiDeps,
+  path: string,
+  gateway: Gateway,
+): Promise<Response> {
+  const response = await forwardToGateway(context.req.raw, path, gateway);
+  if (response instanceof TableRefusal) return refuse(context, deps, response);
+  context.set("interceptionId", response.headers.get("x-interception-id") ?? context.var.interceptionId);
+  return response;
+}
+
 /** The response in Coder's error form. Reports the refusal to the caller of `createApi`. */
-function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: Refusal): Response {
+function refuse(context: Context<ApiEnv>, { onRefusal }: ApiDeps, refusal: AnyRefusal): Response {
   onRefusal(context.get("interceptionId"), context.req.raw, refusal);
   return Response.json(errorBody(refusal), {
     status: refusal.status,
     headers: {
       "x-interceptor-error": refusal.code,
-      ...(refusal.code === "ledger_unavailable" && { "retry-after": RETRY_AFTER_S }),
+      ...(RETRYABLE.has(refusal.code) && !refusal.isFinal && { "retry-after": RETRY_AFTER_S }),
     },
   });
 }
@@ -130,14 +152,14 @@ async function respond(
   endpoint: Endpoint,
   request: Request,
   deps: Pick<EndpointRequest, "query" | "seals" | "now" | "readsContent">,
-): Promise<(EndpointResponse & { readonly target: string }) | Refusal> {
+): Promise<(EndpointResponse & { readonly target: string }) | AnyRefusal> {
   const target = readTarget(request);
   if (target instanceof Refusal) return target;
   const id = decodeVariable(endpoint.path, target.path);
   if (id === null) return new Refusal("not_found", { detail: "the path's escapes are not UTF-8" });
   const accept = request.headers.get("accept") ?? "";
   const response = await endpoint.respond({ search: target.search, id, accept, ...deps });
-  if (response instanceof Refusal) return response;
+  if (response instanceof TableRefusal) return response;
   return { ...response, target: endpoint.path.replace(/\{\w+\}/, id) };
 }
 

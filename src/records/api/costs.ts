@@ -1,4 +1,4 @@
-/** The costs of a sum. */
+/** The cost fields of a sum in a response. */
 import * as schema from "../../shared/json-schema.ts";
 
 export const COST_FIELDS = {

@@ -1,5 +1,6 @@
 /** The filters of every endpoint that lists or counts interceptions. */
-import { ATTRIBUTIONS, meanings, OUTCOMES, wordsOf } from "../../events/vocabulary.ts";
+import { LEDGER_OUTCOMES } from "../../events/ledger-outcomes.ts";
+import { ATTRIBUTIONS, meanings, wordsOf } from "../../events/vocabulary.ts";
 import { initiatorSourceSql } from "./evidence.ts";
 import {
   anyText,
@@ -14,13 +15,6 @@ import {
   type Filter,
 } from "./kit/parameter.ts";
 import { column, sql, type Condition } from "./kit/sql.ts";
-
-/** The ledger adds two outcomes to those of the end events. */
-const LEDGER_OUTCOMES = {
-  ...OUTCOMES,
-  orphaned: "the end event was never recorded",
-  open: "the interception has not ended",
-};
 
 /** For tables whose ids begin with a time (UUID version 7). */
 export const TIME_FILTERS = {

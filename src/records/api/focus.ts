@@ -4,7 +4,7 @@
  *
  * The costs are computed by this gateway, not billed: each of the four cost columns has the same figure, and no invoice is named.
  */
-import type { Cell, Table } from "./kit/csv.ts";
+import type { Cell, Table } from "../../shared/csv.ts";
 import type { GroupBy } from "./groups.ts";
 import { dollars } from "./kit/money.ts";
 import type { SpendResult } from "./spend-result.ts";

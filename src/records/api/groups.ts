@@ -1,4 +1,4 @@
-/** The keys by which totals are grouped. A principal is a source and an id: two sources may give one id to two people. */
+/** The keys by which totals are grouped. A principal is grouped by source and id, because two sources may give one id to two people. */
 import type { DimensionColumn } from "../rollups/contribution-sql.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 import { invalidFilter } from "./kit/invalid-filter.ts";
@@ -12,7 +12,7 @@ export type GroupBy = (typeof GROUP_WORDS)[number];
 /** One rule for every endpoint: an error names only the parameter. */
 export const GROUP_RULE = `must be one of ${GROUP_WORDS.join(", ")}, and only as openapi.json lists for this path; hour needs a range of at most 7 days; two keys must differ, with one unit of time at most`;
 
-/** Totals by hour have one row for each dimension, of which a company has thousands. */
+/** Totals by hour have one row for each hour and set of dimensions, and a company has thousands of sets. */
 const MAX_HOURS_MS = 7 * 86_400_000;
 
 export type Group = {
@@ -34,7 +34,7 @@ const plain = (key: Sql, columns: readonly DimensionColumn[]): Group => ({
   isPrincipal: false,
 });
 
-/** Of rows of `totalsSql` with the alias `i`. */
+/** The SQL reads rows of `totalsSql` with the alias `i`. */
 export const GROUPS: Readonly<Record<GroupBy, Group>> = {
   initiator: {
     key: sql`i.initiator_id`,
@@ -58,7 +58,7 @@ export const GROUPS: Readonly<Record<GroupBy, Group>> = {
   hour: plain(sql`i.time || ':00:00Z'`, []),
 };
 
-/** The unit of time by which these groups need the totals; null where there is none. Hours refuse a longer range. */
+/** The unit of time of the totals that these groups need; null where there is none. Refuses hours in a range of over 7 days. */
 export function timeUnitOf(words: readonly GroupBy[], { from, to }: TimeRange): TimeUnit | null | Refusal {
   const isByHour = words.includes("hour");
   if (isByHour && words.includes("day")) return invalidFilter("then_by", "must not be a second unit of time");

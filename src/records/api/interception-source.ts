@@ -54,12 +54,22 @@ export function interceptionsFor({ sent, alias, from = "", to = "~" }: SourceOpt
   return { from: raw(`interceptions AS ${alias}`), where: sql`1`, order: byId };
 }
 
-/** Owner assertions of an actor: an accepted one is found by its owner, and the others have an index. */
+/**
+ * Rejected owner assertions have indexes of their own: by time, and by actor. Those of an actor that were accepted are found by their
+ * owner.
+ */
 export function overridesFor({ sent, alias, from = "", to = "~" }: SourceOptions): Source {
   const actor = sent.get("actor");
   const byId = raw(`${alias}.id DESC`);
-  if (actor === undefined)
-    return { from: raw(`initiator_overrides AS ${alias}`), where: sql`1`, order: byId };
+  if (actor === undefined) {
+    const isRejected = sent.get("accepted") === "false" || sent.has("reason");
+    const index = isRejected ? " INDEXED BY initiator_overrides_rejected" : "";
+    return {
+      from: raw(`initiator_overrides AS ${alias}${index}`),
+      where: isRejected ? raw(`${alias}.accepted = 0`) : sql`1`,
+      order: byId,
+    };
+  }
   const inSpan = (name: string): Sql =>
     raw(`${name}.actor_id = noted.actor_id AND ${name}.id >= noted.span AND ${name}.id < noted.span || 'g'`);
   return {

@@ -1,9 +1,10 @@
 /**
  * Session summaries. A session is the interceptions under one session id that have one `link_key`: one initiator, actor and
- * attribution. The client chooses the session id and may name any owner, so no request can add to a session whose evidence
- * is stronger or another one's.
+ * attribution. The client chooses the session id and may name any owner, so no request can add to a session with
+ * other evidence.
  */
 import { EVIDENCE_FIELDS, evidenceSql, toEvidence } from "./evidence.ts";
+import { contentSchema } from "./kit/content.ts";
 import { json, number, text, texts, textOrNull } from "./kit/row-mapper.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
@@ -60,7 +61,7 @@ export const SESSION = schema.object(
     threads: schema.COUNT,
     token_usage_summary: schema.object(TOKEN_FIELDS),
     last_prompt: schema.withDescription(
-      schema.orNull(schema.TEXT),
+      contentSchema(schema.TEXT),
       `Truncated at ${MAX_LAST_PROMPT} characters; absent where no prompt was recorded.`,
     ),
     last_active_at: schema.withDescription(schema.TIME, "When its last interception started."),

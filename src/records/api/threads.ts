@@ -16,6 +16,7 @@ import {
   withDescription,
   type Fields,
 } from "./kit/row-mapper.ts";
+import { contentSchema } from "./kit/content.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import * as schema from "../../shared/json-schema.ts";
 import { EVIDENCE_FIELDS, evidenceOf } from "./evidence.ts";
@@ -41,14 +42,14 @@ const AGENTIC_ACTION = schema.object({
   attribution: schema.withDescription(schema.TEXT, "The attribution of this interception."),
   model: schema.TEXT,
   token_usage: TOKEN_USAGE,
-  thinking: schema.list(schema.object({ text: schema.orNull(schema.TEXT) })),
+  thinking: schema.list(schema.object({ text: contentSchema(schema.TEXT) })),
   tool_calls: schema.list(schema.object(schemasOf(TOOL_CALL))),
 });
 
 export const THREAD = schema.object(
   {
     id: schema.withDescription(schema.UUID, "The id of the first interception."),
-    prompt: schema.withDescription(schema.orNull(schema.TEXT), "Absent where no prompt was recorded."),
+    prompt: schema.withDescription(contentSchema(schema.TEXT), "Absent where no prompt was recorded."),
     model: schema.TEXT,
     provider: schema.TEXT,
     credential_kind: schema.TEXT,

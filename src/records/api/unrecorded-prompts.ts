@@ -2,6 +2,7 @@
  * User texts that a session's requests held as earlier prompts and that no earlier interception brought as a prompt: the
  * client made up that part of the history, or had it elsewhere. Only hashes of texts are compared.
  */
+import { contentSchema } from "./kit/content.ts";
 import type { Row } from "./kit/query-ledger.ts";
 import { parseJson } from "../../shared/json.ts";
 import * as schema from "../../shared/json-schema.ts";
@@ -21,7 +22,7 @@ const UNRECORDED = schema.object({
 
 export const UNRECORDED_PROMPTS = {
   unrecorded_prompts: schema.withDescription(
-    schema.orNull(schema.list(UNRECORDED)),
+    contentSchema(schema.list(UNRECORDED)),
     `Earlier user texts in this session's requests that were not sent as a prompt before, in it or in the initiator's ${MAX_OLDER} interceptions before it; at most ${MAX_SHOWN}. Empty where prompts are not recorded.`,
   ),
   unrecorded_prompts_are_capped: schema.orNull(schema.FLAG),

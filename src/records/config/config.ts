@@ -1,4 +1,4 @@
-/** The records Worker's environment, validated once. The only reader of `env` there. Keys: docs/reference.md. */
+/** Validates the records Worker's environment. Keys and defaults: docs/reference.md. */
 import {
   readEnvironment,
   type ConfigIssues,
@@ -8,6 +8,7 @@ import {
 import { EVENT_MAC_KEY, readEventMacKeys } from "../../shared/config/event-mac-keys.ts";
 import { oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import type { Retention } from "../ledger/maintain/retention.ts";
+import type { Gateway } from "../api/forward.ts";
 import type { Assets } from "../console/pages.ts";
 import type { ConsoleSettings } from "../console/settings.ts";
 import type { BudgetObjects } from "../objects/deliver-charges.ts";
@@ -24,6 +25,8 @@ export type Config = {
   readonly retention: Retention;
   /** The admin tokens and the console. Without a token and without a way to sign in, the API is closed. */
   readonly console: ConsoleSettings;
+  /** The gateway's entrypoint `OwnRoutes`; null where it is not bound. */
+  readonly gateway: Gateway | null;
   /** The console's files; null where they are not bound. */
   readonly assets: Assets | null;
   readonly eventMac: EventMac;
@@ -58,6 +61,7 @@ export function inspectConfig(env: Env): {
     budgetObjects: environment.binding("BUDGET_OBJECTS", "idFromName", "a Durable Object namespace"),
     retention: readRetention(environment),
     console: readConsole(environment, readAdminToken(environment)),
+    gateway: environment.binding<Gateway>("GATEWAY", "fetch", "a service binding to the gateway"),
     assets: environment.binding<Fetcher>("ASSETS", "fetch", "static assets"),
     eventMac: readEventMac(environment),
     deadLetterQueue: readDeadLetterQueue(environment),

@@ -6,6 +6,7 @@ import { createTokenVerifier } from "../../shared/tokens/signed-token.ts";
 import { identifiedBy, type Identified } from "./grant.ts";
 import type { AccessSettings } from "./settings.ts";
 
+/** The person whom a token of Cloudflare Access names; a refusal where it is not valid or Access is not configured. */
 export type VerifyAccess = (token: string) => Promise<Identified | Refusal>;
 
 const reject = (detail: string): Refusal =>

@@ -1,24 +1,25 @@
-/** Bounds attempts to sign in with a token: a guess costs an attacker a minute, and the ledger gets no flood of failures. */
+/** Limits attempts to sign in with a token: by network in a minute, and by the failures in a minute that become events. */
 import { sha256Hex } from "../../shared/digest.ts";
+import { readAddress, truncateAddress } from "../../shared/http/address.ts";
 
-/** Attempts of one address in a minute. */
+/** Attempts of one IPv4 address, or of one /64 of IPv6, in a minute. */
 export const MAX_ATTEMPTS = 10;
 /** Failures of all addresses in a minute that become events. */
 const MAX_RECORDED = 60;
 const MINUTE_MS = 60_000;
-/** Of all addresses together; no address has this name. */
+/** The row of all failures. The name of an address is never empty. */
 const ALL = "";
 
 export type Attempts = {
-  /** Counts an attempt before it is decided. false: the address has made too many. */
+  /** Counts an attempt before it is decided. Returns false where the address has made too many. */
   readonly begin: (address: string, now: number) => Promise<boolean>;
-  /** The attempt succeeded, so that it does not count. */
+  /** Takes back the count of an attempt that succeeded. */
   readonly succeed: (address: string, now: number) => Promise<void>;
   /** Counts a failure. Returns whether it is to be recorded. */
   readonly fail: (now: number) => Promise<boolean>;
 };
 
-/** Addresses are stored as digests, and for two minutes at most after the next attempt. */
+/** The name of an address is a part of a digest. Each attempt deletes the counts from before the last minute. */
 export function createAttempts(database: D1Database): Attempts {
   const add = (name: string, now: number, amount: number): D1PreparedStatement =>
     database
@@ -47,6 +48,9 @@ export function createAttempts(database: D1Database): Attempts {
 
 const nameOf = async (address: string): Promise<string> => (await sha256Hex(networkOf(address))).slice(0, 16);
 
-/** A subscriber has a /64 of IPv6 addresses. */
-const networkOf = (address: string): string =>
-  address.includes(":") ? address.split(":").slice(0, 4).join(":") : address;
+/** A subscriber has a /64 of IPv6 addresses at least. */
+function networkOf(text: string): string {
+  const address = readAddress(text);
+  if (address === null) return text;
+  return address.includes(":") ? truncateAddress(address, 64) : address;
+}

@@ -1,12 +1,11 @@
-/** Begins sessions, and responds with them. */
+/** Begins a session, and responds with one: the parts that all ways of signing in share. */
 import { readAdminHeaders, type SessionHeaders } from "../../shared/admin-headers.ts";
-import type { Refusal } from "../../shared/refusal.ts";
-import type { ConsoleCall } from "./console.ts";
+import type { ConsoleCall } from "./call.ts";
 import { offeredWays, scopesOf, type Identified, type SignInWay } from "./grant.ts";
 import { byOf, csrfTokenOf, sessionCookie, type OpenSession, type Sessions } from "./sessions.ts";
 import type { ConsoleSettings } from "./settings.ts";
 
-/** The facts that are recorded of a sign-in, of a failure to sign in, and of a sign-out. */
+/** The facts of an event about a session. */
 export type SignInEvent = {
   readonly id: string;
   readonly action: "sign_in" | "sign_in_failed" | "sign_out";
@@ -21,17 +20,14 @@ export type BeginDeps = {
   readonly onEvent: (request: Request, event: SignInEvent) => void;
 };
 
-/** A step of signing in. */
-export type Step = (call: ConsoleCall) => Promise<Response | Refusal>;
-
 export type Begin = {
-  /** The session as the page gets it. A new one comes with its cookie. */
+  /** The response with the session, for the page. `isNew`: with its cookie. */
   readonly respond: (open: OpenSession, isNew: boolean) => Promise<Response>;
   /** The response to a request without a session. `status`: 401 by default. */
   readonly refused: (message: string, status?: number) => Response;
   /**
-   * Begins a session for the one whom a way has identified, in place of the one that the browser has. null, after recording it,
-   * where no role or token gives a scope.
+   * Begins a session for a person or token, ends the one that the browser has, and records that. Where no scope is granted, records
+   * the failure and returns null.
    */
   readonly admit: (who: Identified, call: ConsoleCall) => Promise<OpenSession | null>;
 };
@@ -59,8 +55,7 @@ export function createBegin({ settings, sessions, now, onEvent }: BeginDeps): Be
         onEvent(request, { id, action: "sign_in_failed", by: byOf(who), way: who.way });
         return null;
       }
-      const before = await sessions.find(sessionHeaders(request));
-      if (before) await sessions.end(before);
+      await sessions.endSent(sessionHeaders(request));
       const open = await sessions.begin({ ...who, scopes });
       onEvent(request, { id, action: "sign_in", by: byOf(open.session), way: who.way });
       return open;

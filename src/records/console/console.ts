@@ -3,9 +3,11 @@
  * API: nothing here serves a record.
  */
 import { readAdminHeaders } from "../../shared/admin-headers.ts";
-import { CONSOLE_PATH } from "../../shared/console-pages.ts";
+import { CALLBACK_PATH, SESSION_PATH, SIGN_IN_PATH } from "../../shared/console-pages.ts";
 import { readTarget } from "../../shared/http/target.ts";
+import { RecordsRefusal, type AnyRefusal } from "../../shared/records-refusal.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import type { Step } from "./call.ts";
 import { secured } from "./headers.ts";
 import { consoleOrigin } from "./origin.ts";
 import { findPage, text, type Assets } from "./pages.ts";
@@ -19,40 +21,29 @@ export type ConsoleDeps = {
   /** Makes the `x-interception-id` of a response. */
   readonly newId: () => string;
   /** Called once per refused request, before the response is returned. */
-  readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal: (id: string, request: Request, refusal: AnyRefusal) => void;
 };
 
-/** A request below `/console`, on the console's own host. */
-export type ConsoleCall = {
-  readonly request: Request;
-  readonly search: string;
-  /** Of the host that the request names. */
-  readonly origin: string;
-  /** The response's `x-interception-id`. */
-  readonly id: string;
-};
-
-type Handler = (call: ConsoleCall) => Promise<Response | Refusal>;
-type Methods = Readonly<Record<string, Handler>>;
+type Methods = Readonly<Record<string, Step>>;
 
 export type ServeConsole = (request: Request) => Promise<Response>;
 
 export function createConsole({ origins, assets, signIn, newId, onRefusal }: ConsoleDeps): ServeConsole {
   const routes: Readonly<Record<string, Methods>> = {
-    [`${CONSOLE_PATH}/api/session`]: { GET: signIn.session, POST: signIn.withToken, DELETE: signIn.signOut },
-    [`${CONSOLE_PATH}/api/sign-in`]: { GET: signIn.startOidc },
-    [`${CONSOLE_PATH}/api/callback`]: { GET: signIn.finishOidc },
+    [SESSION_PATH]: { GET: signIn.session, POST: signIn.withToken, DELETE: signIn.signOut },
+    [SIGN_IN_PATH]: { GET: signIn.startOidc },
+    [CALLBACK_PATH]: { GET: signIn.finishOidc },
   };
   return async (request) => {
     const id = newId();
-    const refuse = (refusal: Refusal, allow?: string): Response => {
+    const refuse = (refusal: AnyRefusal, allow?: string): Response => {
       onRefusal(id, request, refusal);
       return secured(refusalResponse(refusal, allow), id);
     };
     const target = readTarget(request);
     if (target instanceof Refusal) return refuse(target);
     const origin = consoleOrigin(readAdminHeaders(request).session.host, origins);
-    if (origin === null) return refuse(new Refusal("console_not_here"));
+    if (origin === null) return refuse(new RecordsRefusal("console_not_here"));
     const { path, search } = target;
     const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
     if (methods) {
@@ -75,7 +66,7 @@ export function createConsole({ origins, assets, signIn, newId, onRefusal }: Con
 const unexpected = (error: unknown): Refusal =>
   new Refusal("ledger_unavailable", { detail: error instanceof Error ? error.name : "unknown" });
 
-function refusalResponse({ status, message, code, data }: Refusal, allow?: string): Response {
+function refusalResponse({ status, message, code, data }: AnyRefusal, allow?: string): Response {
   const headers = new Headers({ "x-interceptor-error": code });
   if (allow !== undefined) headers.set("allow", allow);
   if (data.retryAfterS !== undefined) headers.set("retry-after", String(data.retryAfterS));

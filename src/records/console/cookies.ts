@@ -1,11 +1,11 @@
 /**
- * The console's cookies. `__Host-` (RFC 6265bis §4.1.3.2): the browser accepts such a cookie only from the host itself, so that
- * no neighboring host can set it. Browsers take the loopback addresses for secure, except Safari.
+ * The console's cookies. The browser accepts a cookie with the prefix `__Host-` only with `Secure`, from the host itself
+ * (RFC 6265bis §4.1.3.2), so that no neighboring host can set it. Browsers except Safari treat loopback addresses as secure.
  */
 
-/** The session. A page of another site cannot have it sent: `SameSite=Strict`. */
+/** The session's id. `SameSite=Strict`: the browser does not send it with a request that another site started. */
 export const SESSION_COOKIE = "__Host-console";
-/** The secret of a sign-in that the identity provider has not finished. It comes back from there: `SameSite=Lax`. */
+/** The secret of a pending sign-in. `SameSite=Lax`: the browser sends it when the identity provider redirects back. */
 export const SIGN_IN_COOKIE = "__Host-console-sign-in";
 
 const SAME_SITE = { [SESSION_COOKIE]: "Strict", [SIGN_IN_COOKIE]: "Lax" } as const;

@@ -1,6 +1,6 @@
-/** The headers of every response of the console, errors included: recorded text is untrusted, and its readers are administrators. */
+/** Security headers of every response below `/console`, errors included. Recorded text is untrusted, and its readers are administrators. */
 
-/** No script but the console's own files, and none from text: each sink of HTML is closed (Trusted Types). */
+/** Scripts come from the console's own files only. Trusted Types close every sink that makes HTML or script of a text. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -28,10 +28,10 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 export const NO_STORE = "no-store";
-/** Of a file whose name has a digest of its content. */
+/** For a file whose name has a digest of its content. */
 export const IMMUTABLE = "private, max-age=31536000, immutable";
 
-/** The response with these headers. `cacheControl`: only a file's is not `no-store`. */
+/** Sets these headers. `cacheControl` is `no-store` except for a file whose name has a digest. */
 export function secured(response: Response, id: string, cacheControl = NO_STORE): Response {
   const { headers } = response;
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);

@@ -1,6 +1,6 @@
 /**
- * Signing in by OpenID Connect: authorization code with PKCE (RFC 7636, S256), state and nonce. The three follow from one secret
- * that stands in a cookie of the browser until the provider sends it back, so that nothing is stored for a sign-in that never ends.
+ * Signing in by OpenID Connect: authorization code with PKCE (RFC 7636, S256), state and nonce. All three are derived from one secret
+ * in a cookie, so that the server stores nothing for a sign-in that is not completed.
  */
 import { toBase64Url } from "../../shared/base64.ts";
 import { ownClaim, type Claims } from "../../shared/claims.ts";
@@ -82,22 +82,17 @@ export function createOidc(settings: OidcSettings, deps: TokenDeps): Oidc {
   };
 }
 
-/** The code in the callback's query. */
-function readCode(
-  query: URLSearchParams,
-  state: string,
-  issuer: string,
-): { readonly text: string } | Refusal {
-  // Another person's code, in a link that the browser was made to follow.
+/** The code in the callback's query, which must be the response to this sign-in. */
+function readCode(query: URLSearchParams, state: string, issuer: string): string | Refusal {
+  // Login CSRF: a link with another person's code has no state of this browser.
   if (!isSameDigest(query.get("state") ?? "", state)) return reject("state differs");
-  // RFC 9207: a response of another provider.
+  // RFC 9207: the response of another provider.
   if ((query.get("iss") ?? issuer) !== issuer) return reject("iss is another provider");
-  const text = query.get("code") ?? "";
-  return text === "" ? reject("the provider sent no code") : { text };
+  return query.get("code") || reject("the provider sent no code");
 }
 
 type Redemption = {
-  readonly code: { readonly text: string };
+  readonly code: string;
   readonly verifier: string;
   readonly redirectUri: string;
 };
@@ -113,7 +108,7 @@ async function redeem(
     headers: { accept: "application/json" },
     form: {
       grant_type: "authorization_code",
-      code: code.text,
+      code,
       redirect_uri: redirectUri,
       client_id: clientId,
       code_verifier: verifier,

@@ -1,4 +1,4 @@
-/** The console's files. The Worker stands in front of them, so that each has the console's headers, and only known paths exist. */
+/** Serves the console's files from the assets binding. The Worker sets the security headers, and serves known paths only. */
 import { CONSOLE_PAGES, CONSOLE_PATH } from "../../shared/console-pages.ts";
 import { IMMUTABLE, NO_STORE } from "./headers.ts";
 
@@ -19,7 +19,7 @@ const HAS_DIGEST = /-[A-Z0-9]{8}\.(?:js|css|svg|png|woff2)$/;
 const NOT_BUILT =
   "The console is not built. Run `npm run console` in the project's folder, then start or deploy again.\n";
 
-/** null where nothing has this path. `path` has been through `readTarget`. */
+/** Returns null where no page and no file has this path. `path` has been through `readTarget`. */
 export async function findPage(path: string, assets: Assets | null): Promise<Page | null> {
   const isPage = PAGE.test(path);
   if (!isPage && !FILE.test(path)) return null;
@@ -28,7 +28,7 @@ export async function findPage(path: string, assets: Assets | null): Promise<Pag
   return isPage ? { response: text(NOT_BUILT, 503), cacheControl: NO_STORE } : null;
 }
 
-/** The host of the URL means nothing: the binding looks at its path alone. */
+/** The binding reads the URL's path only; the host is a placeholder. */
 async function readFile(assets: Assets, path: string): Promise<Response | null> {
   const found = await assets.fetch(`https://assets.invalid${path}`);
   if (found.status === 200)

@@ -1,5 +1,5 @@
 /** Puts the console's parts together, and the decision who may read the API. */
-import type { Refusal } from "../../shared/refusal.ts";
+import type { AnyRefusal } from "../../shared/records-refusal.ts";
 import { createVerifyAccess } from "./access.ts";
 import { createAttempts } from "./attempts.ts";
 import type { SignInEvent } from "./begin.ts";
@@ -31,7 +31,7 @@ export type ConsolePartsDeps = {
   readonly newSecret: () => string;
   readonly onEvent: (request: Request, event: SignInEvent) => void;
   /** Called once per refused request, before the response is returned. */
-  readonly onRefusal: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal: (id: string, request: Request, refusal: AnyRefusal) => void;
 };
 
 export function createConsoleParts(

@@ -1,10 +1,10 @@
-/** The one who reads: the holder of an admin token, or a person who is signed in to the console. */
+/** Authenticates the caller of the API: the holder of an admin token, or a session of the console. */
 import type { AdminHeaders } from "../../shared/admin-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Scope, Scopes } from "../../shared/scopes.ts";
 
 export type Reader = {
-  /** As events name them: `token:` and the token's id, or `console:` and the name of the session. */
+  /** The name in events: `token:` and the token's id, or `console:` and the name of the session. */
   readonly by: string;
   readonly scopes: Scopes;
 };
@@ -18,7 +18,7 @@ export type AdmitDeps = {
   readonly authenticateSession: (headers: AdminHeaders) => Promise<Reader | Refusal | null>;
 };
 
-/** A token that the client chose to send precedes the cookie that its browser adds, also where it is wrong. */
+/** A request with a token is authenticated by it alone: with a wrong token, a cookie does not count. */
 export const createAdmit =
   ({ authorizeToken, authenticateSession }: AdmitDeps): Admit =>
   async (headers, needed) => {

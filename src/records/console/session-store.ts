@@ -1,6 +1,6 @@
 /**
- * Sessions in the ledger's database, beside the ledger. A session's id is 256 random bits and stands in the cookie alone: the
- * database has its SHA-256, so that a copy of the database opens no session.
+ * Stores sessions in the ledger's database, in a table that is not part of the ledger. A session's id is 256 random bits. Only the
+ * cookie has it. The database has its SHA-256, so that a copy of the database gives access to no session.
  */
 import { sha256Hex } from "../../shared/digest.ts";
 import { parseJson } from "../../shared/json.ts";
@@ -18,7 +18,7 @@ export type Session = Identified & {
 
 export type Limits = { readonly idleMs: number; readonly maxMs: number };
 
-/** All reject as the database does. `now`: milliseconds since 1970. */
+/** Each method rejects where the database fails. `now`: milliseconds since 1970. */
 export type SessionStore = {
   /** Also deletes the sessions that have ended. */
   readonly create: (
@@ -29,17 +29,17 @@ export type SessionStore = {
   /** null where there is no such session, or it has ended. */
   readonly find: (id: string, now: number) => Promise<Session | null>;
   readonly touch: (session: Session, now: number) => Promise<void>;
-  /** The session is over. Returns whether there was one. */
-  readonly end: (idSha256: string) => Promise<boolean>;
+  /** Deletes the session, where there is one. */
+  readonly end: (idSha256: string) => Promise<void>;
 };
 
-/** How exactly the last use is noted: not every request writes. */
-export const TOUCH_EVERY_MS = 60_000;
+/** Minimum interval between writes of `last_seen_at`, so that most requests write nothing. */
+const TOUCH_EVERY_MS = 60_000;
 
 type Row = Readonly<Record<string, unknown>>;
 
 export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limits): SessionStore {
-  const hasEnded = (now: number): D1PreparedStatement =>
+  const deleteEnded = (now: number): D1PreparedStatement =>
     database
       .prepare("DELETE FROM console_sessions WHERE created_at <= ?1 OR last_seen_at <= ?2")
       .bind(now - maxMs, now - idleMs);
@@ -50,7 +50,7 @@ export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limi
         "INSERT INTO console_sessions (id_sha256, way, name, subject, roles, scopes, created_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
       );
       const values = [idSha256, way, name, subject, JSON.stringify(roles), JSON.stringify(scopes), now];
-      await database.batch([hasEnded(now), insert.bind(...values)]);
+      await database.batch([deleteEnded(now), insert.bind(...values)]);
       return { idSha256, way, name, subject, roles, scopes, createdAt: now, lastSeenAt: now };
     },
     find: async (id, now) => {
@@ -70,16 +70,12 @@ export function createSessionStore(database: D1Database, { idleMs, maxMs }: Limi
         .run();
     },
     end: async (idSha256) => {
-      const { meta } = await database
-        .prepare("DELETE FROM console_sessions WHERE id_sha256 = ?1")
-        .bind(idSha256)
-        .run();
-      return meta.changes > 0;
+      await database.prepare("DELETE FROM console_sessions WHERE id_sha256 = ?1").bind(idSha256).run();
     },
   };
 }
 
-/** null where the row is not one that this version writes: it opens nothing. */
+/** null where this version does not know the way of signing in: the session does not count. */
 function toSession(row: Row): Session | null {
   const { id_sha256, way, name, subject, created_at, last_seen_at } = row;
   const known = SIGN_IN_WAYS.find((one) => one === way);

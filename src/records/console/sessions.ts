@@ -1,12 +1,13 @@
 /** Sessions of the console: how one begins, when it counts for a request, and how it ends. */
 import type { AdminHeaders, SessionHeaders } from "../../shared/admin-headers.ts";
-import { isSameDigest, keyedHash } from "../../shared/digest.ts";
+import { isSameDigest, keyedHash, sha256Hex } from "../../shared/digest.ts";
 import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Scopes } from "../../shared/scopes.ts";
+import type { VerifyAccess } from "./access.ts";
 import { readCookie, SESSION_COOKIE, setCookie } from "./cookies.ts";
 import { scopesOf, type Identified } from "./grant.ts";
-import { consoleOrigin, isForeignPage, isJson, isOwnPage } from "./origin.ts";
+import { checkOwnPage, consoleOrigin, csrfRejected, isForeignPage, isJson } from "./origin.ts";
 import type { Reader } from "./reader.ts";
 import type { Session, SessionStore } from "./session-store.ts";
 import type { ConsoleSettings } from "./settings.ts";
@@ -15,8 +16,7 @@ export type SessionDeps = {
   readonly settings: ConsoleSettings;
   /** null where the Worker has no database. */
   readonly store: SessionStore | null;
-  /** The person whom a token of Cloudflare Access names; a refusal where it is not valid or Access is not configured. */
-  readonly verifyAccess: (token: string) => Promise<Identified | Refusal>;
+  readonly verifyAccess: VerifyAccess;
   readonly now: () => number;
   /** 256 random bits, as base64url. */
   readonly newSecret: () => string;
@@ -34,9 +34,9 @@ export type Sessions = {
   /** Begins a session under a new id. */
   readonly begin: (who: Identified & { readonly scopes: Scopes }) => Promise<OpenSession>;
   readonly end: (open: OpenSession) => Promise<void>;
+  /** Ends the session of the request's cookie, whichever page sent the request: another one takes its place. */
+  readonly endSent: (headers: SessionHeaders) => Promise<void>;
 };
-
-const rejected = (detail: string): Refusal => new Refusal("csrf_rejected", { detail });
 
 const isWrite = (method: string): boolean => method !== "GET" && method !== "HEAD";
 
@@ -49,9 +49,12 @@ export const sessionCookie = (id: string, { maxMs }: ConsoleSettings): string =>
 export const noSessionCookie = (): string => setCookie(SESSION_COOKIE, "", 0);
 
 export function createSessions({ settings, store, verifyAccess, now, newSecret }: SessionDeps): Sessions {
+  const sentId = (host: string | null, cookie: string | null): string | null =>
+    consoleOrigin(host, settings.origins) === null ? null : readCookie(cookie, SESSION_COOKIE);
+
   const find: Sessions["find"] = async ({ host, cookie, accessToken, origin, secFetchSite }) => {
     const own = consoleOrigin(host, settings.origins);
-    const id = own === null ? null : readCookie(cookie, SESSION_COOKIE);
+    const id = sentId(host, cookie);
     if (store === null || own === null || id === null) return null;
     if (isForeignPage({ origin, secFetchSite }, own)) return null;
     const session = await store.find(id, now());
@@ -66,10 +69,11 @@ export function createSessions({ settings, store, verifyAccess, now, newSecret }
 
   const checkWrite: Sessions["checkWrite"] = async ({ host, csrfToken, ...page }, id) => {
     const own = consoleOrigin(host, settings.origins);
-    if (own === null || !isOwnPage(page, own)) return rejected("another page sent the request");
+    const refusal = own === null ? csrfRejected("the host is not the console's") : checkOwnPage(page, own);
+    if (refusal) return refusal;
     return isSameDigest(csrfToken ?? "", await csrfTokenOf(id))
       ? null
-      : rejected("the CSRF token is missing or differs");
+      : csrfRejected("the CSRF token is missing or differs");
   };
 
   return {
@@ -83,6 +87,10 @@ export function createSessions({ settings, store, verifyAccess, now, newSecret }
     },
     end: async ({ session }) => {
       await store?.end(session.idSha256);
+    },
+    endSent: async ({ host, cookie }) => {
+      const id = sentId(host, cookie);
+      if (id !== null) await store?.end(await sha256Hex(id));
     },
   };
 }
@@ -113,7 +121,7 @@ async function authenticate(
     if (open === null) return null;
     const { session, id } = open;
     const isChange = isWrite(headers.method);
-    if (isChange && !isJson(headers.contentType)) return rejected("the body is not JSON");
+    if (isChange && !isJson(headers.contentType)) return csrfRejected("the body is not JSON");
     const refusal = isChange ? await checkWrite(headers, id) : null;
     return refusal ?? { by: byOf(session), scopes: session.scopes };
   } catch (error) {

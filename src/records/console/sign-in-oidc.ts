@@ -1,13 +1,14 @@
 /** `GET /console/api/sign-in` and `GET /console/api/callback`: the way to the identity provider and back. */
 import { Refusal } from "../../shared/refusal.ts";
-import type { Begin, Step } from "./begin.ts";
+import { CALLBACK_PATH, CONSOLE_PATH } from "../../shared/console-pages.ts";
+import { sessionHeaders, type Begin, type BeginDeps } from "./begin.ts";
+import type { Step } from "./call.ts";
 import { readCookie, setCookie, SIGN_IN_COOKIE } from "./cookies.ts";
 import { SIGN_IN_S, type Oidc } from "./oidc.ts";
-import { sessionCookie } from "./sessions.ts";
-import type { ConsoleSettings } from "./settings.ts";
+import { csrfRejected, isForeignPage } from "./origin.ts";
+import { byOf, noSessionCookie, sessionCookie } from "./sessions.ts";
 
-export type OidcDeps = {
-  readonly settings: ConsoleSettings;
+export type OidcDeps = BeginDeps & {
   /** null where it is not configured. */
   readonly oidc: Oidc | null;
   /** 256 random bits, as base64url. */
@@ -17,12 +18,22 @@ export type OidcDeps = {
 };
 
 export const startOidc =
-  ({ oidc, newSecret }: OidcDeps): Step =>
-  async ({ origin }) => {
+  ({ oidc, newSecret, sessions, onEvent }: OidcDeps): Step =>
+  async ({ request, origin, id }) => {
     if (oidc === null) return new Refusal("not_found");
+    const headers = sessionHeaders(request);
+    // A link of another site could sign a person in, or replace a session, unasked.
+    if (isForeignPage(headers, origin)) return csrfRejected("another page sent the request");
+    // The browser does not send the session's cookie to the callback, because the provider's page leads there (SameSite=Strict).
+    const before = await sessions.find(headers);
+    if (before) {
+      await sessions.end(before);
+      onEvent(request, { id, action: "sign_out", by: byOf(before.session), way: before.session.way });
+    }
     const secret = newSecret();
     const location = await oidc.start(secret, callbackOf(origin));
-    return redirect(location, [setCookie(SIGN_IN_COOKIE, secret, SIGN_IN_S)]);
+    const cookies = [setCookie(SIGN_IN_COOKIE, secret, SIGN_IN_S), ...(before ? [noSessionCookie()] : [])];
+    return redirect(location, cookies);
   };
 
 export const finishOidc =
@@ -34,14 +45,14 @@ export const finishOidc =
     const used = setCookie(SIGN_IN_COOKIE, "", 0);
     const person = await oidc.finish({ search, secret, redirectUri: callbackOf(origin) });
     const open = person instanceof Refusal ? null : await admit(person, call);
-    if (open) return redirect("/console", [sessionCookie(open.id, settings), used]);
+    if (open) return redirect(CONSOLE_PATH, [sessionCookie(open.id, settings), used]);
     // Any caller can open this URL: a failure becomes a log line, not an event of the ledger.
     if (person instanceof Refusal) onRefusal(id, request, person);
     const code = person instanceof Refusal ? person.code : "scope_missing";
-    return redirect(`/console?sign_in=${code}`, [used]);
+    return redirect(`${CONSOLE_PATH}?sign_in=${code}`, [used]);
   };
 
-const callbackOf = (origin: string): string => `${origin}/console/api/callback`;
+const callbackOf = (origin: string): string => `${origin}${CALLBACK_PATH}`;
 
 /** To the identity provider, or to the console's own page: never to a place that the request names. */
 function redirect(location: string, cookies: readonly string[]): Response {

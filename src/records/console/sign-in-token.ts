@@ -3,30 +3,30 @@ import { readBounded } from "../../shared/bounded-read.ts";
 import { asObject, parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { Attempts } from "./attempts.ts";
-import { sessionHeaders, type Begin, type BeginDeps, type Step } from "./begin.ts";
+import { sessionHeaders, type Begin, type BeginDeps } from "./begin.ts";
+import type { Step } from "./call.ts";
 import { offeredWays, type Identified } from "./grant.ts";
-import { isJson, isOwnPage } from "./origin.ts";
+import { checkOwnPage, csrfRejected, isJson } from "./origin.ts";
 import { findToken } from "./token-auth.ts";
 
 /** `attempts`: null where the Worker has no database. */
-export type TokenDeps = BeginDeps & { readonly attempts: Attempts | null };
+export type TokenSignInDeps = BeginDeps & { readonly attempts: Attempts | null };
 
 const MAX_BODY = 4096;
 const BUSY_S = 60;
 const WRONG_TOKEN = "The token is not valid.";
 
-const rejected = (detail: string): Refusal => new Refusal("csrf_rejected", { detail });
-
 export function signInWithToken(
-  { settings, attempts, now, onEvent }: TokenDeps,
+  { settings, attempts, now, onEvent }: TokenSignInDeps,
   { admit, respond, refused }: Begin,
 ): Step {
   return async (call) => {
     const { request, origin, id } = call;
     const headers = sessionHeaders(request);
     // A page of another site could sign the browser in under a name of its choice.
-    if (!isOwnPage(headers, origin)) return rejected("another page sent the request");
-    if (!isJson(headers.contentType)) return rejected("the body is not JSON");
+    const refusal = checkOwnPage(headers, origin);
+    if (refusal) return refusal;
+    if (!isJson(headers.contentType)) return csrfRejected("the body is not JSON");
     if (!offeredWays(settings).includes("token") || attempts === null) return refused(WRONG_TOKEN);
     const token = await readToken(request);
     if (token === null) return new Refusal("field_invalid");

@@ -1,14 +1,14 @@
 /** The routes below `/console/api`: who is signed in, signing in by each way, and signing out. */
 import { Refusal } from "../../shared/refusal.ts";
-import { createBegin, sessionHeaders, type Begin, type BeginDeps, type Step } from "./begin.ts";
-import type { Identified } from "./grant.ts";
+import type { VerifyAccess } from "./access.ts";
+import { createBegin, sessionHeaders, type Begin, type BeginDeps } from "./begin.ts";
+import type { Step } from "./call.ts";
 import { isForeignPage } from "./origin.ts";
 import { byOf, noSessionCookie } from "./sessions.ts";
 import { finishOidc, startOidc, type OidcDeps } from "./sign-in-oidc.ts";
-import { signInWithToken, type TokenDeps } from "./sign-in-token.ts";
+import { signInWithToken, type TokenSignInDeps } from "./sign-in-token.ts";
 
-export type SignInDeps = TokenDeps &
-  OidcDeps & { readonly verifyAccess: (token: string) => Promise<Identified | Refusal> };
+export type SignInDeps = TokenSignInDeps & OidcDeps & { readonly verifyAccess: VerifyAccess };
 
 export type SignIn = {
   readonly session: Step;

@@ -21,9 +21,9 @@ const TABLES = [
     call TEXT NOT NULL PRIMARY KEY, news TEXT NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS overrides (
     account TEXT NOT NULL PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS booked_top_ups (
+  `CREATE TABLE IF NOT EXISTS top_ups (
     id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, start INTEGER NOT NULL,
-    amount INTEGER NOT NULL, request_id TEXT NOT NULL) WITHOUT ROWID`,
+    amount INTEGER, request_id TEXT) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS later (
     one INTEGER NOT NULL PRIMARY KEY, call TEXT NOT NULL, subjects_until INTEGER, keep_until INTEGER NOT NULL)`,
 ];
@@ -35,7 +35,7 @@ export const ACCOUNT_TABLES = [
   "settled",
   "reported",
   "overrides",
-  "booked_top_ups",
+  "top_ups",
   "later",
 ] as const;
 
@@ -43,7 +43,7 @@ export const ACCOUNT_TABLES = [
 export type AccountDatabase = {
   exec<Row extends Record<string, string | number | null>>(
     query: string,
-    ...values: (string | number)[]
+    ...values: (string | number | null)[]
   ): { toArray(): Row[]; one(): Row };
   /** Commits what `work` writes, or nothing of it where it throws. @returns what `work` returns. */
   transaction<T>(work: () => T): T;
@@ -51,6 +51,13 @@ export type AccountDatabase = {
 
 export function createTables(sql: AccountDatabase): void {
   for (const table of TABLES) sql.exec(table);
+  // Objects from before repetitions were compared have neither.
+  const [topUps] = sql
+    .exec<{ sql: string }>("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'top_ups'")
+    .toArray();
+  if (topUps?.sql.includes("request_id")) return;
+  sql.exec("ALTER TABLE top_ups ADD COLUMN amount INTEGER");
+  sql.exec("ALTER TABLE top_ups ADD COLUMN request_id TEXT");
 }
 
 export type OpenRow = { account: string; start: number; amount: number };

@@ -101,7 +101,7 @@ export class BudgetAccounts {
     this.#sql.exec("DELETE FROM reported WHERE keep_until <= ?", at);
     this.#sql.exec("DELETE FROM periods WHERE keep_until <= ? AND reserved = 0", at);
     this.#sql.exec(
-      "DELETE FROM booked_top_ups AS t WHERE NOT EXISTS (SELECT 1 FROM periods p WHERE p.account = t.account AND p.start = t.start)",
+      "DELETE FROM top_ups AS t WHERE NOT EXISTS (SELECT 1 FROM periods p WHERE p.account = t.account AND p.start = t.start)",
     );
     return this.#sql
       .exec<{
@@ -224,16 +224,17 @@ export class BudgetAccounts {
         this.#sql.exec("INSERT INTO overrides (account, amount) VALUES (?, ?)", account, limit);
       return undefined;
     }
-    const { id, period, amount, requestId } = change;
+    const { id, period, amount, requestId = null } = change;
     const [known] = this.#sql
-      .exec<{ amount: number; requestId: string }>(
-        "SELECT amount, request_id AS requestId FROM booked_top_ups WHERE id = ?",
+      .exec<{ amount: number | null; requestId: string | null }>(
+        "SELECT amount, request_id AS requestId FROM top_ups WHERE id = ?",
         id,
       )
       .toArray();
-    if (known) return known;
+    // A top-up that was booked before repetitions were compared counts as the same one.
+    if (known) return { amount: known.amount ?? amount, requestId: known.requestId ?? requestId };
     this.#sql.exec(
-      "INSERT INTO booked_top_ups (id, account, start, amount, request_id) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO top_ups (id, account, start, amount, request_id) VALUES (?, ?, ?, ?, ?)",
       id,
       period.account,
       period.start,

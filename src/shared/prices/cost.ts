@@ -1,4 +1,4 @@
-/** The cost of one call, in whole micro-dollars, rounded up. Exact: no sum is made of fractions of a binary number. */
+/** The cost of one call in whole micro-dollars, rounded up once. The sums before it are of whole numbers, so that they are exact. */
 import type { Rate, RateName, Rates } from "./model-price.ts";
 
 /** The usage of a call, as far as it is known. Input without cached tokens. */

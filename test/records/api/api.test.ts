@@ -94,6 +94,7 @@ describe("routes of the API", () => {
     const refusals: string[] = [];
     const reads: string[] = [];
     const app = createApi({
+      gateway: null,
       database,
       admit: admitTokens(await sha256Hex("t")),
       seals: { isOn: false, proveEvent, proveCheckpoint },

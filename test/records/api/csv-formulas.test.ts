@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { toCsvLines } from "../../../src/records/api/kit/csv.ts";
+import { toCsvLines } from "../../../src/shared/csv.ts";
 
 describe("Finding N9: a CSV cell that begins a formula", () => {
   // The attack (N9): blanks and invisible characters before a formula, which spreadsheets skip.

@@ -114,6 +114,7 @@ describe("parameters", () => {
       "after_id",
       ["x", "", "00000000", `{${idAt(T0)}}`, `urn:uuid:${idAt(T0)}`, `${idAt(T0)}0`, "' OR 1=1 --"],
     ],
+    ["id", ["x", "", `{${idAt(T0)}}`, `${idAt(T0)}0`, "~"]],
     ["attribution", ["", "Signed", "signed ", "all"]],
     ["outcome", ["", "done", "null", "completed,refused"]],
     ["model", ["", "m".repeat(257)]],

@@ -156,11 +156,15 @@ describe("GET /providers", () => {
     expect(headers.get("link")).toContain("offset=1");
     const { text } = await fetchApi(`/providers?format=csv&${SINCE}`);
     expect(text.split("\r\n")).toEqual([
-      "provider_name,key,requests,failed_client_error,failed_rate_limited,failed_server_error,failed_broken,failed_cancelled,first_byte_ms_calls,first_byte_ms_p50,first_byte_ms_p95,first_byte_ms_p99,duration_ms_calls,duration_ms_p50,duration_ms_p95,duration_ms_p99",
+      "provider,model,requests,failed_client_error,failed_rate_limited,failed_server_error,failed_broken,failed_cancelled,first_byte_ms_calls,first_byte_ms_p50,first_byte_ms_p95,first_byte_ms_p99,duration_ms_calls,duration_ms_p50,duration_ms_p95,duration_ms_p99",
       "openai,m,2,0,0,0,0,0,2,375,488,498,2,2000,2900,2980",
       "azure,m,1,0,0,0,0,0,1,375,488,498,1,2000,2900,2980",
       "",
     ]);
+    const byDay = await fetchApi(`/providers?format=csv&group_by=day&${SINCE}`);
+    expect(byDay.text).toMatch(/^day,requests,failed_client_error,.*\r\n\d{4}-\d{2}-\d{2},3,0,/);
+    const byProvider = await fetchApi(`/providers?format=csv&group_by=provider&${SINCE}`);
+    expect(byProvider.text).toMatch(/^provider,requests,failed_client_error,.*\r\nopenai,2,0,/);
   });
 
   it("counts no latency of calls from before there were histograms, and all their requests", async () => {

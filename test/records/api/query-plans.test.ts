@@ -213,6 +213,8 @@ describe.each([
         attribution: "signed",
         outcome: "open",
         accepted: "true",
+        content: "false",
+        id: idAt(T0),
         reason: REASONS[path] ?? "not_found",
         record_type: "refusal",
         verified: "true",
@@ -310,6 +312,39 @@ describe.each([
       }
     },
   );
+
+  it("reads only the rejected owner headers for a list of those", async () => {
+    for (const query of ["accepted=false", "reason=form", "accepted=false&reason=form&initiator=x"]) {
+      const plans = await plansOf(`/overrides?${query}`);
+      const reads = plans.map(({ steps }) => steps.filter((step) => / o\b/.test(step)));
+      expect([query, reads]).toEqual([
+        query,
+        [
+          ["SEARCH o USING INDEX initiator_overrides_rejected (id<?)"],
+          [
+            expect.stringMatching(
+              /^SEARCH o USING (?:COVERING )?INDEX initiator_overrides_rejected \(id<\?\)$/,
+            ),
+          ],
+        ],
+      ]);
+    }
+  });
+
+  it("finds one interception by its id", async () => {
+    const plans = await plansOf(`/interceptions?id=${idAt(T0)}`);
+    const reads = plans.map(({ steps }) => steps.filter((step) => / i\b/.test(step)));
+    // The page, its size, and the count.
+    expect(reads.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => ["SEARCH i USING PRIMARY KEY (id=?)"]));
+  });
+
+  it("does not compute the size of content that is left out", async () => {
+    for (const path of ["/interceptions", "/sessions/s"]) {
+      const sizes = async (query: string): Promise<number> =>
+        (await plansOf(`${path}${query}`)).filter(({ text }) => text.includes("LENGTH(CAST")).length;
+      expect([path, await sizes(""), await sizes("?content=false")]).toEqual([path, 1, 0]);
+    }
+  });
 
   it("uses the index of an initiator, including the time", async () => {
     const [page] = await plansOf("/interceptions?initiator=x&started_after=2026-11-01T00:00:00Z");

@@ -1,5 +1,6 @@
 /** GET /refusals and GET /refusals/counts. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { RECORDS_REFUSALS } from "../../../src/shared/records-refusal.ts";
 import { fetchApi, fetchFault, fetchOk, items, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,
@@ -90,6 +91,9 @@ describe("GET /refusals", () => {
   it("names the rule of a reason, and of no other list", async () => {
     expect(await fetchFault("/refusals?reason=form")).toEqual([400, "reason"]);
     expect(await fetchFault("/refusals/counts?reason=form")).toEqual([400, "reason"]);
+    // No event of a refusal has them: the codes of the records Worker alone, and the reason of counted calls.
+    for (const code of [...Object.keys(RECORDS_REFUSALS), "own_key_unconfirmed"])
+      expect(await fetchFault(`/refusals?reason=${code}`)).toEqual([400, "reason"]);
     expect(await fetchFault("/overrides?reason=not_found")).toEqual([400, "reason"]);
     expect(await fetchFault("/refusals?verified=yes")).toEqual([400, "verified"]);
   });
@@ -120,6 +124,13 @@ const rowsOf = (json: unknown): unknown[][] =>
 
 describe("GET /refusals/counts", () => {
   beforeEach(insertRefusals);
+
+  it("selects the failed calls with a key that is not known to work", async () => {
+    await insert("refusal_counts", [refusalCount(T0, 4, { reason: "own_key_unconfirmed" }, 2)]);
+    expect(rowsOf(await fetchOk("/refusals/counts?reason=own_key_unconfirmed"))).toEqual([
+      [iso(T0).replace(/:.*/, ":00:00.000Z"), "own_key_unconfirmed", 4, 0, 4],
+    ]);
+  });
 
   const BY_MINUTE = [
     [iso(T0 + MINUTE), "invalid_credential", 5, 0, 5],

@@ -214,7 +214,11 @@ describe("responses and the OpenAPI document", () => {
     expect(violations(path, 200, await fetchOk(pathOf(path)))).toEqual([]);
   });
 
-  it("agree for every single session, empty lists and empty pages", async () => {
+  it("agree without content, for every single session, empty lists and empty pages", async () => {
+    for (const path of ["/sessions", "/sessions/s", "/interceptions", "/unauthenticated-events"]) {
+      const schema = path === "/sessions/s" ? "/sessions/{session_id}" : path;
+      expect(violations(schema, 200, await fetchOk(`${path}?content=false`))).toEqual([]);
+    }
     for (const id of ["s", "t", String(other["id"]), String(first["id"])])
       expect(violations("/sessions/{session_id}", 200, await fetchOk(`/sessions/${id}`))).toEqual([]);
     for (const path of ["/sessions", "/interceptions", "/usage", "/attribution"])
@@ -274,18 +278,27 @@ const OF_SESSION = {
   actor: ALICE,
   identity_source: "keys",
 };
+const HIDDEN = { content: "false" };
 const LIST = { limit: "1", offset: "1", after_id: idAt(T0) };
 const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "/sessions": { ...TRAITS, ...SPAN, ...LIST, after_session_id: "s", q: "model:gpt" },
-  "/sessions/{session_id}": { limit: "1", after_id: idAt(T0), before_id: idAt(T0 + 2000), ...OF_SESSION },
+  "/sessions": { ...TRAITS, ...SPAN, ...LIST, after_session_id: "s", q: "model:gpt", ...HIDDEN },
+  "/sessions/{session_id}": {
+    limit: "1",
+    after_id: idAt(T0),
+    before_id: idAt(T0 + 2000),
+    ...OF_SESSION,
+    ...HIDDEN,
+  },
   "/sessions/{session_id}/agents": { limit: "1", after_id: idAt(T0), ...OF_SESSION },
   "/interceptions": {
     ...TRAITS,
+    id: idAt(T0),
     api_key_id: "none",
     request_sha256: "none",
     ...SPAN,
     ...LIST,
     q: "model:gpt",
+    ...HIDDEN,
   },
   "/overrides": {
     actor: "bot",
@@ -371,7 +384,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...SPAN,
     ...LIST,
   },
-  "/unauthenticated-events": { reason: "wrong", record_type: "refusal", ...SPAN, ...LIST },
+  "/unauthenticated-events": { reason: "wrong", record_type: "refusal", ...SPAN, ...LIST, ...HIDDEN },
   "/refusals/counts": {
     reason: "model_not_allowed",
     provider: "azure",

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { InterceptionStart } from "../../../src/events/event.ts";
-import { toCsv } from "../../../src/records/api/kit/csv.ts";
+import { toCsv } from "../../../src/shared/csv.ts";
 import { fetchApi, fetchOk, items, NOW, part } from "../../support/in-workerd/api-client.ts";
 import {
   ALICE,

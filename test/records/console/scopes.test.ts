@@ -45,7 +45,7 @@ const CONTENT_PATHS = ["/sessions", "/sessions/s", "/interceptions"];
 describe("the scope of an endpoint", () => {
   it("is declared by each, and only changes need admin", () => {
     const admin = ENDPOINTS.filter(({ scope }) => scope === "admin").map(({ path }) => path);
-    expect(admin).toEqual(["/budgets/changes"]);
+    expect(admin).toEqual(["/budgets/changes", "/spend/corrections"]);
     expect(new Set(ENDPOINTS.map(({ scope }) => scope))).toEqual(new Set(["read", "admin"]));
   });
 
@@ -75,6 +75,45 @@ describe("recorded content", () => {
     expect(text).not.toContain(SECRET);
     expect(text).not.toContain(DIGEST.slice(0, 16));
     expect(reads).toEqual([expect.objectContaining({ action: "read" })]);
+  });
+
+  // The attack: reads of content hide among the many events of a page that shows none.
+  it.each(CONTENT_PATHS)(
+    "is left out, and its read recorded as `read`, with content=false: %s",
+    async (path) => {
+      const [reads, hidden]: [LedgerRead[], LedgerRead[]] = [[], []];
+      const { text, json } = await read(`${path}?content=false`, readerWith("read", "content"), reads);
+      expect(part(json, "content_hidden")).toBe(true);
+      expect(json).toEqual((await read(path, readerWith("read"), hidden)).json);
+      expect(text).not.toContain(SECRET);
+      expect(text).not.toContain(DIGEST.slice(0, 16));
+      expect(reads.map(({ action }) => action)).toEqual(["read"]);
+      expect((await read(`${path}?content=true`, readerWith("read"))).json).toEqual(json);
+    },
+  );
+
+  it.each(["/sessions", "/sessions/bare", "/interceptions"])(
+    "was not read where the response has none: %s",
+    async (path) => {
+      await emptyLedger();
+      await insert("interceptions", [
+        interception(T0, { client_session_id: "bare", request_sha256: null, response_sha256: null }),
+      ]);
+      const reads: LedgerRead[] = [];
+      const { json } = await read(path, readerWith("read", "content"), reads);
+      expect(json).not.toHaveProperty("content_hidden");
+      expect(reads.map(({ action, rows }) => [action, rows])).toEqual([["read", 1]]);
+    },
+  );
+
+  it("is a parameter of the endpoints that have some, and only of those", () => {
+    const paths = ENDPOINTS.filter(({ parameters }) => "content" in parameters).map(({ path }) => path);
+    expect(paths).toEqual([
+      "/sessions",
+      "/sessions/{session_id}",
+      "/interceptions",
+      "/unauthenticated-events",
+    ]);
   });
 
   it("has the same fields as null", async () => {
@@ -116,6 +155,19 @@ describe("recorded content", () => {
     const path = `/interceptions?request_sha256=${DIGEST}`;
     expect((await read(path, readerWith("read"))).refusal?.code).toBe("scope_missing");
     expect(part((await read(path, readerWith("read", "content"))).json, "count")).toBe(1);
+    // Nor without the event `read_content`.
+    const refused = await read(`${path}&content=false`, readerWith("read", "content"));
+    expect([refused.status, part(refused.json, "validations", 0, "field")]).toEqual([400, "content"]);
+  });
+
+  // The attack: an auditor without the scope finds in /accesses the digest that another reader searched for.
+  it("is not in the event of a read that filters by its digest", async () => {
+    const reads: LedgerRead[] = [];
+    const path = `/interceptions?request_sha256=${DIGEST}&model=claude-x`;
+    await read(path, readerWith("read", "content"), reads);
+    expect(reads.map(({ parameters }) => parameters)).toEqual([
+      { request_sha256: "(hidden)", model: "claude-x" },
+    ]);
   });
 
   // The attack: the refusal of a page that is too large tells how long the prompts are.

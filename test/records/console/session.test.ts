@@ -1,7 +1,7 @@
 /** Sessions of the console: how they begin and end, and which requests they count for. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { TOKEN } from "../../support/in-workerd/api-client.ts";
-import { database } from "../../support/in-workerd/api-rows.ts";
+import { database, insert, interception, T0 } from "../../support/in-workerd/api-rows.ts";
 import {
   cookiesOf,
   openConsole,
@@ -120,6 +120,11 @@ describe("signing in with a token", () => {
     // A subscriber's other addresses count as the same.
     for (let n = 0; n < 10; n += 1) expect(await attempt("wrong", `2001:db8:1:2::${n}`)).toBe(401);
     expect(await attempt(TOKEN, "2001:db8:1:2:a:b:c:d")).toBe(429);
+    // The attack: a /64 with zeros is written with "::", whose last groups would then count as its network.
+    for (let n = 1; n <= 10; n += 1) expect(await attempt("wrong", `2001:db8::${n}:1`)).toBe(401);
+    expect(await attempt(TOKEN, "2001:db8::ffff:1")).toBe(429);
+    expect(await attempt(TOKEN, "2001:db8:0:0:a:b:c:d")).toBe(429);
+    expect(await attempt(TOKEN, "2001:db8:0:1::1")).toBe(200);
     opened.now += MINUTE;
     expect(await attempt(TOKEN, "192.0.2.1")).toBe(200);
   });
@@ -263,6 +268,7 @@ describe("the requests that a session counts for", () => {
 
   it("name the session in the event of a read, and whether content was read", async () => {
     const { cookie } = await signIn(opened);
+    await insert("interceptions", [interception(T0)]);
     await readStatus(opened, { cookie });
     await readStatus(opened, { cookie }, "/interceptions");
     const reader = await signIn(opened, READER_TOKEN);

@@ -326,6 +326,41 @@ describe("OpenID Connect", () => {
     expect(opened.events).toEqual([]);
   });
 
+  // The attack: a link of another site signs the person in unasked, or out of the present session.
+  it.each([
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { origin: "https://evil.example" },
+  ])("is not begun by a page of another origin: %o", async (headers) => {
+    const open = await finish(await start());
+    const cookie = cookiesOf(open)[0] ?? "";
+    const response = await opened.send("/console/api/sign-in", { headers: { cookie, ...headers } });
+    expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([403, "csrf_rejected"]);
+    expect(response.headers.getSetCookie()).toEqual([]);
+    expect(await readStatus(opened, { cookie })).toBe(200);
+  });
+
+  // The attack: a copy of the older session's cookie still reads after another person has signed in.
+  it("ends the browser's older session at the server when it begins", async () => {
+    const cookie = cookiesOf(await finish(await start()))[0] ?? "";
+    expect(await readStatus(opened, { cookie })).toBe(200);
+    const again = await opened.send("/console/api/sign-in", {
+      headers: { cookie, "sec-fetch-site": "same-origin" },
+    });
+    expect(cookiesOf(again)).toContain("__Host-console=");
+    expect(await readStatus(opened, { cookie })).toBe(401);
+    expect(opened.events.map(({ action }) => action)).toEqual(["sign_in", "sign_out"]);
+  });
+
+  it("ends an older session whose cookie comes with the callback", async () => {
+    const old = cookiesOf(await finish(await start()))[0] ?? "";
+    const started = await start();
+    const response = await finish({ ...started, cookie: `${started.cookie}; ${old}` });
+    expect(response.headers.get("location")).toBe("/console");
+    expect(await readStatus(opened, { cookie: old })).toBe(401);
+    expect(await readStatus(opened, { cookie: cookiesOf(response)[0] ?? "" })).toBe(200);
+  });
+
   it("refuses a person without a role, and records it", async () => {
     const started = await start();
     claims = { ...claims, groups: ["others"] };

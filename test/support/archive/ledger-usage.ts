@@ -18,6 +18,7 @@ export async function ledgerUsage(
   now: number,
 ): Promise<readonly UsageGroup[]> {
   const api = createApi({
+    gateway: null,
     database,
     admit: () => Promise.resolve({ by: "test", scopes: ["read"] }),
     seals: { isOn: true, proveEvent, proveCheckpoint },

@@ -1,9 +1,10 @@
 /** A client of the records Worker's API app, over the tests' own ledger. */
 import { createApi } from "../../../src/records/api/api.ts";
+import type { Gateway } from "../../../src/records/api/forward.ts";
 import type { LedgerRead } from "../../../src/records/ledger/write/record-read.ts";
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
-import type { Refusal } from "../../../src/shared/refusal.ts";
+import type { AnyRefusal } from "../../../src/shared/records-refusal.ts";
 import { database, T0 } from "./api-rows.ts";
 import { createAdmit, type Admit } from "../../../src/records/console/reader.ts";
 import { adminTokens } from "../../../src/records/config/console.ts";
@@ -22,7 +23,7 @@ export type ApiResponse = {
   /** null where the body is not JSON. */
   readonly json: unknown;
   /** The refusal that the app reported, or null. */
-  readonly refusal: Refusal | null;
+  readonly refusal: AnyRefusal | null;
 };
 
 export type FetchOptions = {
@@ -35,10 +36,11 @@ export type FetchOptions = {
   readonly prefix?: string;
   readonly body?: BodyInit;
   readonly now?: () => number;
+  readonly gateway?: Gateway;
   readonly isSealing?: boolean;
   readonly newId?: () => string;
   readonly onRead?: (read: LedgerRead) => void;
-  readonly onRefusal?: (id: string, request: Request, refusal: Refusal) => void;
+  readonly onRefusal?: (id: string, request: Request, refusal: AnyRefusal) => void;
 };
 
 /** Admits the holder of the admin token, as without a console. */
@@ -52,12 +54,13 @@ export const admitTokens = (adminTokenSha256: string | null): Admit =>
 export async function fetchApi(path: string, options: FetchOptions = {}): Promise<ApiResponse> {
   const { method = "GET", headers = { authorization: `Bearer ${TOKEN}` }, body = null } = options;
   const { adminTokenSha256 } = options;
-  let refusal: Refusal | null = null;
+  let refusal: AnyRefusal | null = null;
   const app = createApi({
     database: options.database === undefined ? database : options.database,
     admit:
       options.admit ??
       admitTokens(adminTokenSha256 === undefined ? await sha256Hex(TOKEN) : adminTokenSha256),
+    gateway: options.gateway ?? null,
     seals: { isOn: options.isSealing ?? true, proveEvent, proveCheckpoint },
     now: options.now ?? (() => NOW),
     newId: options.newId ?? (() => "00000000-0000-7000-8000-000000000000"),

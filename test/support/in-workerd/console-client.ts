@@ -8,7 +8,7 @@ import type { LedgerRead } from "../../../src/records/ledger/write/record-read.t
 import { proveCheckpoint, proveEvent } from "../../../src/records/ledger/seal/proof.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { toBase64Url } from "../../../src/shared/base64.ts";
-import type { Refusal } from "../../../src/shared/refusal.ts";
+import type { AnyRefusal } from "../../../src/shared/records-refusal.ts";
 import { consoleOff } from "../console-settings.ts";
 import { BASE, NOW, TOKEN } from "./api-client.ts";
 import { database } from "./api-rows.ts";
@@ -28,7 +28,7 @@ export type TestConsole = {
   now: number;
   readonly events: SignInEvent[];
   readonly reads: LedgerRead[];
-  readonly refusals: Refusal[];
+  readonly refusals: AnyRefusal[];
   /** Requests of the Worker itself. */
   readonly fetched: Request[];
   /** A request as it is given, without the headers of a browser. */
@@ -50,7 +50,7 @@ export async function settingsWith(over: Partial<ConsoleSettings> = {}): Promise
 
 export function openConsole(settings: ConsoleSettings, options: Options = {}): TestConsole {
   const { assets = null, database: ledger = database } = options;
-  const [events, reads, refusals, fetched]: [SignInEvent[], LedgerRead[], Refusal[], Request[]] = [
+  const [events, reads, refusals, fetched]: [SignInEvent[], LedgerRead[], AnyRefusal[], Request[]] = [
     [],
     [],
     [],
@@ -60,7 +60,7 @@ export function openConsole(settings: ConsoleSettings, options: Options = {}): T
   const deps = {
     now: () => opened.now,
     newId: () => "00000000-0000-7000-8000-000000000000",
-    onRefusal: (_: string, __: Request, refusal: Refusal) => void refusals.push(refusal),
+    onRefusal: (_: string, __: Request, refusal: AnyRefusal) => void refusals.push(refusal),
   };
   const { admit, serveConsole } = createConsoleParts(
     { console: settings, assets, database: ledger },
@@ -77,7 +77,7 @@ export function openConsole(settings: ConsoleSettings, options: Options = {}): T
   );
   const seals = { isOn: false, proveEvent, proveCheckpoint };
   const onRead = (_: Request, read: LedgerRead): void => void reads.push(read);
-  const api = createApi({ ...deps, admit, database: ledger, seals, onRead });
+  const api = createApi({ ...deps, gateway: null, admit, database: ledger, seals, onRead });
   return Object.assign(opened, {
     events,
     reads,

@@ -17,8 +17,9 @@ export function setAge(ms: number): void {
 }
 
 /**
- * Makes the alarms of a Durable Object follow this clock too. The platform compares them with the real time: an alarm at a
- * time of three days ago would run at once, and again and again.
+ * Makes the alarms of a Durable Object follow this clock too. The platform compares them with the real time. Without this, an
+ * alarm for the Worker's next minute three days ago would run at once, find nothing due, and set itself for the same
+ * time, again and again.
  */
 export function useClockForAlarms(storage: DurableObjectStorage): void {
   const set = storage.setAlarm.bind(storage);

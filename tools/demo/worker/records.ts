@@ -20,10 +20,10 @@ export class BudgetObject extends LocalBudgetObject {
 
 /** It has the name that the gateway's binding has. */
 export class LocalDelivery extends Delivery {
-  /** Where the clock moves on, the crons of the time between run, as in a deployment: wrangler runs none locally. */
+  /** Where the clock moves on, the crons of the time between run, as in a deployment. */
   async setClock(ageMs: number): Promise<void> {
     const to = Date.now() + age() - ageMs;
-    if (to > Date.now()) await runCrons(this.env as Env, to);
+    if (to > Date.now()) await runCrons(this.env, to);
     setAge(ageMs);
   }
 }

@@ -2,8 +2,9 @@
  * The gateway's entry in a local run: src/gateway/index.ts behind a check of the caller's host. It also counts the events
  * that are not stored yet, for `npm run report` and for Ctrl-C. No deployment has this file in its bundle.
  */
-import gateway from "../../../src/gateway/index.ts";
+import gateway, { OwnRoutes as GatewayOwnRoutes } from "../../../src/gateway/index.ts";
 import type { Env } from "../../../src/shared/config/environment.ts";
+import { CRON_PATH } from "../crons.ts";
 import { UNDELIVERED_PATH, type Undelivered } from "../undelivered.ts";
 import { countingContext, countingQueue, counts } from "./count.ts";
 import { hostRefusal } from "./host-check.ts";
@@ -35,11 +36,25 @@ async function undelivered({ LOCAL_DELIVERY }: LocalEnv): Promise<Response> {
   return Response.json({ requests: counts.requests, events } satisfies Undelivered);
 }
 
+async function runCron({ searchParams }: URL, { LOCAL_DELIVERY }: LocalEnv): Promise<Response> {
+  await LOCAL_DELIVERY.runCron(searchParams.get("cron") ?? "");
+  return new Response(null, { status: 204 });
+}
+
+/** Of the operator's own binding `GATEWAY`. It has no host to check: only the records Worker reaches it. */
+export class OwnRoutes extends GatewayOwnRoutes {
+  constructor(context: ExecutionContext, env: LocalEnv) {
+    super(context, gatewayEnv(env));
+  }
+}
+
 export default {
   fetch(request, env, context) {
     const refusal = hostRefusal(request.headers, env.LOCAL_HOSTS);
     if (refusal !== null) return refusal;
-    if (new URL(request.url).pathname === UNDELIVERED_PATH) return undelivered(env);
+    const url = new URL(request.url);
+    if (url.pathname === UNDELIVERED_PATH) return undelivered(env);
+    if (url.pathname === CRON_PATH && request.method === "POST") return runCron(url, env);
     const { context: counting, done } = countingContext(context);
     return Promise.resolve(gateway.fetch(request, gatewayEnv(env), counting)).finally(done);
   },

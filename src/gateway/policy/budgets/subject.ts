@@ -1,6 +1,6 @@
 /** The subject that a rule charges for a call. */
+import { isStrong } from "../../../events/attribution-strength.ts";
 import type { BudgetSubject } from "../../../events/budget-service.ts";
-import { ATTRIBUTIONS, type Attribution } from "../../../events/vocabulary.ts";
 import type { Caller } from "../../../events/compose.ts";
 import { hasClaim, type Claims } from "../../../shared/claims.ts";
 import type { Actor } from "../../identity/identity.ts";
@@ -38,12 +38,6 @@ export const toLimitedCall = (
 });
 
 export type Subject = BudgetSubject;
-
-const STRENGTHS = Object.keys(ATTRIBUTIONS);
-
-/** Whether the evidence is at least as strong as the weakest that counts. */
-export const isStrong = (attribution: Attribution, weakest: Attribution): boolean =>
-  STRENGTHS.indexOf(attribution) <= STRENGTHS.indexOf(weakest);
 
 /** Whether the rule is about the call. */
 export function isAbout({ filter, ownKeys }: Rule, call: LimitedCall): boolean {

@@ -1,8 +1,11 @@
-/** An endpoint is one definition: its handler, the reading of its parameters and its documentation all come from it. */
-import { Refusal } from "../../../shared/refusal.ts";
+/** Makes an endpoint from one definition: its handler, the parser of its parameters, and its OpenAPI documentation. */
+import type { AnyRefusal } from "../../../shared/records-refusal.ts";
+import { Refusal, TableRefusal } from "../../../shared/refusal.ts";
+import { contentCheck } from "./content.ts";
 import { csvName } from "./csv-name.ts";
-import { toCsv, type Table } from "./csv.ts";
+import { toCsv, type Table } from "../../../shared/csv.ts";
 import { setPageHeaders, type Page } from "./page.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 import type { QueryLedger } from "./query-ledger.ts";
 import type { SealReader } from "./seal-reader.ts";
 import { oneOf, type Filter, type Parameter } from "./parameter.ts";
@@ -11,7 +14,7 @@ import type { Schema } from "../../../shared/json-schema.ts";
 import type { Scope } from "../../../shared/scopes.ts";
 import { allOf, type Condition } from "./sql.ts";
 
-/** An authorized request, reduced to what an endpoint reads. */
+/** The parts of an authorized request that endpoints read. */
 export type EndpointRequest = {
   /** The query string, with its `?`; empty where there is none. */
   readonly search: string;
@@ -22,7 +25,7 @@ export type EndpointRequest = {
   readonly seals: SealReader;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Whether the reader has the scope `content`. */
+  /** Whether the response may have recorded content: the reader has the scope `content`, and the request does not leave it out. */
   readonly readsContent: boolean;
 };
 
@@ -46,7 +49,7 @@ type Handle<P extends Parameters> = (
   matches: Condition,
   /** `sent`: the texts of the parameters that the request has, by name. */
   request: EndpointRequest & { readonly sent: ReadonlyMap<string, string> },
-) => Promise<EndpointResult | Refusal>;
+) => Promise<EndpointResult | AnyRefusal>;
 
 export type Definition<P extends Parameters> = {
   readonly path: string;
@@ -62,11 +65,9 @@ export type Definition<P extends Parameters> = {
   readonly response: Schema;
   /** The scope that it needs; `read` by default. */
   readonly scope?: Scope;
-  /** Whether its records have recorded content, which is null without the scope `content`. */
-  readonly content?: boolean;
   /** false: it returns no records, so that reading it is not recorded. */
   readonly records?: false;
-  /** Absent where the gateway serves the endpoint, which is then only documented here. */
+  /** Absent where the gateway serves the endpoint, which is then documented here, and forwarded where the gateway is bound. */
   readonly handle?: Handle<P>;
 };
 
@@ -78,11 +79,10 @@ export type Endpoint = {
   readonly csv: boolean;
   readonly body: Body | null;
   readonly response: Schema;
-  /** Served by the gateway, and only documented here. */
+  /** Served by the gateway, and documented here. */
   readonly isOfGateway: boolean;
   readonly scope: Scope;
-  readonly hasContent: boolean;
-  readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | Refusal>;
+  readonly respond: (request: EndpointRequest) => Promise<EndpointResponse | AnyRefusal>;
 };
 
 export type EndpointResponse = {
@@ -91,7 +91,7 @@ export type EndpointResponse = {
   readonly read: {
     readonly rows: number;
     readonly parameters: Readonly<Record<string, string>>;
-    /** Whether recorded content is among them. */
+    /** Whether the response has recorded content. */
     readonly content: boolean;
   } | null;
 };
@@ -102,11 +102,21 @@ const FORMAT: Parameter<"json" | "csv" | null> = oneOf(
   "The response's format. The default is JSON, unless `Accept` lists `text/csv` and not `application/json`.",
 );
 
+const CONTENT: Parameter<"true" | "false"> = {
+  ...oneOf(
+    ["true", "false"],
+    "true",
+    "`false` leaves recorded content and its digests out: they are null, and the event of the read is `read`. Without the scope `content`, they are always left out.",
+  ),
+  rule: "must be true or false, and true with a filter by recorded content",
+};
+
 export function endpoint<const P extends Parameters>(definition: Definition<P>): Endpoint {
   const { path, summary, description, filters, csv = false, body = null, handle } = definition;
-  const { scope = "read", content: hasContent = false } = definition;
-  const formatParameter = csv ? { format: FORMAT } : {};
-  const parameters: Parameters = { ...filters, ...definition.parameters, ...formatParameter };
+  const { scope = "read" } = definition;
+  const hasContent = contentCheck(definition.response);
+  const general = { ...(csv && { format: FORMAT }), ...(hasContent && { content: CONTENT }) };
+  const parameters: Parameters = { ...filters, ...definition.parameters, ...general };
   const respond: Endpoint["respond"] = async (request) => {
     if (!handle) return new Refusal("not_found", { detail: `the gateway serves ${path}` });
     const texts = readTexts(request.search, parameters);
@@ -118,17 +128,19 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     if (conditions instanceof Refusal) return conditions;
     const values = readValues(texts, definition.parameters);
     if (values instanceof Refusal) return values;
-    const format = readValues(texts, formatParameter);
-    if (format instanceof Refusal) return format;
+    const form = readValues(texts, general);
+    if (form instanceof Refusal) return form;
+    const readsContent = request.readsContent && form.content !== "false";
+    if (isOracle && !readsContent) return invalidFilter("content", "is false with a filter by content");
     const matches = allOf(Object.values(conditions).filter((condition) => condition !== null));
-    const result = await handle(values, matches, { ...request, sent: texts });
-    if (result instanceof Refusal) return result;
-    const kind = format.format ?? (prefersCsv(request.accept) ? "csv" : "json");
-    const shown = hasContent && !request.readsContent ? withHidden(result) : result;
+    const result = await handle(values, matches, { ...request, readsContent, sent: texts });
+    if (result instanceof TableRefusal) return result;
+    const kind = form.format ?? (prefersCsv(request.accept) ? "csv" : "json");
+    const shown = hasContent && !readsContent ? withHidden(result) : result;
     const read = {
       rows: rowsOf(result),
-      parameters: Object.fromEntries(texts),
-      content: hasContent && request.readsContent,
+      parameters: recordedParameters(texts, parameters),
+      content: hasContent?.(result.body) ?? false,
     };
     return {
       response: toResponse(shown, kind, { path, search: request.search }),
@@ -145,10 +157,16 @@ export function endpoint<const P extends Parameters>(definition: Definition<P>):
     response: hasContent ? withHiddenField(definition.response) : definition.response,
     isOfGateway: handle === undefined,
     scope,
-    hasContent,
     respond,
   };
 }
+
+/** As the event of the read has them. Its readers need not have the scope `content`, so that it has no digest of content. */
+const recordedParameters = (
+  texts: ReadonlyMap<string, string>,
+  parameters: Parameters,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries([...texts].map(([name, text]) => [name, parameters[name]?.content ? "(hidden)" : text]));
 
 const withHidden = ({ body, ...rest }: EndpointResult): EndpointResult => ({
   ...rest,
@@ -164,7 +182,7 @@ const withHiddenField = (response: Schema): Schema => ({
       type: "boolean",
       const: true,
       description:
-        "Present only if the reader lacks the scope `content`. Recorded content and its digests are then null in this response.",
+        "Present only if the reader lacks the scope `content`, or the request has `content=false`. Recorded content and its digests are then null in this response.",
     },
   },
 });
@@ -175,8 +193,9 @@ function rowsOf({ body }: EndpointResult): number {
   return Array.isArray(list) ? list.length : 1;
 }
 
-/** The methods that an endpoint allows. */
-export const methodsOf = ({ body }: Endpoint): readonly string[] => (body ? ["POST"] : ["GET", "HEAD"]);
+/** The methods that an endpoint allows. The gateway accepts no HEAD for its own routes. */
+export const methodsOf = ({ body, isOfGateway }: Endpoint): readonly string[] =>
+  body ? ["POST"] : isOfGateway ? ["GET"] : ["GET", "HEAD"];
 
 /** A browser saves a table, and never shows it as a page. */
 const csvHeaders = (name: string): Record<string, string> => ({

@@ -15,7 +15,7 @@ import {
 } from "./page.ts";
 import type { Parameters } from "./query.ts";
 import type { Row } from "./query-ledger.ts";
-import { haveContent, schemasOf, selected, text, toRecord, type Fields } from "./row-mapper.ts";
+import { schemasOf, selected, text, toRecord, type Fields } from "./row-mapper.ts";
 import { column, sql, type Sql } from "./sql.ts";
 
 const COUNT_CAP = 10_000;
@@ -60,7 +60,6 @@ export function listEndpoint({
       : selected(alias, fields, readsContent);
   return endpoint({
     ...described,
-    content: haveContent(fields),
     parameters: { limit: LIMIT, offset: OFFSET, after_id: AFTER_ID },
     response: schema.object({
       ...COUNT_FIELDS,

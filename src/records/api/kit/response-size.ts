@@ -27,10 +27,13 @@ export function sizeSql(ids: Sql): Sql {
        WHERE m.interception_id IN (SELECT id FROM page)) AS size`;
 }
 
+/** For a response without content, which needs no bound. */
+export const NO_SIZE: Sql = sql`SELECT 0 AS size`;
+
 /** The length of a column in bytes. As a BLOB, because SQLite's length of a text ends at its first NUL. */
 const bytes = (alias: string, name: string): Sql => sql`LENGTH(CAST(${column(alias, name)} AS BLOB))`;
 
-/** `rows`: the result of `sizeSql`. */
+/** `rows`: the result of `sizeSql`, or of `NO_SIZE`. */
 export function checkSize(rows: readonly Row[]): Refusal | null {
   const fits = number(rows[0]?.["size"]) <= MAX_SIZE;
   return fits ? null : invalidFilter("limit", "is too large: the response would exceed 8 MiB");

@@ -6,6 +6,7 @@ import type { Row } from "./query-ledger.ts";
 import { parseJson, parseObject, type JsonObject } from "../../../shared/json.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import type { Schema } from "../../../shared/json-schema.ts";
+import { contentSchema } from "./content.ts";
 import { column, joined, type Sql, type Value } from "./sql.ts";
 
 export type Field = {
@@ -60,25 +61,26 @@ export const FLAG_OR_NULL: Field = {
 /** The field, marked as recorded content. */
 export const asContent = (field: Field): Field => ({
   ...field,
-  schema: schema.orNull(field.schema),
+  schema: contentSchema(field.schema),
   content: true,
 });
-
-/** Whether one of the fields is recorded content. */
-export const haveContent = (fields: Fields): boolean => Object.values(fields).some(({ content }) => content);
 
 export const withDescription = (field: Field, description: string): Field => ({
   ...field,
   schema: schema.withDescription(field.schema, description),
 });
 
-/** The list of columns for SELECT. Content that is not shown is not read either. */
+/** A column of content for SELECT. Content that is not shown is not read either. */
+export const contentColumn = (alias: string, name: string, readsContent: boolean): Sql =>
+  readsContent
+    ? column(alias, name)
+    : { text: column(alias, name).text.replace(/^\w+\./, "NULL AS "), values: [] };
+
+/** The list of columns for SELECT. */
 export function selected(alias: string, fields: Fields, readsContent: boolean): Sql {
   return joined(
     Object.entries(fields).map(([name, { content }]) =>
-      content && !readsContent
-        ? { text: `NULL AS ${column(alias, name).text.slice(alias.length + 1)}`, values: [] }
-        : column(alias, name),
+      content ? contentColumn(alias, name, readsContent) : column(alias, name),
     ),
     ", ",
   );

@@ -1,4 +1,4 @@
-/** GET /budgets/events: what became known of budgets and rate limits, newest first. */
+/** GET /budgets/events: the events of budgets and rate limits, newest first. */
 import { codeInId } from "../../../events/event-id.ts";
 import { RECORDS, type RecordType } from "../../../events/fields.ts";
 import { meanings } from "../../../events/vocabulary.ts";

@@ -40,7 +40,7 @@ export const budgets = endpoint({
   scope: OWN_ROUTE_SCOPES.budgets,
   summary: "What budgets have left",
   description:
-    "The accounts of every rule, as they are now. Of an initiator, an actor or a client, those with calls in the period, the dearest first; of a workspace, only the one that `subject_id` names. Served by the gateway only.",
+    "The accounts of every rule, as they are now. Of an initiator, an actor or a client, those with calls in the period, the dearest first; of a workspace, only the one that `subject_id` names. Served by the gateway, also where it is requested from a records Worker that is bound to it.",
   filters: {},
   parameters: {
     budget: { ...anyText("The rule's name."), rule: RULES.budget },
@@ -67,7 +67,7 @@ export const budgetChanges = endpoint({
   scope: OWN_ROUTE_SCOPES["budgets/changes"],
   summary: "Changes the limit of one account",
   description:
-    "`set_limit` is the account's own limit until it is changed again, and null removes it. `top_up` is added to the limit for the current period. With a `change_id`, a top-up that is sent again counts once. Each change is an event `budget_change`. Responds with the account. Served by the gateway only.",
+    "`set_limit` is the account's own limit until it is changed again, and null removes it. `top_up` is added to the limit for the current period. With a `change_id`, a top-up that is sent again counts once. Each change is an event `budget_change`. Responds with the account. Served by the gateway, also where it is requested from a records Worker that is bound to it.",
   filters: {},
   parameters: {},
   records: false,

@@ -1,4 +1,5 @@
 /** GET /checkpoint: the last signed tree head of the log of seals. */
+import { RecordsRefusal } from "../../../shared/records-refusal.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -27,7 +28,7 @@ export const checkpoint = endpoint({
   }),
   handle: async ({ from }, _, { query, seals }) => {
     const result = await readSeals(query, (run) => seals.proveCheckpoint(run, from));
-    if (result === null) return new Refusal(seals.isOn ? "checkpoint_not_found" : "seals_off");
+    if (result === null) return new RecordsRefusal(seals.isOn ? "checkpoint_not_found" : "seals_off");
     return result instanceof Refusal ? result : { body: result };
   },
 });

@@ -1,6 +1,7 @@
 /** POST /spend/corrections: documented here with the rest of the API, and served by the gateway, which records events. */
 import { MAX_CORRECTIONS, MAX_POSITIONS, MAX_CAUSE } from "../../../events/cost-correction.ts";
 import { CORRECTED_RECORDS, COST_SOURCES, wordsOf } from "../../../events/vocabulary.ts";
+import { OWN_ROUTE_SCOPES } from "../../../shared/api-routes.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { endpoint } from "../kit/endpoint.ts";
 
@@ -22,9 +23,10 @@ const CORRECTION = schema.object({
 
 export const costCorrections = endpoint({
   path: "/spend/corrections",
+  scope: OWN_ROUTE_SCOPES["spend/corrections"],
   summary: "Corrects the costs of recorded calls",
   description:
-    "Used by `npm run reprice`, which computes the costs. Each correction is an event `cost_correction`. The record of the call does not change. A correction with the position of a stored correction is the same event, and counts once. Served by the gateway only.",
+    "Used by `npm run reprice`, which computes the costs. Each correction is an event `cost_correction`. The record of the call does not change. A correction with the position of a stored correction is the same event, and counts once. Served by the gateway, also where it is requested from a records Worker that is bound to it.",
   filters: {},
   parameters: {},
   records: false,

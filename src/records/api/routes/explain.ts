@@ -12,7 +12,7 @@ export const explain = endpoint({
   scope: OWN_ROUTE_SCOPES.explain,
   summary: "What would happen to a request, and why",
   description:
-    "Decides about a described request as about one that was sent: by its method, path and headers. Nothing is forwarded and nothing is recorded. Neither the body's content nor whether a signature has been used before is known. Served by the gateway only.",
+    "Decides about a described request as about one that was sent: by its method, path and headers. Nothing is forwarded and nothing is recorded. Neither the body's content nor whether a signature has been used before is known. Served by the gateway, also where it is requested from a records Worker that is bound to it.",
   filters: {},
   parameters: {},
   body: { schema: EXPLAIN_INPUT_SCHEMA, rules: EXPLAIN_RULES },

@@ -1,7 +1,7 @@
 /** GET /interceptions: single interceptions, newest first, each with everything recorded about it. */
 import { Refusal } from "../../../shared/refusal.ts";
 import { idBounds, interceptionsFor } from "../interception-source.ts";
-import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
+import { checkSize, NO_SIZE, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
   ATTEMPT,
@@ -25,7 +25,7 @@ import {
   OFFSET,
   AFTER_EVERY_ID,
 } from "../kit/page.ts";
-import { anyText, filter, type Filter } from "../kit/parameter.ts";
+import { anyText, filter, uuid, type Filter } from "../kit/parameter.ts";
 import { SEARCH } from "../kit/query.ts";
 import { schemasOf, selected, text, textOrNull, toRecord, type Fields } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
@@ -43,6 +43,11 @@ const OWNED = {
   cost_corrections: COST_CORRECTION,
   attempts: ATTEMPT,
 };
+
+const ID: Filter = filter(
+  uuid("The interception's id."),
+  (alias, value) => sql`${column(alias, "id")} = ${value}`,
+);
 
 /** No index has it, as for `KEY_FILTER`. */
 const BODY: Filter = {
@@ -63,8 +68,7 @@ export const interceptions = endpoint({
   summary: "Interceptions, newest first",
   description:
     "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. If it has `cost_corrections`, its cost is the cost of the last correction. The former cost of the first correction is the recorded cost. `attempts` is empty where the request was sent to its provider once.",
-  content: true,
-  filters: { ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
+  filters: { id: ID, ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {
     q: SEARCH,
     limit: { ...LIMIT, description: `${LIMIT.description} ${SIZE_NOTE}` },
@@ -97,14 +101,14 @@ export const interceptions = endpoint({
         ORDER BY ${order} LIMIT ${rows} OFFSET ${offset}`;
     const result = await query([
       pageSql(selected("i", INTERCEPTION, readsContent), limit + 1),
-      sizeSql(pageSql(sql`i.id`, limit)),
+      readsContent ? sizeSql(pageSql(sql`i.id`, limit)) : NO_SIZE,
       countSql(
         COUNT_CAP,
         sql`SELECT 1 FROM ${all.from} WHERE i.id < ${AFTER_EVERY_ID} AND ${all.where} AND ${matches("i")}`,
       ),
     ]);
     if (result instanceof Refusal) return result;
-    const tooLarge = readsContent ? checkSize(result[1]) : null;
+    const tooLarge = checkSize(result[1]);
     if (tooLarge) return tooLarge;
     const count = countFields(COUNT_CAP, result[2]);
     const { rows, page } = cutPage(result[0], limit, count, ({ id }) => ({ after_id: text(id) }));

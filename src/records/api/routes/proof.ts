@@ -1,4 +1,5 @@
 /** GET /proof/{event_id}: that an event is in the log of seals, and that its row is what was sealed. */
+import { RecordsRefusal } from "../../../shared/records-refusal.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -41,11 +42,11 @@ export const proof = endpoint({
     const result = await readSeals(query, (run) => seals.proveEvent(run, id.toLowerCase()));
     switch (result) {
       case "unknown":
-        return new Refusal("event_not_found");
+        return new RecordsRefusal("event_not_found");
       case "unsealed":
-        return new Refusal("event_before_seals");
+        return new RecordsRefusal("event_before_seals");
       case "pending":
-        return new Refusal(seals.isOn ? "event_not_sealed" : "seals_off");
+        return new RecordsRefusal(seals.isOn ? "event_not_sealed" : "seals_off");
       default:
         return result instanceof Refusal ? result : { body: result };
     }

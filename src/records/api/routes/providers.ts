@@ -4,7 +4,7 @@ import { Refusal } from "../../../shared/refusal.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
 import { GROUP_RULE, GROUPS, timeUnitOf, type GroupBy } from "../groups.ts";
-import type { Table } from "../kit/csv.ts";
+import type { Table } from "../../../shared/csv.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { LIMIT, OFFSET, type Page } from "../kit/page.ts";
 import { oneOf } from "../kit/parameter.ts";
@@ -105,7 +105,7 @@ export const providers = endpoint({
     const page: Page = { total: count, next };
     return {
       body: { group_by, ...range.fields, count, results, results_are_capped: hasMore },
-      table: toTable(results),
+      table: toTable(words, results),
       page,
     };
   },
@@ -128,18 +128,18 @@ const toResult = (row: Row) => ({
 const latencyColumns = (name: string): string[] =>
   ["calls", "p50", "p95", "p99"].map((each) => `${name}_${each}`);
 
-const toTable = (results: readonly Result[]): Table => ({
+/** The columns of the keys have the keys' names. */
+const toTable = (words: readonly GroupBy[], results: readonly Result[]): Table => ({
   columns: [
-    "provider_name",
-    "key",
+    ...words,
     "requests",
     ...failures,
     ...latencyColumns("first_byte_ms"),
     ...latencyColumns("duration_ms"),
   ],
   rows: results.map(({ provider_name, key, requests, failures: failed, first_byte_ms, duration_ms }) => [
-    provider_name,
-    key,
+    ...(words[0] === "provider" ? [provider_name] : []),
+    ...(words.length > 1 || words[0] !== "provider" ? [key] : []),
     requests,
     ...failures.map((failure) => failed[nameOf(failure)] ?? 0),
     ...[first_byte_ms, duration_ms].flatMap(({ calls, p50, p95, p99 }) => [calls, p50, p95, p99]),

@@ -1,4 +1,5 @@
 /** GET /refusals/counts: how many requests the gateway refused, by reason and minute, hour or day. */
+import { UNCONFIRMED_KEY } from "../../../events/vocabulary.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
@@ -8,7 +9,7 @@ import type { Row } from "../kit/query-ledger.ts";
 import { number, text } from "../kit/row-mapper.ts";
 import { sql, type Condition, type Sql } from "../kit/sql.ts";
 import { RANGE_FIELDS, RANGE_PARAMETERS, readTimeRange, type TimeRange } from "../kit/time-range.ts";
-import { REFUSAL_FILTERS } from "./refusals.ts";
+import { REASONS, refusalFilters } from "./refusals.ts";
 
 /** The characters that the times of one period share, and the rest of its first one. */
 const PERIODS = {
@@ -24,7 +25,10 @@ export const refusalCounts = endpoint({
   summary: "The number of refused requests, by reason and time",
   description:
     "Newest period first. `verified` is the number of refusals with a verified actor, which `/refusals` lists. `unverified` is the number of all others, as each isolate of the gateway counted them; those that `/refusals` also lists are among them. Refusals of the records API are not counted. The time is that of the refusal. A range is extended to whole minutes.",
-  filters: REFUSAL_FILTERS,
+  filters: refusalFilters(
+    [...REASONS, UNCONFIRMED_KEY],
+    "The refusal's code, as in `x-interceptor-error`, or `own_key_unconfirmed`: failed calls with a client's own key that is not known to work.",
+  ),
   parameters: {
     per: oneOf(["minute", "hour", "day"], "hour", "The period of one result, in UTC."),
     limit: LIMIT,

@@ -6,17 +6,19 @@ import { listEndpoint } from "../kit/list-endpoint.ts";
 import { equals, equalsId, filter, oneOf } from "../kit/parameter.ts";
 import { column, sql } from "../kit/sql.ts";
 
+/** The codes that a recorded refusal can have. Those of the records Worker alone are not recorded. */
+export const REASONS: readonly string[] = Object.keys(REFUSALS);
+
+const CODE = "The refusal's code, as in `x-interceptor-error`.";
+
 /** The filters that the list and the counts share. */
-export const REFUSAL_FILTERS = {
+export const refusalFilters = (reasons: readonly string[], meaning: string) => ({
   reason: {
-    ...filter(
-      oneOf(Object.keys(REFUSALS), null, "The refusal's code, as in `x-interceptor-error`."),
-      (alias, value) => sql`${column(alias, "reason")} = ${value}`,
-    ),
+    ...filter(oneOf(reasons, null, meaning), (alias, value) => sql`${column(alias, "reason")} = ${value}`),
     rule: REASON_RULE,
   },
   provider: equals("provider", "The provider's configured name."),
-};
+});
 
 export const refusals = listEndpoint({
   path: "/refusals",
@@ -24,7 +26,7 @@ export const refusals = listEndpoint({
   description:
     "Every refusal with a verified actor, and a bounded number of the others, which anyone can cause: at most 100 per minute and 300 per hour for each reason. `/refusals/counts` counts all of them.",
   filters: {
-    ...REFUSAL_FILTERS,
+    ...refusalFilters(REASONS, CODE),
     initiator: PRINCIPAL_FILTERS.initiator,
     initiator_source: {
       ...equals("initiator_source", "The source of the initiator's id."),

@@ -1,16 +1,16 @@
 /** GET /sessions/{session_id}: one session with a page of its threads. */
 import { Refusal } from "../../../shared/refusal.ts";
-import { checkSize, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
+import { checkSize, NO_SIZE, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import type { Row } from "../kit/query-ledger.ts";
 import { checkCursors, cursor, LIMIT_RULE, type Page } from "../kit/page.ts";
 import { integer } from "../kit/parameter.ts";
-import { number, selected, text } from "../kit/row-mapper.ts";
+import { contentColumn, number, selected, text } from "../kit/row-mapper.ts";
 import * as schema from "../../../shared/json-schema.ts";
 import { findKey, inSession, SESSION_PARAMETERS, type SessionKey } from "../session-key.ts";
 import { SESSION_FIELDS, summaries, toSessionFields } from "../session-summary.ts";
 import { toUnrecordedPrompts, UNRECORDED_PROMPTS, unrecordedPromptsSql } from "../unrecorded-prompts.ts";
-import { column, sql, type Sql } from "../kit/sql.ts";
+import { sql, type Sql } from "../kit/sql.ts";
 import { THREAD, TOOL_CALL, toThreads } from "../threads.ts";
 import { toCounts, TOKEN_USAGE } from "../tokens.ts";
 import { usageRowsSql } from "../usage-rows.ts";
@@ -22,7 +22,6 @@ export const session = endpoint({
   summary: "A session with its threads",
   description:
     "The path has the session's id or the id of one of its interceptions. Threads are in chronological order. A session is one initiator's, from one actor and with one attribution. The parameters by which sessions with one id differ are required.",
-  content: true,
   filters: {},
   parameters: {
     ...SESSION_PARAMETERS,
@@ -55,12 +54,14 @@ export const session = endpoint({
     const summary = await query([
       summaries(wholeSession(key), false),
       extras(key),
-      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining, (${unrecordedPromptsSql(key)}) AS unrecorded FROM (${sizeSql(sql`SELECT id FROM (${members})`)}) sized`,
+      sql`SELECT sized.size, (${remaining(key, page)}) AS remaining,
+        (${readsContent ? unrecordedPromptsSql(key) : sql`SELECT NULL`}) AS unrecorded
+        FROM (${readsContent ? sizeSql(sql`SELECT id FROM (${members})`) : NO_SIZE}) sized`,
     ]);
     if (summary instanceof Refusal) return summary;
     const [[row], extraRows, size] = summary;
     if (!row) return new Refusal("not_found");
-    const tooLarge = readsContent ? checkSize(size) : null;
+    const tooLarge = checkSize(size);
     if (tooLarge) return tooLarge;
     const parts = await query(partsOf(members, readsContent));
     if (parts instanceof Refusal) return parts;
@@ -130,11 +131,9 @@ function neighbors(
     : { next: null, prev: { before_id: text(first) } };
 }
 
-/** Content that is not shown is not read either. */
 function partsOf(members: Sql, readsContent: boolean): readonly [Sql, Sql, Sql, Sql, Sql] {
   const ids = sql`SELECT id FROM (${members})`;
-  const content = (name: "prompt" | "content"): Sql =>
-    readsContent ? column("c", name) : sql`NULL AS ${{ text: name, values: [] }}`;
+  const content = (name: "prompt" | "content"): Sql => contentColumn("c", name, readsContent);
   return [
     sql`SELECT m.thread, i.id, i.model, i.provider, i.credential_kind, i.credential_hint, i.actor_id, i.identity_source,
         i.attribution, i.agent_id, i.started_at, i.ended_at, i.outcome, i.usage_state AS usage

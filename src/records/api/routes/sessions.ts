@@ -31,7 +31,6 @@ export const sessions = endpoint({
   summary: "Sessions, newest first",
   description:
     "Filters apply to interceptions. A session is listed if any of its interceptions matches and the provider did not reject its own key (`own_key_rejected`); its summary covers the whole session, and its position is that of the first match. A session is one initiator's, from one actor and with one attribution: the same session id under two of any is two sessions.",
-  content: true,
   filters: INTERCEPTION_FILTERS,
   parameters: {
     q: SEARCH,

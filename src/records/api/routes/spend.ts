@@ -5,7 +5,7 @@ import { EVIDENCE_FIELDS, evidenceSql, strongestName } from "../evidence.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
 import { COST_FIELDS } from "../costs.ts";
 import { GROUP_RULE, GROUP_WORDS, GROUPS, timeUnitOf, type Group, type GroupBy } from "../groups.ts";
-import type { Table } from "../kit/csv.ts";
+import type { Table } from "../../../shared/csv.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { LIMIT, OFFSET, type Page } from "../kit/page.ts";

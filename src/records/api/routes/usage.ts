@@ -2,7 +2,7 @@
 import { Refusal } from "../../../shared/refusal.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import { TOTAL_FILTERS } from "../filters.ts";
-import type { Table } from "../kit/csv.ts";
+import type { Table } from "../../../shared/csv.ts";
 import { invalidFilter } from "../kit/invalid-filter.ts";
 import { checkCursors, LIMIT, OFFSET, type Page } from "../kit/page.ts";
 import { oneOf, type Parameter } from "../kit/parameter.ts";
