@@ -320,6 +320,20 @@ export type Responses = {
         readonly corrected_by: string;
         readonly created_at: string;
       }[];
+      readonly attempts: readonly {
+        readonly id: string;
+        readonly interception_id: string;
+        readonly position: number;
+        readonly provider: string;
+        readonly key_hint: string | null;
+        readonly reason: string;
+        readonly status: number | null;
+        readonly waited_ms: number;
+        readonly duration_ms: number;
+        readonly cost_micros: number | null;
+        readonly started_at: string;
+        readonly created_at: string;
+      }[];
     }[];
     readonly content_hidden?: boolean;
   };
@@ -1339,6 +1353,7 @@ export const PARAMETERS = {
       "budget_change",
       "budget_charge",
       "cost_correction",
+      "upstream_attempt",
     ],
     started_after: null,
     started_before: null,

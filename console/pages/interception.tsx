@@ -13,6 +13,7 @@ import { Count, Dollars, Duration, Facts, inputOfCall } from "../parts/figures.t
 import { actorNameIn, FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { ContentHidden, Empty, Loadable, Note } from "../parts/states.tsx";
+import { Table, type Column } from "../parts/table.tsx";
 import { LongText, Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
@@ -81,6 +82,7 @@ function View({ row }: { readonly row: Row }): VNode {
       )}
       <Who row={row} />
       <What row={row} />
+      <Attempts row={row} />
       <BudgetEvents isOptional query={{ interception_id: row.id }} />
       {!mayRead && <ContentHidden />}
       {mayRead && <Content row={row} />}
@@ -174,6 +176,37 @@ function What({ row }: { readonly row: Row }): VNode {
     <section class="card">
       <h2>What was called</h2>
       <Facts facts={facts} />
+    </section>
+  );
+}
+
+type Attempt = Row["attempts"][number];
+
+const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
+  { key: "started", head: "Sent", isRowHeader: true, cell: (one) => <Time at={one.started_at} /> },
+  {
+    key: "key",
+    head: "Provider key",
+    cell: (one) => (one.key_hint === null ? NOT_KNOWN : <Text value={one.key_hint} max={20} />),
+  },
+  { key: "reason", head: "End", cell: (one) => visibleText(one.reason.replaceAll("_", " ")).slice(0, 40) },
+  { key: "status", head: "Status", isNumber: true, cell: (one) => one.status ?? NOT_KNOWN },
+  { key: "waited", head: "Waited before", isNumber: true, cell: (one) => <Duration ms={one.waited_ms} /> },
+  { key: "took", head: "Duration", isNumber: true, cell: (one) => <Duration ms={one.duration_ms} /> },
+];
+
+/** Only of a request that was sent to its provider more than once. */
+function Attempts({ row: { attempts } }: { readonly row: Row }): VNode | null {
+  if (attempts.length === 0) return null;
+  return (
+    <section class="card">
+      <h2>Attempts</h2>
+      <Table
+        caption="Attempts at the provider, in their order"
+        columns={ATTEMPT_COLUMNS}
+        rows={attempts}
+        rowKey={({ id }) => id}
+      />
     </section>
   );
 }

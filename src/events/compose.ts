@@ -20,6 +20,7 @@ import type {
   RefusalEvent,
   TokenUsage,
   ToolUsage,
+  UpstreamAttempt,
 } from "./event.ts";
 import type { CallerValues, CallValues, CoderIds, PriceTerms } from "./fields.ts";
 import type { BilledUsage } from "../shared/prices/cost.ts";
@@ -27,6 +28,7 @@ import type { CostFacts } from "../shared/prices/pricing.ts";
 import { toRecordedContent, type Redact } from "./redaction.ts";
 import type {
   ActorKind,
+  AttemptReason,
   AssertionRule,
   Attribution,
   Candidate,
@@ -838,6 +840,38 @@ export function budgetEvent(
     change: facts.change ?? null,
     changed_by: facts.changedBy ?? null,
     charges: facts.charges ?? null,
+    created_at: iso(at),
+  };
+}
+
+/** One attempt of a request that was sent to its provider more than once. */
+export type AttemptFacts = {
+  readonly position: number;
+  readonly provider: string;
+  readonly keyHint: string | null;
+  readonly reason: AttemptReason;
+  readonly status: number | null;
+  readonly waitedMs: number;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** null where the attempt may have run. */
+  readonly costMicros: number | null;
+};
+
+export function attemptEvent(id: string, facts: AttemptFacts, at: number): UpstreamAttempt {
+  return {
+    record_type: "upstream_attempt",
+    interception_id: id,
+    position: facts.position,
+    provider: facts.provider,
+    key_hint: facts.keyHint,
+    reason: facts.reason,
+    status: facts.status,
+    waited_ms: Math.round(facts.waitedMs),
+    duration_ms: facts.endedAt - facts.startedAt,
+    cost_micros: facts.costMicros,
+    started_at: iso(facts.startedAt),
     created_at: iso(at),
   };
 }

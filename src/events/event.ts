@@ -16,6 +16,7 @@ export type BatchFile = EventOf<"batch_file">;
 export type PassthroughStart = EventOf<"passthrough_start">;
 export type RefusalCount = EventOf<"refusal_count">;
 export type LedgerAccess = EventOf<"ledger_access">;
+export type UpstreamAttempt = EventOf<"upstream_attempt">;
 export type CostCorrection = EventOf<"cost_correction">;
 export type PassthroughEvent = EventOf<"passthrough">;
 export type BudgetEventType =

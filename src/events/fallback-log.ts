@@ -34,6 +34,7 @@ const ORDER: Readonly<Record<RecordType, number>> = {
   budget_change: 2,
   rate_limited: 2,
   cost_correction: 2,
+  upstream_attempt: 2,
   prompt_usage: 3,
   tool_usage: 3,
   model_thought: 3,

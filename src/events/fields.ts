@@ -22,6 +22,7 @@ import {
 } from "./field.ts";
 import {
   ACTOR_KINDS,
+  ATTEMPT_REASONS,
   BUDGET_CHANGES,
   BUDGET_MEASURES,
   BUDGET_SUBJECTS,
@@ -38,6 +39,7 @@ import {
   USAGE_STATES,
   type ActorKind,
   type AssertionRule,
+  type AttemptReason,
   type Attribution,
   type BudgetChange,
   type BudgetMeasure,
@@ -686,6 +688,24 @@ const COST_CORRECTION = {
   created_at: CREATED_AT,
 } as const satisfies Fields;
 
+const UPSTREAM_ATTEMPT = {
+  interception_id: text("id of the interception, or of the passthrough"),
+  position: count("zero-based index among the attempts of the request"),
+  provider: text("the configured provider"),
+  key_hint: orNull.text(
+    "the first and last characters of the central key; null where the client's own key was used, or the key is short",
+  ),
+  reason: text<AttemptReason>(ATTEMPT_REASONS),
+  status: orNull.count("the HTTP status of its response; null where there was none"),
+  waited_ms: count("how long the gateway waited before it"),
+  duration_ms: count("until its response's headers arrived and, of an error, its body; or until it failed"),
+  cost_micros: orNull.count(
+    "0 where it ran nothing; null where it may have run, and for the attempt whose response was used: its cost is that of the interception",
+  ),
+  started_at: time("when it was sent. RFC 3339"),
+  created_at: CREATED_AT,
+} as const satisfies Fields;
+
 /** The ledger's tables. */
 export type LedgerTable =
   | "interceptions"
@@ -701,7 +721,8 @@ export type LedgerTable =
   | "refusal_counts"
   | "ledger_accesses"
   | "budget_events"
-  | "cost_corrections";
+  | "cost_corrections"
+  | "upstream_attempts";
 
 export type RecordDefinition = {
   /** The bits of the record type in the event's id (event-id.ts): never changed, never reused. */
@@ -873,6 +894,13 @@ export const RECORDS = {
     table: "cost_corrections",
     dataset: null,
     fields: COST_CORRECTION,
+  },
+  upstream_attempt: {
+    code: 22,
+    when: "for each attempt of a request that was sent to its provider more than once",
+    table: "upstream_attempts",
+    dataset: null,
+    fields: UPSTREAM_ATTEMPT,
   },
 } as const satisfies Readonly<Record<string, RecordDefinition>>;
 

@@ -37,6 +37,7 @@ export const RECORD_FACTS: Readonly<Record<RecordType, RecordFacts>> = {
   budget_change: { code: 19, hasPosition: true, content: [] },
   budget_charge: { code: 20, hasPosition: true, content: [] },
   cost_correction: { code: 21, hasPosition: true, content: [] },
+  upstream_attempt: { code: 22, hasPosition: true, content: [] },
 };
 
 /** Field names by position. */

@@ -160,6 +160,19 @@ export const EDGE_ERRORS = {
 } as const;
 export type EdgeError = keyof typeof EDGE_ERRORS;
 
+/** How one attempt of a request ended, where a request was sent to its provider more than once. */
+export const ATTEMPT_REASONS = {
+  used: "its response is the response of the request",
+  key_rejected: "the provider rejected the central key; nothing was run",
+  rate_limited: "status 429; nothing was run",
+  unavailable: "status 503, or 529 (overloaded); nothing was run",
+  unreachable: "Cloudflare could not connect to the provider's server (521, 523, 525, 526); nothing was run",
+  server_error: "status 500, 502, 504 or 524; the request may have been run",
+  connection_lost: "the connection failed, or status 520 or 522; the request may have been run",
+  other: "the request ended with this attempt, and without a response of the provider that was passed on",
+} as const;
+export type AttemptReason = keyof typeof ATTEMPT_REASONS;
+
 /** The actions on the ledger's records that are events themselves. */
 export const LEDGER_ACTIONS = {
   read: "the API returned records without recorded content",

@@ -38,3 +38,6 @@ export function uuidPrefix(ms: number): string {
 export function firstUuidAt(ms: number): string {
   return `${uuidPrefix(ms)}-0000-0000-000000000000`;
 }
+
+/** From 0 up to 1, out of a random UUID's first 32 bits. */
+export const fraction = (uuid: string): number => Number.parseInt(uuid.slice(0, 8), 16) / 2 ** 32;

@@ -18,7 +18,7 @@ const keysReadBy = (worker: ConfigKey["worker"]): readonly string[] =>
 /** The keys of the gateway's tables, from the issue that each table reports about an unknown key. */
 function tableKeys(): string[] {
   const env = {
-    PROVIDERS: { a: { ...PROVIDERS.a, [UNKNOWN_KEY]: 1 } },
+    PROVIDERS: { a: { ...PROVIDERS.a, retries: { [UNKNOWN_KEY]: 1 }, [UNKNOWN_KEY]: 1 } },
     OWNER_ASSERTION: { [UNKNOWN_KEY]: 1, directory: { [UNKNOWN_KEY]: 1 } },
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
@@ -35,7 +35,7 @@ function tableKeys(): string[] {
     const [, path, known] = /^(.+)\.zz_no_such_key is not a known key \(known: (.+)\)$/.exec(issue) ?? [];
     if (path !== undefined && known !== undefined) {
       const named = path
-        .replace(/^PROVIDERS\.a$/, "PROVIDERS.<name>")
+        .replace(/^PROVIDERS\.a\b/, "PROVIDERS.<name>")
         .replace(/^PRICES\.a/, "PRICES.<provider>")
         .replace(/^(BUDGETS|RATE_LIMITS)\.a/, "$1.<name>")
         .replace(/models\.m$/, "models.<model>");

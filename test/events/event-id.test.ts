@@ -52,6 +52,7 @@ describe("an event's id", () => {
       "01a20846-fe00-8f41-8def-0123456789af",
       "01a20846-fe00-8f51-8def-0123456789ab",
       "01a20846-fe00-8f60-8def-0123456789ab",
+      "01a20846-fe00-8f70-8def-0123456789ab",
     ]);
     expect(eventId({ ...TOOL, position: 99 })).toBe("01a20846-fe00-8463-8def-0123456789ab");
   });

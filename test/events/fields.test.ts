@@ -31,6 +31,7 @@ describe("the record codes", () => {
       budget_change: 19,
       budget_charge: 20,
       cost_correction: 21,
+      upstream_attempt: 22,
     });
   });
 
@@ -70,6 +71,7 @@ describe("the tables of the record types", () => {
       budget_change: "budget_events",
       budget_charge: "budget_events",
       cost_correction: "cost_corrections",
+      upstream_attempt: "upstream_attempts",
     });
   });
 });

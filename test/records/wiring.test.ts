@@ -109,6 +109,7 @@ const EVERY_EVENT_ROWS = {
   ledger_accesses: 0,
   budget_events: 6,
   cost_corrections: 1,
+  upstream_attempts: 1,
 };
 
 describe("the RPC method store", () => {

@@ -169,7 +169,7 @@ describe("a bundle of an intact ledger", () => {
         .toSorted(([a = ""], [b = ""]) => (a.slice(19) + a < b.slice(19) + b ? -1 : 1)),
     );
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
-    expect(manifest).toMatchObject({ initiator: OWNER, events: 19, events_by_status: { sealed: 19 } });
+    expect(manifest).toMatchObject({ initiator: OWNER, events: 20, events_by_status: { sealed: 20 } });
     expect(lineOf(PROMPT)?.fields).toMatchObject({ prompt: PROMPT.prompt, initiator_id: OWNER });
     expect(readFileSync(join(folder, "checkpoints.ndjson"), "utf8").trimEnd().split("\n")).toHaveLength(2);
   });

@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 368 * 1024, gzipBytes: 133_500 } as const;
+export const BUDGET = { bytes: 379 * 1024, gzipBytes: 138_000 } as const;
 
 /** The only packages whose code is in the console. */
 export const CONSOLE_PACKAGES: readonly string[] = ["preact", "preact-iso", "uplot"];
@@ -107,4 +107,5 @@ export const ADDITIONS: readonly Addition[] = [
   { issue: 16, what: "the accounts of batches and background responses", gzipBytes: 900 },
   { issue: 16, what: "corrections of costs: their event, the request that books them", gzipBytes: 800 },
   { issue: 16, what: "the fields by which a request runs another model than it names", gzipBytes: 1_200 },
+  { issue: 18, what: "states of central keys, repetitions, the record of attempts", gzipBytes: 4_400 },
 ];

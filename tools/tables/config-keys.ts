@@ -27,7 +27,23 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "keys",
     "none",
-    "Names of secrets that hold central provider keys; one is picked at random per request. Without it the client's own provider key is forwarded.",
+    "Names of secrets that hold central provider keys. Each request gets the valid key with the fewest open calls; another one is tried where the provider rejects it or limits its rate ([retries.md](retries.md)). Without it the client's own provider key is forwarded.",
+  ],
+  [
+    "retries.attempts",
+    "`1`",
+    "The attempts of a request at most, the first included; attempts with another key do not count ([retries.md](retries.md)). `1` repeats none.",
+  ],
+  ["retries.deadline_ms", "`30000`", "No attempt begins later than this after the first one."],
+  [
+    "retries.wait_ms",
+    "`500`",
+    "The wait before the first repetition is random, up to this, after the provider's `retry-after`. It doubles with each repetition, up to 30 s.",
+  ],
+  [
+    "retries.repeat",
+    "`not_run`",
+    "`not_run` repeats attempts that the provider did not run. `idempotent` sends an `Idempotency-Key`, for a provider that honours it, and also repeats attempts that may have run. `any` repeats those without it: the provider may run and charge a request twice.",
   ],
   ["models", "all", "Allow-list of model names, compared exactly. `[]` denies all models."],
   [

@@ -36,9 +36,11 @@ export function completeCall(
   usageOptIn: () => UsageOptIn | null,
   spending: Spending | null = null,
 ): Completion {
+  let attempts: UpstreamResult["attempts"];
   const end: End = (result, isUnsent = false) => {
+    exchange.closeKey?.();
     const cost = interception.end(result);
-    if (cost !== null) spending?.ended({ ...result, isUnsent }, cost);
+    if (cost !== null) spending?.ended({ ...result, isUnsent, attempts }, cost);
   };
   const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
   const refused = (refusal: Refusal): Response => {
@@ -56,7 +58,8 @@ export function completeCall(
         status: 500,
         error: "internal",
       }),
-    async finished({ response, providerHeaders, received, isUnsent }, intercepted, abort) {
+    async finished({ response, providerHeaders, received, isUnsent, attempts: sums }, intercepted, abort) {
+      attempts = sums;
       const sent = { providerHeaders, usageOptIn: usageOptIn() };
       if (response === CLIENT_DISCONNECTED) {
         end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null }, isUnsent);

@@ -8,6 +8,7 @@ import type { Flag } from "../../events/vocabulary.ts";
 import type { HeaderReader } from "../../shared/http/named-headers.ts";
 import type { Target } from "../../shared/http/target.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { fraction } from "../../shared/uuid.ts";
 import { detectClient, type Client } from "../client/client.ts";
 import { CODER_AGENTS } from "../client/clients.ts";
 import { readCredential, type Credential } from "../identity/credential.ts";
@@ -25,7 +26,7 @@ import { checkAmbientBody } from "./ambient-body.ts";
 import type { Deps } from "./deps.ts";
 import { checkDeclaredLength, rejectBody, rejectUnknownCoding, type RequestBody } from "./request-body.ts";
 
-export type DecideDeps = Pick<Deps, "config" | "delegate" | "verifiers" | "now" | "randomUuid">;
+export type DecideDeps = Pick<Deps, "config" | "delegate" | "verifiers" | "keyPools" | "now" | "randomUuid">;
 
 /** The decisions so far, filled in step by step. A refusal leaves the later ones null. */
 export type Findings = {
@@ -95,8 +96,10 @@ export async function decide(
   const { actor, presented, delegation } = identified;
   const badType = checkAmbientBody(head, actor, route);
   if (badType) return badType;
-  const random = (): number => fraction(deps.randomUuid());
-  const credential = chooseCredential(route.provider, actor, presented, random);
+  const credential = chooseCredential(route.provider, actor, presented, {
+    pools: deps.keyPools,
+    random: () => fraction(deps.randomUuid()),
+  });
   if (credential instanceof Refusal) return credential;
   findings.credential = credential;
 
@@ -160,8 +163,3 @@ export function checkUnreadBody({ method, headers }: Omit<SentHead, "url">, limi
 }
 
 export const takesNoBody = (method: string): boolean => method === "GET" || method === "HEAD";
-
-/** From 0 up to 1, out of a random UUID's first 32 bits. */
-function fraction(uuid: string): number {
-  return Number.parseInt(uuid.slice(0, 8), 16) / 2 ** 32;
-}

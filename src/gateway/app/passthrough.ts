@@ -45,6 +45,7 @@ export async function passThrough(
   const { started, end: recordEnd, found } = await startPassthrough(exchange, decided, forwardable);
   const spending = createSpending(exchange, forwardable);
   const end: PassthroughRecord["end"] = (result, at) => {
+    exchange.closeKey?.();
     recordEnd(result, at);
     spending?.ended({ ...result, observation: null }, null);
   };

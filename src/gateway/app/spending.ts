@@ -24,7 +24,7 @@ import { toLimitedCall, type LimitedCall } from "../policy/budgets/subject.ts";
 import type { RequestFigures } from "../provider/request-figures.ts";
 import { sumOf } from "../provider/usage.ts";
 import { isFreeError } from "./call-cost.ts";
-import type { Forwardable } from "./call-upstream.ts";
+import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type SpendingDeps = BudgetDeps & {
@@ -50,6 +50,8 @@ export type Spending = {
 export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
   /** The client had disconnected before the provider was called. */
   readonly isUnsent?: boolean;
+  /** Of a request that may be sent more than once. */
+  readonly attempts?: UpstreamResult["attempts"];
 };
 
 type ReservedCall = {
@@ -105,20 +107,23 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
       }
       const { held: reservation, claimed, most, sentAt } = held;
       held = null;
-      const lostAfterMs = deps.now() - sentAt;
-      const isMade = !result.isUnsent && (result.outcome !== "refused" || result.error === "internal");
-      if (!isMade) {
+      if (!isMade(result)) {
         exchange.waitUntil(reservation.release());
         return;
       }
       const provider = forwardable.route.provider.name;
       const later = laterId(result, claimed);
+      const lostAfterMs = deps.now() - (result.attempts?.sentAt ?? sentAt);
       const used = usedBy(result, cost, { claimed, most, exchange, provider, later, lostAfterMs });
       exchange.waitUntil(reservation.settle(used));
       if (later !== null) keep(reservation.accounts, later);
     },
   };
 }
+
+/** Whether the provider may have run the call, in any attempt. */
+const isMade = ({ isUnsent, outcome, error, attempts }: EndedCall): boolean =>
+  (attempts?.lost ?? 0) > 0 || (!isUnsent && (outcome !== "refused" || error === "internal"));
 
 /** The provider's id of a call whose usage is known when it is read; null of others. */
 function laterId({ outcome, observation }: EndedCall, claimed: Claimed): string | null {
@@ -174,17 +179,25 @@ const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected"]);
  */
 const UNREACHABLE_MS = 1000;
 
-const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
+export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
   error !== null &&
   (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
 
-function usedBy(
-  { observation, status, error }: EndedCall,
+function usedBy(result: EndedCall, cost: CostFacts | null, context: UsedContext): Used {
+  const used = usedByLast(result, cost, context);
+  const lost = result.attempts?.lost ?? 0;
+  return lost > 0 ? withLost(used, lost, context) : used;
+}
+
+/** By the attempt whose response the client got. */
+function usedByLast(
+  { observation, status, error, isUnsent }: EndedCall,
   cost: CostFacts | null,
   context: UsedContext,
 ): Used {
   const { claimed, most, exchange, provider, later, lostAfterMs } = context;
   const nothing: Used = { amounts: ONE_CALL, isEstimate: false };
+  if (isUnsent) return nothing;
   if (claimed.kind !== "figures")
     return cost === null
       ? nothing
@@ -214,6 +227,28 @@ function usedBy(
   const amounts = { ...ONE_CALL, tokens, dollars: Math.max(dollars ?? 0, known ?? 0) };
   // Its usage is known when it is read, and then replaces the estimate.
   return { amounts, isEstimate: true, ...(later === null ? {} : { as: `${provider}/${later}` }) };
+}
+
+/**
+ * Attempts that were given up and may have run count as calls of which nothing is known. An estimate is bounded by the
+ * reservation, which is for one call: the sum is therefore none, unless later figures replace it.
+ */
+function withLost(used: Used, lost: number, { claimed, most, exchange, provider }: UsedContext): Used {
+  if (claimed.kind !== "figures") return used;
+  const { figures, isStream } = claimed;
+  const quote = exchange.deps.budgets?.quote ?? (() => null);
+  const unseen = { input: null, output: null, responseBytes: 0 };
+  const each =
+    isStream && !figures.isBackground
+      ? likelyCase(figures, unseen, { provider, at: exchange.startedAt }, quote)
+      : most;
+  const sum = (name: "tokens" | "dollars"): number => {
+    const last = used.amounts[name] ?? 0;
+    const bound = (used.isEstimate && most[name]) || Number.POSITIVE_INFINITY;
+    return Math.min(last, bound) + lost * Math.min(each[name] ?? 0, most[name] ?? Number.POSITIVE_INFINITY);
+  };
+  const amounts = { ...used.amounts, tokens: sum("tokens"), dollars: sum("dollars") };
+  return { ...used, amounts, isEstimate: used.as !== undefined };
 }
 
 /** The context in which a request's calls are charged. */

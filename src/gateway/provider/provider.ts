@@ -28,6 +28,22 @@ export type Provider = {
   readonly filterModels: boolean;
   /** The provider's own Cache-Control is passed on. */
   readonly keepsCache: boolean;
+  /** How often a request is repeated. Another key is tried without it. */
+  readonly retries: RetryRules;
+};
+
+export type RetryRules = {
+  /** The attempts of a request at most, the first included, without those with another key. 1: no request is repeated. */
+  readonly attempts: number;
+  /** No attempt begins later than this after the first one. */
+  readonly deadlineMs: number;
+  /** The wait before the first repetition is random, up to this; it doubles with each repetition. */
+  readonly waitMs: number;
+  /**
+   * The failed attempts that are repeated: those that ran nothing; with an idempotency key that the provider honours, also those
+   * that may have run; or all.
+   */
+  readonly repeat: "not_run" | "idempotent" | "any";
 };
 
 /** The use of a stored object of the provider: a file, a batch, a response, a conversation, a model. */

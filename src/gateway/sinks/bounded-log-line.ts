@@ -68,6 +68,7 @@ const MAX_LINE: Readonly<Record<RecordType, number>> = {
   budget_charge: 1200,
   rate_limited: 1200,
   cost_correction: 1200,
+  upstream_attempt: 800,
   prompt_usage: 1700,
   tool_usage: 3200,
   model_thought: 1700,

@@ -6,6 +6,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { KeyHeader, Provider } from "../provider/provider.ts";
+import { KeyPool } from "./key-pool.ts";
 
 export type UpstreamCredential = {
   readonly kind: "centralized" | "byok";
@@ -13,6 +14,32 @@ export type UpstreamCredential = {
   readonly hint: string | null;
   readonly header: readonly [name: string, value: string];
 };
+
+/** The states of the keys of a provider with several of them, by the provider. */
+export type KeyPools = ReadonlyMap<Provider, KeyPool>;
+
+/** A provider with one key has no states: it pays nothing for them. */
+export function createKeyPools(providers: Iterable<Provider>, now: () => number): KeyPools {
+  const pools = new Map<Provider, KeyPool>();
+  for (const provider of providers) {
+    const { keys, dialect } = provider;
+    if (keys.length > 1)
+      pools.set(
+        provider,
+        new KeyPool(
+          keys.map((key) => centralCredential(key, dialect)),
+          now,
+        ),
+      );
+  }
+  return pools;
+}
+
+const centralCredential = (key: string, dialect: Provider["dialect"]): UpstreamCredential => ({
+  kind: "centralized",
+  hint: credentialHint(key),
+  header: dialect.keyHeader(key),
+});
 
 /**
  * - Refuses `byok_not_accepted` if the actor is only the fingerprint of a provider key and the provider has central keys
@@ -23,8 +50,8 @@ export function chooseCredential(
   provider: Provider,
   actor: Actor,
   { ownKey, hasIdentityHeader, prefersCentralKey }: Credential,
-  /** At least 0, below 1: selects one of several central keys. */
-  random: () => number,
+  /** `random`: at least 0, below 1; selects one of several central keys. */
+  { pools, random }: { readonly pools: KeyPools; readonly random: () => number },
 ): UpstreamCredential | Refusal {
   const { keys, dialect } = provider;
   if (!actor.verified && keys.length > 0) return new Refusal("byok_not_accepted");
@@ -34,9 +61,10 @@ export function chooseCredential(
     const header = dialect.ownKeyHeader(ownKey.value, ownKey.from);
     return { kind: "byok", hint: ownKeyHint(ownKey.value), header };
   }
-  const key = keys.length > 1 ? keys[Math.floor(random() * keys.length)] : keys[0];
+  const [key] = keys;
   if (key === undefined) return new Refusal("provider_key_missing");
-  return { kind: "centralized", hint: credentialHint(key), header: dialect.keyHeader(key) };
+  const pooled = keys.length > 1 ? pools.get(provider)?.choose(random) : null;
+  return pooled ?? centralCredential(key, dialect);
 }
 
 const isKeyHeader = (from: Secret["from"]): from is KeyHeader =>

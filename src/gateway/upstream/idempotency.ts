@@ -5,6 +5,9 @@
 import type { Caller } from "../../events/compose.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 
+/** https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header */
+export const IDEMPOTENCY_KEY = "idempotency-key";
+
 /** `Idempotency-Key` and its variants, of which `forward_headers` may name others. */
 const NAME = /idempoten/;
 

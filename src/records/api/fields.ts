@@ -93,6 +93,7 @@ export function apiFieldsOf(records: Records) {
     toolUsage: rows("tool_usage"),
     modelThought: rows("model_thought"),
     costCorrection: rows("cost_correction"),
+    attempt: rows("upstream_attempt"),
     override: {
       id: ROW_ID,
       accepted: row.withDescription(row.FLAG, "Whether the owner was accepted."),
@@ -114,6 +115,7 @@ export const USER_PROMPT: row.Fields = FIELDS.userPrompt;
 export const TOOL_USAGE: row.Fields = FIELDS.toolUsage;
 export const MODEL_THOUGHT: row.Fields = FIELDS.modelThought;
 export const COST_CORRECTION: row.Fields = FIELDS.costCorrection;
+export const ATTEMPT: row.Fields = FIELDS.attempt;
 export const OVERRIDE: row.Fields = FIELDS.override;
 export const PASSTHROUGH: row.Fields = FIELDS.passthrough;
 export const REFUSAL: row.Fields = FIELDS.refusal;

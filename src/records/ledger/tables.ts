@@ -111,6 +111,7 @@ export const TABLE_KEYS = {
   retrieved_usages: ["interception_id", "id"],
   batch_files: ["interception_id", "id"],
   cost_corrections: ["interception_id", "id"],
+  upstream_attempts: ["interception_id", "id"],
   initiator_overrides: ["id"],
   passthroughs: ["id"],
   refusals: ["id"],

@@ -227,6 +227,35 @@ describe("the end of a call", () => {
     expect(state.spent).toBeGreaterThan(10_000);
   });
 
+  it.each<readonly [string, boolean, number, number]>([
+    ["was rate limited, which ran nothing", false, 0, 500],
+    ["was lost after more than a second, which may have run", true, 10_000, 20_000],
+  ])("is reserved once, and charged for an attempt that %s", async (_, isLost, least, most) => {
+    let calls = 0;
+    const pool = { type: "openai", base_url: "https://central.example/v1", keys: ["CENTRAL_KEY"] };
+    const retries = { attempts: 2, wait_ms: 0, repeat: "any" };
+    const gateway: Gateway = await openWithBudgets({
+      budgets: { people: { dollars: 1 } },
+      vars: { PROVIDERS: { central: { ...pool, retries } } },
+      provider: () => {
+        calls += 1;
+        if (calls > 1) return usageResponse(10, 10);
+        if (!isLost) return json("{}", { status: 429 });
+        gateway.clock.at += 1500;
+        throw new TypeError("Network connection lost.");
+      },
+    });
+    expect((await chat(gateway, chatBody(',"max_tokens":1000'))).status).toBe(200);
+    const { spent, reserved } = await stateOf(gateway);
+    expect([calls, reserved]).toEqual([2, 0]);
+    // The second attempt costs 10 * 2.50 + 10 * 10 micro-dollars.
+    expect(spent).toBeGreaterThanOrEqual(125 + least);
+    expect(spent).toBeLessThanOrEqual(125 + most);
+    expect(
+      gateway.events.flatMap((one) => (one.record_type === "upstream_attempt" ? one.cost_micros : [])),
+    ).toEqual([isLost ? null : 0, null]);
+  });
+
   it("L2 costs the documented estimate where the client disconnects, at most what was reserved", async () => {
     const budgets = { people: { dollars: 1 } };
     const body = upstreamBody();

@@ -12,7 +12,12 @@ import {
 import { keys } from "../../../src/gateway/identity/sources/keys.ts";
 import type { Provider } from "../../../src/gateway/provider/provider.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { chooseCredential, credentialHint, ownKeyHint } from "../../../src/gateway/upstream/credential.ts";
+import {
+  chooseCredential,
+  createKeyPools,
+  credentialHint,
+  ownKeyHint,
+} from "../../../src/gateway/upstream/credential.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import { configure, type TestSource } from "../../support/in-workerd/identity.ts";
 import {
@@ -154,7 +159,7 @@ describe("readCredential", () => {
     const value = from === "authorization" ? "Bearer own-key" : "own-key";
     const credential = accepted(await read({ "x-coder-ai-governance-token": "gov", [from]: value }));
     const keyHeader = (provider: Provider): unknown => {
-      const chosen = chooseCredential(provider, actor(), credential, () => 0);
+      const chosen = chooseCredential(provider, actor(), credential, zero);
       return accepted(chosen).header;
     };
     expect(keyHeader(openaiProvider())).toEqual(["authorization", "Bearer own-key"]);
@@ -625,9 +630,12 @@ describe("identify", () => {
   });
 });
 
-const zero = (): number => 0;
-const never = (): number => {
-  throw new Error("no randomness was expected");
+const zero = { pools: new Map(), random: (): number => 0 };
+const never = {
+  pools: new Map(),
+  random: (): number => {
+    throw new Error("no randomness was expected");
+  },
 };
 
 describe("chooseCredential", () => {
@@ -744,8 +752,9 @@ describe("chooseCredential", () => {
 
   it("selects among several central keys by the random fraction, within bounds", () => {
     const three = openaiProvider({ keys: ["k1", "k2", "k3"] });
+    const pools = createKeyPools([three], () => 0);
     const chosen = [0, 0.3333, 0.3334, 0.5, 0.6667, 1 - 2 ** -32].map((fraction) => {
-      const credential = chooseCredential(three, actor(), clientKey, () => fraction);
+      const credential = chooseCredential(three, actor(), clientKey, { pools, random: () => fraction });
       return accepted(credential).header[1];
     });
     expect(chosen).toEqual(["k1", "k1", "k2", "k2", "k3", "k3"].map((key) => `Bearer ${key}`));

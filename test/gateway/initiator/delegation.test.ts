@@ -113,7 +113,10 @@ describe("the provider key of a client behind a delegating gateway", () => {
     const gateway = await delegation();
     const presented = delegatedCredential(gateway, await readCredential(new Headers(headers), []));
     if (presented instanceof Refusal) return presented.code;
-    const chosen = chooseCredential(openaiProvider({ keys }), gateway.actor, presented, () => 0);
+    const chosen = chooseCredential(openaiProvider({ keys }), gateway.actor, presented, {
+      pools: new Map(),
+      random: () => 0,
+    });
     return chosen instanceof Refusal ? chosen.code : [chosen.kind, chosen.header[1]];
   };
 

@@ -113,6 +113,7 @@ describe("GET /interceptions", () => {
         truncated: false,
       })),
       cost_corrections: [],
+      attempts: [],
     });
     const second = items(list, "results")[1];
     for (const name of unknown)

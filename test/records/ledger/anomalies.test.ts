@@ -30,7 +30,7 @@ import {
   only,
   post,
 } from "../../support/in-workerd/calls.ts";
-import { END, REFUSED, START } from "../../support/in-workerd/events.ts";
+import { ATTEMPT, END, REFUSED, START } from "../../support/in-workerd/events.ts";
 import { emptyLedger } from "../../support/in-workerd/ledger-database.ts";
 import { shuffled, T0 } from "../../support/in-workerd/ledger-events.ts";
 import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
@@ -459,6 +459,21 @@ describe("anomalies of keys", () => {
       [kind, START.provider, 1],
       [kind, START.provider, 2],
     ]);
+  });
+
+  it("reports a central key that a provider rejected before another one was used", async () => {
+    const events = served(T0, { ...ownAccount, credential_hint: "sk-a...0001" }, {});
+    const interception_id = events[0]?.interception_id ?? "";
+    const attempts = (["key_rejected", "used"] as const).map((reason, position) => ({
+      ...ATTEMPT,
+      interception_id,
+      position,
+      key_hint: `sk-a...000${position + 1}`,
+      reason,
+    }));
+    const all = await scan([...events, ...attempts]);
+    expect(all).toMatchObject([{ kind: "provider_key_rejected", subject: START.provider, count: 1 }]);
+    expect(JSON.parse(all[0]?.details ?? "")).toMatchObject({ credential_hint: "sk-a...0001" });
   });
 
   // The attack (H3): a key that comes back in a stream. The client has a part of that stream, so the operator must know.

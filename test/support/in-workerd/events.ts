@@ -18,6 +18,7 @@ import type {
   RefusalEvent,
   TokenUsage,
   ToolUsage,
+  UpstreamAttempt,
 } from "../../../src/events/event.ts";
 import { OWNER } from "./values.ts";
 
@@ -420,6 +421,21 @@ export const CORRECTION: CostCorrection = {
   created_at: AT,
 };
 
+export const ATTEMPT: UpstreamAttempt = {
+  record_type: "upstream_attempt",
+  interception_id: caller.interception_id,
+  position: 0,
+  provider: "openai",
+  key_hint: "sk-p...abcd",
+  reason: "rate_limited",
+  status: 429,
+  waited_ms: 0,
+  duration_ms: 31,
+  cost_micros: 0,
+  started_at: AT,
+  created_at: AT,
+};
+
 const ALL = {
   interception_start: START,
   interception_end: END,
@@ -443,6 +459,7 @@ const ALL = {
   budget_change: BUDGET_CHANGE,
   budget_charge: BUDGET_CHARGE,
   cost_correction: CORRECTION,
+  upstream_attempt: ATTEMPT,
 } as const satisfies { readonly [T in InterceptorEvent["record_type"]]: InterceptorEvent };
 
 export const everyEvent: readonly InterceptorEvent[] = Object.values(ALL);

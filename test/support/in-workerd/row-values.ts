@@ -350,6 +350,7 @@ const EMPTY = {
   ledger_accesses: [],
   budget_events: [],
   cost_corrections: [],
+  upstream_attempts: [],
 } as const satisfies Rows;
 
 /** All tables; those not named have no rows. */

@@ -4,6 +4,7 @@ import { idBounds, interceptionsFor } from "../interception-source.ts";
 import { checkSize, NO_SIZE, sizeSql, SIZE_NOTE } from "../kit/response-size.ts";
 import { endpoint } from "../kit/endpoint.ts";
 import {
+  ATTEMPT,
   COST_CORRECTION,
   INTERCEPTION,
   MODEL_THOUGHT,
@@ -40,6 +41,7 @@ const OWNED = {
   tool_usages: TOOL_USAGE,
   model_thoughts: MODEL_THOUGHT,
   cost_corrections: COST_CORRECTION,
+  attempts: ATTEMPT,
 };
 
 const ID: Filter = filter(
@@ -65,7 +67,7 @@ export const interceptions = endpoint({
   path: "/interceptions",
   summary: "Interceptions, newest first",
   description:
-    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. If it has `cost_corrections`, its cost is the cost of the last correction. The former cost of the first correction is the recorded cost.",
+    "Each interception has its usage, prompt, tool calls and the model's thoughts, as far as those are recorded. If it has `cost_corrections`, its cost is the cost of the last correction. The former cost of the first correction is the recorded cost. `attempts` is empty where the request was sent to its provider once.",
   filters: { id: ID, ...INTERCEPTION_FILTERS, api_key_id: KEY_FILTER, request_sha256: BODY },
   parameters: {
     q: SEARCH,
@@ -84,6 +86,7 @@ export const interceptions = endpoint({
         tool_usages: listOf(TOOL_USAGE),
         model_thoughts: listOf(MODEL_THOUGHT),
         cost_corrections: listOf(COST_CORRECTION),
+        attempts: listOf(ATTEMPT),
       }),
     ),
   }),
@@ -116,9 +119,10 @@ export const interceptions = endpoint({
       sql`SELECT ${selected("u", TOOL_USAGE, readsContent)} FROM tool_usages u WHERE ${among(ids)} ORDER BY u.position, u.id`,
       sql`SELECT ${selected("m", MODEL_THOUGHT, readsContent)} FROM model_thoughts m WHERE ${among(ids)} ORDER BY m.position, m.id`,
       sql`SELECT ${selected("c", COST_CORRECTION, readsContent)} FROM cost_corrections c WHERE EXISTS (SELECT 1 FROM cost_corrections WHERE interception_id > '') AND ${among(ids)} ORDER BY c.id`,
+      sql`SELECT ${selected("t", ATTEMPT, readsContent)} FROM upstream_attempts t WHERE EXISTS (SELECT 1 FROM upstream_attempts WHERE interception_id > '') AND ${among(ids)} ORDER BY t.id`,
     ]);
     if (owned instanceof Refusal) return owned;
-    const [tokenUsages, userPrompts, toolUsages, modelThoughts, corrections] = owned;
+    const [tokenUsages, userPrompts, toolUsages, modelThoughts, corrections, attempts] = owned;
     const group = (found: readonly Row[], fields: Fields): Owned =>
       byInterception(found, fields, readsContent);
     const byId = {
@@ -127,6 +131,7 @@ export const interceptions = endpoint({
       tool_usages: group(toolUsages, TOOL_USAGE),
       model_thoughts: group(modelThoughts, MODEL_THOUGHT),
       cost_corrections: group(corrections, COST_CORRECTION),
+      attempts: group(attempts, ATTEMPT),
     };
     const results = rows.map((row) => ({
       ...toRecord(row, INTERCEPTION, readsContent),
@@ -166,6 +171,7 @@ function ownedBy(row: Row, owned: Readonly<Record<keyof typeof OWNED, Owned>>): 
     tool_usages: owned.tool_usages.get(id) ?? [],
     model_thoughts: owned.model_thoughts.get(id) ?? [],
     cost_corrections: corrections,
+    attempts: owned.attempts.get(id) ?? [],
   };
 }
 

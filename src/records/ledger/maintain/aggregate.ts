@@ -18,6 +18,8 @@ export type InterceptionRow = {
   readonly error: string | null;
   readonly provider: string;
   readonly credential_hint: string | null;
+  /** The central key that the provider rejected, where another attempt followed. */
+  readonly rejected_key: string | null;
 };
 
 /** The id of a principal. A source's name has no colon. */
@@ -112,17 +114,24 @@ function unverifiedClaim({ attribution, flags, initiator }: InterceptionRow): Ke
   return isRejected ? { kind, subject: "rejected", details: {} } : null;
 }
 
-const keyError =
-  (kind: "provider_key_rejected" | "provider_key_leaked", code: string) =>
-  ({ error, provider, credential_hint }: InterceptionRow): Keyed | null =>
-    error === code ? { kind, subject: provider, details: { credential_hint } } : null;
+/** Also where the request succeeded with another key. */
+function rejectedKey({ error, provider, credential_hint, rejected_key }: InterceptionRow): Keyed | null {
+  if (rejected_key === null && error !== "upstream_key_rejected") return null;
+  const details = { credential_hint: rejected_key ?? credential_hint };
+  return { kind: "provider_key_rejected", subject: provider, details };
+}
+
+const leakedKey = ({ error, provider, credential_hint }: InterceptionRow): Keyed | null =>
+  error === "upstream_key_leaked"
+    ? { kind: "provider_key_leaked", subject: provider, details: { credential_hint } }
+    : null;
 
 const COUNTED: readonly ((row: InterceptionRow) => Keyed | null)[] = [
   flagOfActor("coder_agents_without_headers"),
   flagOfActor("owner_without_chat"),
   unverifiedClaim,
-  keyError("provider_key_rejected", "upstream_key_rejected"),
-  keyError("provider_key_leaked", "upstream_key_leaked"),
+  rejectedKey,
+  leakedKey,
 ];
 
 /** The outcomes of a response that a provider sent, completely or in part, or still has to send. */

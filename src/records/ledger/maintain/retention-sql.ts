@@ -39,6 +39,8 @@ function heldSql(table: LedgerTable): string | null {
       return "hold.principal_id = row.initiator_id";
     case "cost_corrections":
       return `${isOfHeld(first)} OR EXISTS (SELECT 1 FROM retrieved_usages AS held WHERE held.${first} = row.${first} AND hold.principal_id = held.initiator_id)`;
+    case "upstream_attempts":
+      return `${isOfHeld(first)} OR EXISTS (SELECT 1 FROM passthroughs AS held WHERE held.id = row.${first} AND (${isHeldBy("held", "client_session_id")}))`;
     default:
       return isOfHeld(first);
   }

@@ -42,7 +42,7 @@ export const RETENTION_GROUPS = {
   overrides: ["initiator_overrides"],
   passthroughs: ["retrieved_usages", "batch_files", "passthroughs"],
   refusals: ["refusals", "refusal_counts"],
-  interceptions: ["token_usages", "cost_corrections", "interceptions"],
+  interceptions: ["token_usages", "cost_corrections", "upstream_attempts", "interceptions"],
   anomalies: Object.keys(ANOMALY_TABLE_KEYS) as AnomalyTable[],
   budgets: ["budget_events"],
   accesses: ["ledger_accesses"],

@@ -47,9 +47,10 @@ export const committedFields = (version: number): Readonly<Record<string, readon
   Object.fromEntries(
     definitions.flatMap(([type]) => {
       const committed = STORED_FIELDS[type].filter((stored) => isCommitted(stored, version));
-      // A record type of a later version has no entries of this one.
-      const isLater = committed.length === 0 && STORED_FIELDS[type].some(({ field }) => field.erasable);
-      return isLater ? [] : [[type, committed.map(({ name }) => name)]];
+      // A record type of a later version has no entries of this one. A type without commitments is not named either, except
+      // the one that version 1 was released with.
+      const isNamed = committed.length > 0 || type === "refusal_count";
+      return isNamed ? [[type, committed.map(({ name }) => name)]] : [];
     }),
   );
 

@@ -1,0 +1,83 @@
+/** The provider's response to one attempt, before the client may get it: its headers are read, and an error is searched for secrets. */
+import { NamedHeaders } from "../../shared/http/named-headers.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
+import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { rejectKeyLeak } from "../upstream/key-leak.ts";
+import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
+import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
+import type { Exchange } from "./exchange.ts";
+import { checkSearchable, reportLeak } from "./secret-leak.ts";
+
+/** Without a promise where there is no error: most responses wait for nothing here. */
+export function examineResponse(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  response: UpstreamResult["response"],
+  abort: AbortController,
+): UpstreamResult | Promise<UpstreamResult> {
+  const { secrets } = exchange.deps;
+  if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
+  const received = new NamedHeaders(response.headers);
+  const providerHeaders = readProviderHeaders(received, secrets);
+  if (secrets === null) return { response, providerHeaders, received };
+  if (response.status < 400)
+    return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
+  return examineError(exchange, forwardable, { response, providerHeaders, abort });
+}
+
+type ReceivedError = Pick<UpstreamResult, "providerHeaders"> & {
+  readonly response: Response;
+  readonly abort: AbortController;
+};
+
+async function examineError(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  { response, providerHeaders, abort }: ReceivedError,
+): Promise<UpstreamResult> {
+  const { clean, isKeyInvalid } = await checkError(exchange, forwardable, response, abort);
+  const isGone = !(clean instanceof Response) && exchange.connection.isGone();
+  return { response: isGone ? CLIENT_DISCONNECTED : clean, providerHeaders, isKeyInvalid };
+}
+
+type CheckedError = { readonly clean: Response | Refusal; readonly isKeyInvalid: boolean };
+
+/**
+ * The error response, searched for every secret. Where the provider rejects the key, the response would tell the
+ * user that the user's own key is wrong: it is refused as `upstream_key_rejected`.
+ */
+async function checkError(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  response: Response,
+  abort: AbortController,
+): Promise<CheckedError> {
+  const { secrets, config } = exchange.deps;
+  const quotes = (text: string, where: "header" | "body"): boolean => {
+    const secret = secrets?.findAny(text) ?? null;
+    if (secret !== null) reportLeak(exchange, forwardable, secret, where);
+    return secret !== null;
+  };
+  const clean = await rejectKeyLeak(response, quotes, abort, config.limits.idleMs);
+  const isCentral = forwardable.credential.kind === "centralized";
+  const { status } = response;
+  const isKeyInvalid = status === 401;
+  if (clean instanceof Refusal)
+    return { clean, isKeyInvalid: isKeyInvalid && clean.code === "upstream_key_rejected" };
+  if (!isCentral || (status !== 401 && status !== 403)) return { clean, isKeyInvalid: false };
+  // Pages of a network in front of the provider, and OpenRouter's 403 for a flagged input, say nothing about the key.
+  const body = await clean.clone().text();
+  const isOther =
+    edgeErrorOf(clean.status, clean.headers) !== null || isBlockPage(body) || FLAGGED.test(body);
+  if (isOther) return { clean, isKeyInvalid: false };
+  const refusal = new Refusal("upstream_key_rejected", { detail: `status ${status}` });
+  return { clean: refusal, isKeyInvalid: isKeyInvalid ? !PERMISSION.test(body) : INVALID_KEY.test(body) };
+}
+
+const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
+/** OpenAI's 401 for a key that may do other things. */
+const PERMISSION = /missing scopes|insufficient permissions/i;
+/** A 403 is most often about the model or resource of the request, not about the key. */
+const INVALID_KEY =
+  /\b(?:key|token|account|credential)s?\b[^.]{0,40}\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)\b|\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)[\s_-]+(?:\w+[\s_-]+){0,2}(?:key|token|account|credential)\b/i;

@@ -1,0 +1,61 @@
+/** Attempts of requests in the ledger: what the API returns, and what retention and legal holds do with them. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { InterceptorEvent, UpstreamAttempt } from "../../../src/events/event.ts";
+import { runMaintenance } from "../../../src/records/ledger/maintain/cron.ts";
+import { fetchOk, items } from "../../support/in-workerd/api-client.ts";
+import { ATTEMPT, END, PASSTHROUGH_START, START } from "../../support/in-workerd/events.ts";
+import { allRows, emptyLedger } from "../../support/in-workerd/ledger-database.ts";
+import { ledgerDeps } from "../../support/in-workerd/ledger-deps.ts";
+import { idOf, T0 } from "../../support/in-workerd/ledger-events.ts";
+import { storeEvents } from "../../support/in-workerd/store-events.ts";
+
+const DAY = 86_400_000;
+
+let database: D1Database;
+beforeEach(async () => {
+  database = await emptyLedger();
+});
+
+const call = (n: number): InterceptorEvent[] => [
+  { ...START, interception_id: idOf(n) },
+  { ...END, interception_id: idOf(n) },
+];
+const attempt = (n: number, position: number): UpstreamAttempt => ({
+  ...ATTEMPT,
+  interception_id: idOf(n),
+  position,
+});
+
+describe("the attempts of an interception", () => {
+  it("are in GET /interceptions, in their order, and empty where there was one", async () => {
+    await storeEvents(database, [...call(1), attempt(1, 1), attempt(1, 0), attempt(1, 1), ...call(2)]);
+    const results = items(await fetchOk("/interceptions"), "results");
+    expect(results.map((row) => (row as { readonly attempts: unknown }).attempts)).toMatchObject([
+      [],
+      [
+        { position: 0, provider: "openai", key_hint: "sk-p...abcd", reason: "rate_limited", status: 429 },
+        { position: 1, waited_ms: 0, duration_ms: 31, cost_micros: 0 },
+      ],
+    ]);
+  });
+
+  it("are deleted with it, and kept with it by a legal hold", async () => {
+    await storeEvents(database, [
+      ...call(1),
+      attempt(1, 0),
+      { ...START, interception_id: idOf(2), actor_id: "held" },
+      { ...END, interception_id: idOf(2), actor_id: "held" },
+      attempt(2, 0),
+      { ...PASSTHROUGH_START, interception_id: idOf(3), actor_id: "held" },
+      attempt(3, 0),
+    ]);
+    await database
+      .prepare(
+        "INSERT INTO legal_holds (id, principal_id, reason, created_at) VALUES ('1', 'held', '', '2026-11-23T12:00:00.000Z')",
+      )
+      .run();
+    await runMaintenance(ledgerDeps({ database, retentionDays: 60 }), T0 + 70 * DAY);
+    const { upstream_attempts: kept = [] } = await allRows(database);
+    expect(kept.map(({ interception_id: id }) => id)).toEqual([idOf(2), idOf(3)]);
+  });
+});
