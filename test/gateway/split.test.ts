@@ -4,6 +4,7 @@
  * their class: to move them would need a transfer migration in every deployment.
  * https://developers.cloudflare.com/durable-objects/reference/durable-objects-migrations/
  */
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { InterceptorEvent } from "../../src/events/event.ts";
@@ -84,8 +85,10 @@ describe("the provider's fetch", () => {
 
 describe("the classes of the Durable Objects", () => {
   it("of the replay cache and of the objects' owners are exported by the gateway, under the names of existing deployments", () => {
-    const { default: _, ...classes } = gatewayModule;
+    // The entrypoint for the console's own host is no Durable Object.
+    const { default: _, OwnRoutes: entrypoint, ...classes } = gatewayModule;
     expect(classes).toEqual({ NonceShard: ReplayCacheShard, ObjectOwnersShard });
+    expect(Object.getPrototypeOf(entrypoint)).toBe(WorkerEntrypoint);
   });
 
   it("of the budgets is exported by the records Worker", () => {
