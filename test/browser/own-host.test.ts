@@ -49,6 +49,7 @@ describe("the console on a host of its own", () => {
     await tab.open("/explain");
     await page.getByLabel("Path").fill("/openai/v1/models");
     await page.getByLabel("Method").fill("GET");
+    await page.getByLabel("Headers, one per line").fill("Authorization: Bearer sk-any-key");
     await page.getByRole("button", { name: "Explain" }).click();
     await page.getByRole("heading", { name: "The same as a command" }).waitFor();
     expect(await page.getByText("The gateway is not on this host.").count()).toBe(0);
