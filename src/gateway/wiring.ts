@@ -37,7 +37,7 @@ import { SoftAccounts } from "./policy/budgets/soft-accounts.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
-import { createKeyPools } from "./upstream/credential.ts";
+import { createKeyPools } from "./upstream/key-pool.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { batchEvents } from "./sinks/batch-events.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";

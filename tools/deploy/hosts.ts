@@ -1,7 +1,9 @@
 /** The host names on which a Worker responds, from its configuration. */
-import type { WorkerConfig } from "./worker-configs.ts";
+import type { Unstable_Config } from "wrangler";
 
-type Route = NonNullable<WorkerConfig["routes"]>[number];
+/** The settings that decide where a Worker responds. */
+type HostConfig = Pick<Unstable_Config, "name" | "routes" | "workers_dev" | "preview_urls">;
+type Route = NonNullable<HostConfig["routes"]>[number];
 
 export const patternOf = (route: Route): string => (typeof route === "string" ? route : route.pattern);
 
@@ -22,7 +24,7 @@ export const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]
  * The hosts of a Worker, with wildcards. The account's subdomain of workers.dev is not in the configuration. Wrangler switches
  * workers.dev on where the configuration has neither `workers_dev` nor a route, and previews with it.
  */
-export function hostsOf({ name, routes = [], workers_dev, preview_urls }: WorkerConfig): readonly string[] {
+export function hostsOf({ name, routes = [], workers_dev, preview_urls }: HostConfig): readonly string[] {
   const isOnWorkersDev = workers_dev ?? routes.length === 0;
   return [
     ...routes.map(hostOf),

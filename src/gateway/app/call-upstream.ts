@@ -1,70 +1,16 @@
 /** The call to the provider: it ends when the client disconnects, and no error response of it leaks a configured secret. */
-import type { Caller, ProviderHeaderFacts } from "../../events/compose.ts";
-import type { Target } from "../../shared/http/target.ts";
 import type { NamedHeaders } from "../../shared/http/named-headers.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 import { applyPolicies } from "../policy/policy.ts";
-import type { Route } from "../provider/route.ts";
-import type { UpstreamCredential } from "../upstream/credential.ts";
-import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, isUpload } from "../upstream/forward.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
 import { callRepeatedly, mayRepeat } from "./attempts.ts";
 import { examineResponse } from "./examine-response.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Ownership } from "./object-owners.ts";
 import { reportLeak } from "./secret-leak.ts";
 import { sendWithoutRejected } from "./send.ts";
-import type { OptIn } from "./usage-opt-in.ts";
-
-/** A request whose caller is known: everything that forwarding needs. */
-export type Forwardable = {
-  readonly target: Target;
-  readonly route: Route;
-  readonly caller: Caller;
-  /** The accepted owner; null where none was. */
-  readonly acceptedOwner: string | null;
-  readonly credential: UpstreamCredential;
-  /** null where the provider does not check the owners of its objects. */
-  readonly ownership: Ownership | null;
-};
-
-/** The end of the call: the response that may be passed on or why there is none, and the headers that are recorded. */
-export type UpstreamResult = {
-  readonly response: Response | Refusal | typeof CLIENT_DISCONNECTED;
-  readonly providerHeaders: ProviderHeaderFacts;
-  /** The response's headers, where they were read. */
-  readonly received?: NamedHeaders;
-  /** The client had disconnected before the provider was called. */
-  readonly isUnsent?: boolean;
-  /** The ids of the objects that the response names, where it was read for them. */
-  readonly objectIds?: readonly string[];
-  /** The provider says that the key is not valid for any request. */
-  readonly isKeyInvalid?: boolean;
-  /** Of a request that may be sent more than once. */
-  readonly attempts?: AttemptSums;
-};
-
-/** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */
-export type Outgoing = {
-  body: UpstreamBody;
-  /** Whether the client sent the body compressed. */
-  readonly isDecoded: boolean;
-  /** The usage opt-in in the body; null where the request has none. */
-  readonly optIn: OptIn | null;
-  /** Sent where the client has sent none, and the provider honours one. */
-  idempotencyKey?: string;
-  /** Milliseconds until the provider's headers must have arrived, in place of the configured limit. */
-  headersMs?: number;
-};
-
-/** The figures about attempts that the accounting needs. */
-export type AttemptSums = {
-  /** Attempts that were given up and may have run. */
-  readonly lost: number;
-  /** When the last attempt was sent, in milliseconds since 1970. */
-  readonly sentAt: number;
-};
+import type { Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
 
 export async function callUpstream(
   exchange: Exchange,

@@ -9,7 +9,7 @@ import { ONE_CALL } from "../policy/budgets/estimate.ts";
 import { accountsOfLater, findLater, keepLater, toLaterCall } from "../policy/budgets/later.ts";
 import { notify } from "../policy/budgets/settle.ts";
 import { matchesModel, type LimitedCall } from "../policy/budgets/subject.ts";
-import type { Forwardable } from "./call-upstream.ts";
+import type { Forwardable } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 import { callContext, limitedCall, type SpendingDeps } from "./spending.ts";
 

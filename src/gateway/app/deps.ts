@@ -15,7 +15,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
 import type { ToRecordedEndUser } from "../client/recorded-end-user.ts";
-import type { KeyPools } from "../upstream/credential.ts";
+import type { KeyPools } from "../upstream/key-pool.ts";
 import type { SpendingDeps } from "./spending.ts";
 import type { RejectedOptIns } from "./usage-opt-in.ts";
 

@@ -5,7 +5,7 @@ import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
-import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
+import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 import { checkSearchable, reportLeak } from "./secret-leak.ts";
 

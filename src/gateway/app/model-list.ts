@@ -5,7 +5,8 @@ import { contentEncoding, declaredLength, deleteBodyHeaders } from "../../shared
 import { Refusal } from "../../shared/refusal.ts";
 import { keepModels } from "../provider/model-list.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
-import { checkPolicies, type Forwardable, type UpstreamResult } from "./call-upstream.ts";
+import { checkPolicies } from "./call-upstream.ts";
+import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** The longest lists, of aggregators with hundreds of models, have half of it. */

@@ -12,7 +12,7 @@ import { isRejectedOwnKey } from "../observation/outcome.ts";
 import { edgeErrorOf } from "../observation/edge-error.ts";
 import { idsInPath } from "../policy/objects.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
-import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
+import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
 import type { RequestDecision } from "./decide.ts";
 import { networkOf, type Exchange } from "./exchange.ts";
 import type { OnBody } from "./object-owners.ts";

@@ -10,13 +10,8 @@ import { readModelCall } from "../provider/model-call.ts";
 import type { DialectRoute, RunsModel } from "../provider/provider.ts";
 import { isSentInPieces } from "../upstream/body-parts.ts";
 import { CLIENT_DISCONNECTED, isUpload, type UpstreamBody } from "../upstream/forward.ts";
-import {
-  checkPolicies,
-  clientDisconnected,
-  toClientResponse,
-  type Forwardable,
-  type UpstreamResult,
-} from "./call-upstream.ts";
+import { checkPolicies, clientDisconnected, toClientResponse } from "./call-upstream.ts";
+import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
 import { takesNoBody, type RequestDecision } from "./decide.ts";
 import { refuse, type Exchange } from "./exchange.ts";
 import { filteredBody, unreadBody } from "./forward-body.ts";

@@ -25,7 +25,7 @@ import {
   type ResponseReport,
 } from "../provider/response-reader.ts";
 import { asName, sumOf, type Usage } from "../provider/usage.ts";
-import type { Forwardable } from "./call-upstream.ts";
+import type { Forwardable } from "./upstream-call.ts";
 import { costOfRetrieved } from "./call-cost.ts";
 import { chargeRetrieved, linkLater, type RetrievedUse } from "./charge-retrieved.ts";
 import type { Exchange } from "./exchange.ts";

@@ -9,7 +9,7 @@ import { MAX_BUFFERED_BYTES } from "../observation/buffered.ts";
 import { examineStart, MAX_START_BYTES } from "../observation/start-gate.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { hasReadableCharset } from "../upstream/key-leak.ts";
-import type { Forwardable } from "./call-upstream.ts";
+import type { Forwardable } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** Reports a leaked secret to the operator, who has to replace it. `where`: the part of the response that had it. */

@@ -3,7 +3,7 @@ import { CLIENT_DISCONNECTED, forward } from "../upstream/forward.ts";
 import { IDEMPOTENCY_KEY, idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
-import type { Forwardable, Outgoing } from "./call-upstream.ts";
+import type { Forwardable, Outgoing } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 import { examineOptIn } from "./usage-opt-in.ts";
 

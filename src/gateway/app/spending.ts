@@ -24,7 +24,7 @@ import { toLimitedCall, type LimitedCall } from "../policy/budgets/subject.ts";
 import type { RequestFigures } from "../provider/request-figures.ts";
 import { sumOf } from "../provider/usage.ts";
 import { isFreeError } from "./call-cost.ts";
-import type { Forwardable, UpstreamResult } from "./call-upstream.ts";
+import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type SpendingDeps = BudgetDeps & {

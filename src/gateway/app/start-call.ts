@@ -12,7 +12,7 @@ import { JsonSource } from "../provider/json-source.ts";
 import type { Api, ObjectAction, Provider } from "../provider/provider.ts";
 import { otherModelsOf, readFigures, type RequestFigures } from "../provider/request-figures.ts";
 import { asText } from "../provider/usage.ts";
-import type { Forwardable, Outgoing } from "./call-upstream.ts";
+import type { Forwardable, Outgoing } from "./upstream-call.ts";
 import type { RequestDecision } from "./decide.ts";
 import { networkOf, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";

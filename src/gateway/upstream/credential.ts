@@ -6,40 +6,8 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { KeyHeader, Provider } from "../provider/provider.ts";
-import { KeyPool } from "./key-pool.ts";
-
-export type UpstreamCredential = {
-  readonly kind: "centralized" | "byok";
-  /** A few characters from both ends of the key, by which its owner recognizes it; null if the key is too short. */
-  readonly hint: string | null;
-  readonly header: readonly [name: string, value: string];
-};
-
-/** The states of the keys of a provider with several of them, by the provider. */
-export type KeyPools = ReadonlyMap<Provider, KeyPool>;
-
-/** A provider with one key has no states: it pays nothing for them. */
-export function createKeyPools(providers: Iterable<Provider>, now: () => number): KeyPools {
-  const pools = new Map<Provider, KeyPool>();
-  for (const provider of providers) {
-    const { keys, dialect } = provider;
-    if (keys.length > 1)
-      pools.set(
-        provider,
-        new KeyPool(
-          keys.map((key) => centralCredential(key, dialect)),
-          now,
-        ),
-      );
-  }
-  return pools;
-}
-
-const centralCredential = (key: string, dialect: Provider["dialect"]): UpstreamCredential => ({
-  kind: "centralized",
-  hint: credentialHint(key),
-  header: dialect.keyHeader(key),
-});
+import type { KeyPools } from "./key-pool.ts";
+import { centralCredential, type UpstreamCredential } from "./provider-key.ts";
 
 /**
  * - Refuses `byok_not_accepted` if the actor is only the fingerprint of a provider key and the provider has central keys
@@ -73,11 +41,5 @@ const isKeyHeader = (from: Secret["from"]): from is KeyHeader =>
 /** Less of the caller's own key, which the record need only tell from that caller's others: at most 4 of 20 characters. */
 export function ownKeyHint(key: string): string | null {
   const shown = key.length >= 20 ? 2 : key.length >= 10 ? 1 : 0;
-  return shown === 0 ? null : `${key.slice(0, shown)}...${key.slice(-shown)}`;
-}
-
-/** Coder's format: 4 characters of each end from a length of 20, 2 from 10, 1 from 5; shorter keys have no hint. */
-export function credentialHint(key: string): string | null {
-  const shown = key.length >= 20 ? 4 : key.length >= 10 ? 2 : key.length >= 5 ? 1 : 0;
   return shown === 0 ? null : `${key.slice(0, shown)}...${key.slice(-shown)}`;
 }

@@ -3,7 +3,7 @@
  * decides which key is next; a chain of providers would decide here which provider is next.
  */
 import type { RetryRules } from "../provider/provider.ts";
-import type { UpstreamCredential } from "./credential.ts";
+import type { UpstreamCredential } from "./provider-key.ts";
 import type { Failure } from "./failure.ts";
 import type { KeyPool } from "./key-pool.ts";
 

@@ -2,7 +2,7 @@
 import { BODY_HEADERS } from "../../shared/http/body-headers.ts";
 import type { HeaderReader, NamedHeaders } from "../../shared/http/named-headers.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { UpstreamCredential } from "./credential.ts";
+import type { UpstreamCredential } from "./provider-key.ts";
 import { connectionHeaders } from "./hop-by-hop.ts";
 
 /** For an upstream that is Coder itself. The owner is the accepted one, never the client's, which may have been rejected. */

@@ -12,12 +12,9 @@ import {
 import { keys } from "../../../src/gateway/identity/sources/keys.ts";
 import type { Provider } from "../../../src/gateway/provider/provider.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import {
-  chooseCredential,
-  createKeyPools,
-  credentialHint,
-  ownKeyHint,
-} from "../../../src/gateway/upstream/credential.ts";
+import { chooseCredential, ownKeyHint } from "../../../src/gateway/upstream/credential.ts";
+import { createKeyPools } from "../../../src/gateway/upstream/key-pool.ts";
+import { credentialHint } from "../../../src/gateway/upstream/provider-key.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import { configure, type TestSource } from "../../support/in-workerd/identity.ts";
 import {

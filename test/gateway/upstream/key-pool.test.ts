@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { UpstreamCredential } from "../../../src/gateway/upstream/credential.ts";
+import type { UpstreamCredential } from "../../../src/gateway/upstream/provider-key.ts";
 import { KeyPool, REJECTED_MS } from "../../../src/gateway/upstream/key-pool.ts";
 
 const key = (name: string): UpstreamCredential => ({
