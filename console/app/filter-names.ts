@@ -27,7 +27,7 @@ export function filtersIn(query: Pick<PageQuery, "entries">, path: Path): Query 
   );
 }
 
-/** The list of each page that has filters. */
+/** The list of each page to which links lead with filters. */
 const LIST_OF_PAGE: Readonly<Record<string, Path>> = {
   "/": "/usage",
   "/people": "/usage",

@@ -105,7 +105,10 @@ export function AccountsTable({ accounts, caption, mayChange = false }: Accounts
 function Subject({ account }: { readonly account: Account }): VNode {
   const { subject_kind: kind, subject_source: source, subject_id: id, subject_name: name } = account;
   if (id === null) return <span>all calls</span>;
-  if (kind === "principal") return <Principal id={id} source={source} name={name} />;
+  if (kind === "principal")
+    return (
+      <Principal id={id} source={source} name={name} as={account.per === "actor" ? "actor" : "initiator"} />
+    );
   return (
     <span>
       <Text value={id} />{" "}

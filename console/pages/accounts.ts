@@ -11,6 +11,15 @@ export const subjectKey = (source: string | null, id: string | null): string => 
 export const accountKey = ({ subject_source: source, subject_id: id }: Account): string =>
   subjectKey(source, id);
 
+const BUDGET_PREFIX = "budget:";
+
+/** The rule of a budget as events and refusals name it. */
+export const ruleOf = (budget: string): string => `${BUDGET_PREFIX}${budget}`;
+
+/** The budget that a rule is of; null for a rate limit. */
+export const budgetOf = (rule: string): string | null =>
+  rule.startsWith(BUDGET_PREFIX) ? rule.slice(BUDGET_PREFIX.length) : null;
+
 /** An amount in the account's measure; dollars are in millionths. */
 export const formatAmount = (measure: string, value: number): string =>
   measure === "dollars" ? formatDollars(value) : formatCount(value);

@@ -7,7 +7,7 @@ import type { Changes } from "../app/location.ts";
 import type { Range } from "../app/range-of.ts";
 import { useRangeLink } from "../app/use-link.ts";
 import { nameIn, useNames, type Named } from "../app/use-names.ts";
-import { BUDGET_LIMIT } from "./accounts.ts";
+import { BUDGET_LIMIT, budgetOf } from "./accounts.ts";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { visibleText } from "../text/visible.ts";
@@ -140,8 +140,8 @@ function refusedItems(events: readonly BudgetEvent[], names: readonly Named[]): 
         isSevere: true,
         text: (
           <>
-            <Text value={rule.replace(/^budget:/, "Budget ")} max={60} /> of <Text value={who} max={60} />:
-            calls were refused, the last time from {formatAge(newest.created_at, Date.now())}
+            Budget <Text value={budgetOf(rule) ?? rule} max={60} /> of <Text value={who} max={60} />: calls
+            were refused, the last time from {formatAge(newest.created_at, Date.now())}
           </>
         ),
       },

@@ -11,7 +11,7 @@ import { formatCount } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
 import { Time } from "../text/time.tsx";
 import { visibleText } from "../text/visible.ts";
-import { formatAmount } from "./accounts.ts";
+import { budgetOf, formatAmount } from "./accounts.ts";
 
 const LIMIT = 20;
 const DELIVERY_MS = 6000;
@@ -21,22 +21,28 @@ type Props = {
   readonly query: Query;
   /** Whether nothing is shown where there is no event. */
   readonly isOptional?: boolean;
+  /** The page of which the principals' links are. One account is a principal's, whether it calls or is called for. */
+  readonly as?: "initiator" | "actor";
   /** With another number, the events are read again: one was just recorded. */
   readonly version?: number;
 };
 
-export function BudgetEvents({ query, isOptional = false, version = 0 }: Props): VNode | null {
+export function BudgetEvents({
+  query,
+  isOptional = false,
+  as = "initiator",
+  version = 0,
+}: Props): VNode | null {
   const events = useApi("/budgets/events", { ...query, limit: LIMIT });
   const { reload } = events;
   useEffect(() => {
     if (version === 0) return;
-    reload();
     // An event reaches the ledger some seconds later.
     const timer = setTimeout(reload, DELIVERY_MS);
     return () => clearTimeout(timer);
   }, [version, reload]);
   const isEmpty = events.data !== null && events.data.results.length === 0;
-  const names = useNames(events.data === null || isEmpty ? null : "initiator");
+  const names = useNames(events.data === null || isEmpty ? null : as);
   if (isOptional && (events.data === null || isEmpty)) return null;
   return (
     <Loadable of={events} what="events of budgets" height={120}>
@@ -47,7 +53,7 @@ export function BudgetEvents({ query, isOptional = false, version = 0 }: Props):
           ) : (
             <Table
               caption="Events of budgets, newest first"
-              columns={columnsOf(names)}
+              columns={columnsOf(names, as)}
               rows={results}
               rowKey={({ id }) => id}
             />
@@ -76,7 +82,7 @@ const TITLES: Readonly<Record<string, string>> = {
 const amountOr = (measure: string, value: number | null): VNode | string =>
   value === null ? NOT_KNOWN : formatAmount(measure, value);
 
-const columnsOf = (names: readonly Named[]): readonly Column<BudgetEvent>[] => [
+const columnsOf = (names: readonly Named[], as: "initiator" | "actor"): readonly Column<BudgetEvent>[] => [
   { key: "time", head: "Time", isRowHeader: true, cell: (row) => <Time at={row.created_at} /> },
   { key: "what", head: "Event", cell: (row) => <What row={row} /> },
   { key: "rule", head: "Rule", cell: (row) => <Rule rule={row.rule} /> },
@@ -91,6 +97,7 @@ const columnsOf = (names: readonly Named[]): readonly Column<BudgetEvent>[] => [
           id={row.subject_id}
           source={row.subject_source}
           name={nameIn(names, row.subject_id, row.subject_source)}
+          as={as}
         />
       ) : (
         <Text value={row.subject_id} max={60} />
@@ -129,8 +136,8 @@ const amountName = (type: string): string => (type === "budget_exceeded" ? "whic
 
 /** `budget:` and the name, or `rate:` and the name. */
 function Rule({ rule }: { readonly rule: string }): VNode {
-  const [, budget] = /^budget:(.*)$/s.exec(rule) ?? [];
-  return budget === undefined ? (
+  const budget = budgetOf(rule);
+  return budget === null ? (
     <Text value={rule} max={60} />
   ) : (
     <FilterLink path="/budgets" name="budget" value={budget} />

@@ -14,7 +14,7 @@ import { Filters } from "../parts/filters.tsx";
 import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { formatCount } from "../text/format.ts";
 import { AccountsTable, nameOf } from "./accounts-table.tsx";
-import { BUDGET_LIMIT } from "./accounts.ts";
+import { BUDGET_LIMIT, ruleOf } from "./accounts.ts";
 import { BudgetChange } from "./budget-change.tsx";
 import { BudgetEvents } from "./budget-events.tsx";
 
@@ -85,7 +85,7 @@ function Events({ version }: { readonly version: number }): VNode {
     <BudgetEvents
       version={version}
       query={{
-        rule: budget && `budget:${budget}`,
+        rule: budget && ruleOf(budget),
         subject_source: query.get("subject_source"),
         subject_id: query.get("subject_id"),
       }}

@@ -4,6 +4,7 @@
  */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
+import { asObject, parseObject } from "../../src/shared/json.ts";
 import { useApi } from "../api/use-api.ts";
 import type { Proof } from "../api/types.ts";
 import { usePageQuery } from "../app/location.ts";
@@ -21,7 +22,8 @@ type KeyProps = { readonly verifierKey: VerifierKey | null };
 
 export function EventProof({ verifierKey }: KeyProps): VNode {
   const query = usePageQuery();
-  const [request, event] = [idIn(query.get("request")), idIn(query.get("event"))];
+  const [asked, event] = [idIn(query.get("request")), idIn(query.get("event"))];
+  const request = asked !== null && isRequestId(asked) ? asked : null;
   return (
     <section class="card" aria-labelledby="proof-title">
       <h2 id="proof-title">{request === null ? "Proof of an event" : "Proofs of a request"}</h2>
@@ -41,7 +43,9 @@ export function EventProof({ verifierKey }: KeyProps): VNode {
           <OneProof id={eventIdOf(request, "interception_end")} what="end" verifierKey={verifierKey} />
         </>
       )}
-      {request === null && event !== null && <OneProof id={event} verifierKey={verifierKey} />}
+      {request === null && event !== null && isEventId(event) && (
+        <OneProof id={event} verifierKey={verifierKey} />
+      )}
     </section>
   );
 }
@@ -88,8 +92,8 @@ function IdForm({ value, onSubmit }: FormProps): VNode {
         {issue}
       </p>
       <p id="proof-id-help" class="muted">
-        The id at the top of a request's page, or the header <code>x-interception-id</code> of its response. A
-        request has two events, its start and its end.
+        The id at the top of a request's page, or the header <code>x-interception-id</code> of the response to
+        an intercepted request. Such a request has two events, its start and its end.
       </p>
     </form>
   );
@@ -119,8 +123,7 @@ function OneProof({ id, what, verifierKey }: OneProps): VNode {
 
 /** The entry names the request to which the event belongs; an entry of the log itself names none. */
 function RequestOf({ entry }: { readonly entry: string }): VNode | null {
-  const { fields } = JSON.parse(entry) as { readonly fields?: { readonly interception_id?: unknown } };
-  const id = fields?.interception_id;
+  const id = asObject(parseObject(entry)?.["fields"])?.["interception_id"];
   if (typeof id !== "string" || !isRequestId(id)) return null;
   return (
     <p>

@@ -3,14 +3,20 @@ import type { ComponentChildren, VNode } from "preact";
 import { useRoute } from "preact-iso/router";
 import { useApi } from "../api/use-api.ts";
 import type { Interception as Row } from "../api/types.ts";
-import { hrefOf } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
-import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution, meaningOf } from "../parts/attribution.tsx";
 import { WholeId } from "../parts/copy.tsx";
 import { Count, Dollars, Duration, Facts, inputOfCall } from "../parts/figures.tsx";
-import { actorNameIn, FilterLink, Id, InterceptionLink, NOT_KNOWN, Principal } from "../parts/links.tsx";
+import {
+  actorNameIn,
+  DrillLink,
+  FilterLink,
+  Id,
+  InterceptionLink,
+  NOT_KNOWN,
+  Principal,
+} from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { ContentHidden, Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
@@ -19,7 +25,7 @@ import { visibleText } from "../text/visible.ts";
 import { Time } from "../text/time.tsx";
 import { Evidence } from "./overrides.tsx";
 import { BudgetEvents } from "./budget-events.tsx";
-import { eventIdOf, isId } from "./ids.ts";
+import { isId } from "./ids.ts";
 
 export function Interception(): VNode {
   const { params } = useRoute();
@@ -151,7 +157,12 @@ function OwnerHeader({ row }: { readonly row: Row }): VNode | null {
 
 function What({ row }: { readonly row: Row }): VNode {
   const facts: readonly (readonly [string, ComponentChildren])[] = [
-    ["Session", <SessionLink row={row} />],
+    [
+      "Session",
+      <DrillLink path={`/sessions/${encodeURIComponent(row.id)}`}>
+        <Id value={row.session_id} />
+      </DrillLink>,
+    ],
     ["Client", <FilterLink path="/live" name="client" value={row.client} />],
     ["Provider", <FilterLink path="/live" name="provider_name" value={row.provider} />],
     ["Model", <FilterLink path="/live" name="model" value={row.model} />],
@@ -211,15 +222,6 @@ function Attempts({ row: { attempts } }: { readonly row: Row }): VNode | null {
   );
 }
 
-function SessionLink({ row }: { readonly row: Row }): VNode {
-  const link = useRangeLink();
-  return (
-    <a href={link(`/sessions/${encodeURIComponent(row.id)}`)}>
-      <Id value={row.session_id} />
-    </a>
-  );
-}
-
 function Content({ row }: { readonly row: Row }): VNode {
   const isEmpty =
     row.error_message === null &&
@@ -261,10 +263,9 @@ function Content({ row }: { readonly row: Row }): VNode {
 function Seals({ id }: { readonly id: string }): VNode {
   return (
     <p class="actions">
-      <a href={hrefOf("/seals", { event: eventIdOf(id, "interception_start") })}>
-        Verify the seal of its start
-      </a>
-      <a href={hrefOf("/seals", { event: eventIdOf(id, "interception_end") })}>Verify the seal of its end</a>
+      <DrillLink path="/seals" query={{ request: id }}>
+        Verify the seals of its start and its end
+      </DrillLink>
     </p>
   );
 }

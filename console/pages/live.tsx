@@ -7,13 +7,12 @@ import { useApi, type Loaded } from "../api/use-api.ts";
 import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
-import { useRangeLink } from "../app/use-link.ts";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, firstRequest } from "../parts/command.tsx";
 import { Dollars, Duration, inputOfCall, Tokens } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
-import { Principal } from "../parts/links.tsx";
+import { DrillLink, Principal } from "../parts/links.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { Pager } from "../parts/pager.tsx";
 import { Empty, Loadable } from "../parts/states.tsx";
@@ -29,7 +28,7 @@ export function Live(): VNode {
   const query = usePageQuery();
   const isFirst = !CURSORS.some((name) => query.get(name) !== null);
   const { started_after, started_before, words } = useRange();
-  const isPast = started_before !== null;
+  const isPast = started_before !== null && Date.parse(started_before) <= Date.now();
   const isPaused = query.get("paused") === "true" || !isFirst || isPast;
   const filters = { started_after, started_before, ...filtersIn(query, "/interceptions") };
   const requests = useNewest(filters, isPaused);
@@ -105,7 +104,16 @@ function useFresh(rows: readonly Interception[], list: string): (id: string) => 
 }
 
 const COLUMNS: readonly Column<Interception>[] = [
-  { key: "time", head: "Time", isRowHeader: true, cell: (row) => <TimeLink row={row} /> },
+  {
+    key: "time",
+    head: "Time",
+    isRowHeader: true,
+    cell: (row) => (
+      <DrillLink path={`/interceptions/${encodeURIComponent(row.id)}`}>
+        <Time at={row.started_at} />
+      </DrillLink>
+    ),
+  },
   {
     key: "initiator",
     head: "Initiator",
@@ -126,15 +134,6 @@ const COLUMNS: readonly Column<Interception>[] = [
   },
   { key: "duration", head: "Duration", isNumber: true, cell: (row) => <Duration ms={row.duration_ms} /> },
 ];
-
-function TimeLink({ row }: { readonly row: Interception }): VNode {
-  const link = useRangeLink();
-  return (
-    <a href={link(`/interceptions/${encodeURIComponent(row.id)}`)}>
-      <Time at={row.started_at} />
-    </a>
-  );
-}
 
 function Model({ row }: { readonly row: Interception }): VNode {
   return (

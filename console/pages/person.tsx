@@ -63,7 +63,7 @@ export function Person(): VNode {
           results[0] === undefined ? <Empty title="No request in this range." /> : <Total row={results[0]} />
         }
       </Loadable>
-      {source !== "" && <Limits id={id} source={source} />}
+      {source !== "" && <Limits id={id} source={source} as={as} />}
       <Loadable of={trend} what="usage over time" height={260}>
         {({ results }) => (
           <div class="charts">
@@ -98,13 +98,14 @@ function Lists({ who }: { readonly who: Who }): VNode {
 type Account = { readonly id: string; readonly source: string };
 
 /** The budgets of the principal, and the events of these budgets in the range. */
-function Limits({ id, source }: Account): VNode {
+function Limits({ id, source, as }: Account & { readonly as: "initiator" | "actor" }): VNode {
   const { started_after, started_before } = useRange();
   return (
     <>
       <Budgets id={id} source={source} />
       <BudgetEvents
         isOptional
+        as={as}
         query={{ subject_id: id, subject_source: source, started_after, started_before }}
       />
     </>

@@ -1,5 +1,5 @@
 /** Providers: failures and percentiles of latency, by provider, by model and over time. */
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
 import type { ProviderRow, Query } from "../api/types.ts";
 import { usePageQuery } from "../app/location.ts";
@@ -126,28 +126,37 @@ const failuresOf = ({ failures }: ProviderRow): number =>
 const shareOf = (row: ProviderRow): number =>
   row.duration_ms.calls === 0 ? 0 : Math.min(1, failuresOf(row) / row.duration_ms.calls);
 
-/** A number of calls, with a link to them where one outcome selects them: lists have no filter by status. */
-const count = (
-  head: string,
-  name: keyof ProviderRow["failures"],
-  outcome: string | null,
-): Column<ProviderRow> => ({
+/** Lists have no filter by status: the error rate and the cancelled calls are links, single kinds of errors are not. */
+const count = (head: string, name: keyof ProviderRow["failures"]): Column<ProviderRow> => ({
   key: name,
   head,
   isNumber: true,
-  cell: ({ failures, provider_name: provider, key: model }) =>
-    failures[name] === 0 || outcome === null ? (
-      <Count value={failures[name]} />
-    ) : (
-      <DrillLink
-        path="/live"
-        query={{ provider_name: provider, outcome, ...(model === null ? {} : { model }) }}
-      >
-        <Count value={failures[name]} />
-      </DrillLink>
-    ),
+  cell: ({ failures }) => <Count value={failures[name]} />,
   sort: ({ failures }) => failures[name],
 });
+
+type CallsProps = {
+  readonly row: ProviderRow;
+  readonly outcome: "upstream_error" | "cancelled";
+  readonly count: number;
+  readonly children: ComponentChildren;
+};
+
+/** The calls of a row that ended so, if there are any. */
+function Calls({
+  row: { provider_name: provider, key: model },
+  outcome,
+  count: calls,
+  children,
+}: CallsProps): VNode {
+  if (calls === 0) return <>{children}</>;
+  const query = { provider_name: provider, outcome, ...(model === null ? {} : { model }) };
+  return (
+    <DrillLink path="/live" query={query}>
+      {children}
+    </DrillLink>
+  );
+}
 
 type PercentileProps = { readonly ms: number | null; readonly calls: number; readonly least: number };
 
@@ -190,14 +199,25 @@ function columnsOf(by: Grouping): readonly Column<ProviderRow>[] {
       key: "failed",
       head: "Error rate",
       isNumber: true,
-      cell: (row) => formatShare(shareOf(row)),
+      cell: (row) => (
+        <Calls row={row} outcome="upstream_error" count={failuresOf(row) - row.failures.broken}>
+          {formatShare(shareOf(row))}
+        </Calls>
+      ),
       sort: shareOf,
     },
-    count("4xx", "client_error", "upstream_error"),
-    count("429", "rate_limited", "upstream_error"),
-    count("5xx, no response", "server_error", "upstream_error"),
-    count("Truncated, stalled", "broken", null),
-    count("Cancelled", "cancelled", "cancelled"),
+    count("4xx", "client_error"),
+    count("429", "rate_limited"),
+    count("5xx, no response", "server_error"),
+    count("Truncated, stalled", "broken"),
+    {
+      ...count("Cancelled", "cancelled"),
+      cell: (row) => (
+        <Calls row={row} outcome="cancelled" count={row.failures.cancelled}>
+          <Count value={row.failures.cancelled} />
+        </Calls>
+      ),
+    },
     percentiles("First byte p50 / p95 / p99", "first_byte_ms"),
     percentiles("Duration p50 / p95 / p99", "duration_ms"),
   ];

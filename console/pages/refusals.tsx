@@ -9,6 +9,7 @@ import { ListPage } from "../parts/list-page.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import type { Column } from "../parts/table.tsx";
 import { Text } from "../text/text.tsx";
+import { budgetOf } from "./accounts.ts";
 import { Time } from "../text/time.tsx";
 
 export function Refusals(): VNode {
@@ -46,11 +47,15 @@ const refusalColumns = (
     key: "time",
     head: "Time",
     isRowHeader: true,
-    cell: (row) => (
-      <DrillLink path={`/interceptions/${encodeURIComponent(row.interception_id)}`}>
+    cell: (row) =>
+      // Without an initiator, the request was refused before it was recorded as one.
+      row.initiator_id === null ? (
         <Time at={row.created_at} />
-      </DrillLink>
-    ),
+      ) : (
+        <DrillLink path={`/interceptions/${encodeURIComponent(row.interception_id)}`}>
+          <Time at={row.created_at} />
+        </DrillLink>
+      ),
   },
   {
     key: "reason",
@@ -90,8 +95,8 @@ const refusalColumns = (
 /** The rule of a budget is a link to its accounts. */
 function Detail({ row: { detail } }: { readonly row: RefusalRow }): VNode {
   if (detail === null) return NOT_KNOWN;
-  const [, budget] = /^budget:([^\s:]+)$/.exec(detail) ?? [];
-  return budget === undefined ? (
+  const budget = budgetOf(detail);
+  return budget === null ? (
     <Text value={detail} max={120} />
   ) : (
     <DrillLink path="/budgets" query={{ budget }}>

@@ -126,9 +126,15 @@ const NONE: readonly Interception[] = [];
 const byThreadOf = (requests: readonly Interception[]): RequestsByThread =>
   Map.groupBy(requests.toReversed(), ({ id, thread_root_id: root }) => root ?? id);
 
+/** The days in UTC from its first request to its last one. */
+const daysOf = ({ started_at: start, ended_at: end }: SessionData) => ({
+  from: start.slice(0, 10),
+  to: (end ?? new Date().toISOString()).slice(0, 10),
+});
+
 function RequestsLink({ session }: { readonly session: SessionData }): VNode {
   return (
-    <DrillLink path="/live" query={requestsOf(session)}>
+    <DrillLink path="/live" query={{ ...requestsOf(session), ...daysOf(session), range: null }}>
       <Count value={session.interceptions} />
     </DrillLink>
   );

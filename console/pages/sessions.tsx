@@ -5,14 +5,13 @@ import type { SessionSummary } from "../api/types.ts";
 import { CURSORS, usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
-import { useRangeLink } from "../app/use-link.ts";
 import { useScope } from "../app/session.tsx";
 import { Attribution } from "../parts/attribution.tsx";
 import { Command, firstRequest } from "../parts/command.tsx";
 import { Count, inputOf, Tokens } from "../parts/figures.tsx";
 import { filtersIn } from "../app/filter-names.ts";
 import { Filters } from "../parts/filters.tsx";
-import { Id, Principal } from "../parts/links.tsx";
+import { DrillLink, Id, Principal } from "../parts/links.tsx";
 import { Pager } from "../parts/pager.tsx";
 import { ContentHidden, Empty, Loadable } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
@@ -70,22 +69,17 @@ export function Sessions(): VNode {
   );
 }
 
-/** Several sessions can have one id: the first interception is the key to exactly one. */
-function SessionName({ row }: { readonly row: SessionSummary }): VNode {
-  const link = useRangeLink();
-  return (
-    <a href={link(`/sessions/${row.first_interception_id}`)}>
-      {row.last_prompt ? <Text value={row.last_prompt} max={90} /> : <Id value={row.id} />}
-    </a>
-  );
-}
-
 const COLUMNS: readonly Column<SessionSummary>[] = [
   {
     key: "session",
     head: "Session",
     isRowHeader: true,
-    cell: (row) => <SessionName row={row} />,
+    // Several sessions can have one id: the first interception is the key to exactly one.
+    cell: (row) => (
+      <DrillLink path={`/sessions/${row.first_interception_id}`}>
+        {row.last_prompt ? <Text value={row.last_prompt} max={90} /> : <Id value={row.id} />}
+      </DrillLink>
+    ),
   },
   { key: "started", head: "Started", cell: (row) => <Time at={row.started_at} /> },
   {

@@ -44,10 +44,12 @@ export function Filters({ path, without = [] }: FiltersProps): VNode {
 
 function Active({ name, value }: { readonly name: string; readonly value: string }): VNode {
   const query = usePageQuery();
-  const named = useNames(PRINCIPALS[name] ?? null).find(({ id }) => id === value);
+  const side = PRINCIPALS[name] ?? null;
+  const source = query.get(side === "actor" ? "identity_source" : "initiator_source");
+  const named = useNames(side).filter((one) => one.id === value && (source ?? one.source) === one.source);
   return (
     <li>
-      {wordsOf(name)}: <Text value={named?.name ?? value} max={60} />
+      {wordsOf(name)}: <Text value={named.length === 1 && named[0] ? named[0].name : value} max={60} />
       <a
         href={query.href({ ...withoutCursors, [name]: null })}
         aria-label={`Remove the filter ${wordsOf(name)}: ${visibleText(value).slice(0, 60)}`}
@@ -87,6 +89,7 @@ function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode 
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const field = form.elements.namedItem("value");
+    if (field instanceof HTMLInputElement) field.setCustomValidity("");
     const text = String(new FormData(form).get("value") ?? "").trim();
     if (text === "") return;
     const value = principals === null ? text : idOf(text, names);
@@ -102,7 +105,8 @@ function AddFilter({ filters }: { readonly filters: readonly Filter[] }): VNode 
     form.reset();
   };
   return (
-    <form onSubmit={submit}>
+    // The browser would block the second attempt, which takes the text as an id.
+    <form onSubmit={submit} noValidate>
       <label>
         <span class="visually-hidden">Filter by</span>
         <select value={name} onChange={(event) => setName(event.currentTarget.value)}>

@@ -1,7 +1,7 @@
 /** Every id is a link to what it names. */
 import type { ComponentChildren, VNode } from "preact";
 import type { Changes } from "../app/location.ts";
-import { useDrillLink, useRangeLink } from "../app/use-link.ts";
+import { useDrillLink } from "../app/use-link.ts";
 import { Text } from "../text/text.tsx";
 import { UNKNOWN } from "../text/format.ts";
 
@@ -71,11 +71,10 @@ export function Id({ value }: { readonly value: string }): VNode {
 }
 
 export function InterceptionLink({ id }: { readonly id: string }): VNode {
-  const link = useRangeLink();
   return (
-    <a href={link(`/interceptions/${encodeURIComponent(id)}`)}>
+    <DrillLink path={`/interceptions/${encodeURIComponent(id)}`}>
       <Id value={id} />
-    </a>
+    </DrillLink>
   );
 }
 
@@ -85,7 +84,7 @@ type DrillLinkProps = {
   readonly children: ComponentChildren;
 };
 
-/** A link to a list that keeps this page's range and filters. */
+/** A link to a page of the console that keeps the range, and in a list the filters that it has too. */
 export function DrillLink({ path, query, children }: DrillLinkProps): VNode {
   const link = useDrillLink();
   return <a href={link(path, query)}>{children}</a>;
