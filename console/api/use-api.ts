@@ -38,20 +38,24 @@ export function useApi<P extends Path>(path: P, query: Query | null): Loaded<Res
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (query === null) return;
-    const abort = new AbortController();
-    getPage(path, query, abort.signal).then(
+    let isGone = false;
+    const request = begin(address, (signal) => getPage(path, query, signal));
+    request.page.then(
       (page) => {
         keep(address, page);
-        setState({ address, page, error: null });
+        if (!isGone) setState({ address, page, error: null });
       },
       (error: unknown) => {
-        if (abort.signal.aborted) return;
+        if (isGone) return;
         const known = error instanceof ApiError ? error : new ApiError(String(error), { status: 0 });
         if (known.status === 401) for (const listener of listeners) listener();
         setState({ address, page: null, error: known });
       },
     );
-    return () => abort.abort();
+    return () => {
+      isGone = true;
+      leave(address, request);
+    };
     // The address says everything about path and query.
   }, [address, attempt]);
   const reload = useCallback(() => {
@@ -67,6 +71,37 @@ export function useApi<P extends Path>(path: P, query: Query | null): Loaded<Res
     isLoading: address !== "" && !(isCurrent && (state.page !== null || state.error !== null)),
     reload,
   };
+}
+
+/** A request that several components wait for. Each read of records is an event, so that equal ones are made once. */
+type Pending = { readonly page: Promise<Page<unknown>>; readonly abort: AbortController; waiting: number };
+
+const pending = new Map<string, Pending>();
+
+function begin(address: string, get: (signal: AbortSignal) => Promise<Page<unknown>>): Pending {
+  const known = pending.get(address);
+  if (known) {
+    known.waiting += 1;
+    return known;
+  }
+  const abort = new AbortController();
+  const request: Pending = { page: get(abort.signal), abort, waiting: 1 };
+  pending.set(address, request);
+  const end = (): void => forget(address, request);
+  request.page.then(end, end);
+  return request;
+}
+
+/** The last component that waits for a request aborts it. */
+function leave(address: string, request: Pending): void {
+  request.waiting -= 1;
+  if (request.waiting > 0) return;
+  request.abort.abort();
+  forget(address, request);
+}
+
+function forget(address: string, request: Pending): void {
+  if (pending.get(address) === request) pending.delete(address);
 }
 
 function keep(address: string, page: Page<unknown>): void {

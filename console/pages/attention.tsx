@@ -1,6 +1,6 @@
 /** The list of findings that need attention: each line leads to the rows behind it. */
 import type { VNode } from "preact";
-import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
+import { anomalyOf } from "../../src/events/anomaly-kinds.ts";
 import { useApi } from "../api/use-api.ts";
 import type { Account, Anomaly, BudgetEvent } from "../api/types.ts";
 import type { Changes } from "../app/location.ts";
@@ -93,13 +93,9 @@ function anomalyItems(anomalies: readonly Anomaly[]): readonly Item[] {
   }));
 }
 
-/** The meaning without its explanation of the columns. */
+/** The meaning of a kind; the word itself where this version does not know it. */
 export const anomalyTitle = (kind: string): string =>
-  Object.hasOwn(ANOMALY_KINDS, kind)
-    ? (((ANOMALY_KINDS as Readonly<Record<string, string>>)[kind] ?? "")
-        .split(" (")[0]
-        ?.replaceAll("`", "") ?? "")
-    : visibleText(kind).slice(0, 120);
+  anomalyOf(kind)?.meaning.replaceAll("`", "") ?? visibleText(kind).slice(0, 120);
 
 function budgetItems(accounts: readonly Account[]): readonly Item[] {
   return accounts.flatMap((account) => {

@@ -22,8 +22,8 @@ type KeyProps = { readonly verifierKey: VerifierKey | null };
 
 export function EventProof({ verifierKey }: KeyProps): VNode {
   const query = usePageQuery();
-  const [asked, event] = [idIn(query.get("request")), idIn(query.get("event"))];
-  const request = asked !== null && isRequestId(asked) ? asked : null;
+  const [named, event] = [idIn(query.get("request")), idIn(query.get("event"))];
+  const request = named !== null && isRequestId(named) ? named : null;
   return (
     <section class="card" aria-labelledby="proof-title">
       <h2 id="proof-title">{request === null ? "Proof of an event" : "Proofs of a request"}</h2>

@@ -256,36 +256,6 @@ export const FLAGS = {
 } as const;
 export type Flag = keyof typeof FLAGS;
 
-/** Anomalies among many requests, found by the cron. */
-export const ANOMALY_KINDS = {
-  chat_multiple_initiators:
-    "one chat id on the accounts of several initiators (`subject`: the chat; `count`: initiators)",
-  actor_multiple_owners:
-    "one actor's requests with one chat id are on the accounts of several initiators, the actor itself included (`subject`: the chat; `count`: initiators)",
-  owner_many_actors:
-    "more than three actors assert one owner in a day (`subject`: the owner; `count`: actors)",
-  coder_agents_without_headers:
-    "Coder Agents, as it reports itself, sent neither owner nor chat (`subject`: the actor; `count`: requests)",
-  chat_multiple_actors:
-    "one chat id with the credentials of several actors, also where the owner was not accepted (`subject`: the chat; `count`: actors)",
-  actor_many_owners:
-    "one actor names many owners within an hour: more than 3 as a person, or as a service more than 20 and three times its busiest hour of the week before (`subject`: the actor; `count`: owners)",
-  owner_without_chat:
-    "an owner was accepted without the id of a chat (`subject`: the actor; `count`: requests)",
-  unverified_owner_claims:
-    "callers that no source verified named an owner (`subject`: the owner, or `rejected` where it was not accepted; `count`: requests)",
-  unknown_usage_share:
-    "at least 10 of an actor's served requests of a day, and a fifth of them, have unknown usage (`subject`: the actor; `count`: requests)",
-  key_many_refusals:
-    "more than 60 requests with one credential were refused within an hour (`subject`: the `api_key_id`; `count`: refusals)",
-  provider_key_rejected: "a provider rejected a central key (`subject`: the provider; `count`: requests)",
-  provider_key_leaked:
-    "a provider's response contained a configured secret (`subject`: the provider; `count`: requests)",
-  asserted_share_spike:
-    "far more of an hour's requests are `asserted` than of the week before (`subject`: `asserted`; `count`: requests)",
-} as const;
-export type AnomalyKind = keyof typeof ANOMALY_KINDS;
-
 /** A candidate for the initiator. An owner that was not accepted has no id here: its value is recorded nowhere. */
 export type Candidate = {
   readonly who: "owner" | "actor";

@@ -51,7 +51,7 @@ describe("the console on a host of its own", () => {
     await page.getByLabel("Method").fill("GET");
     await page.getByLabel("Headers, one per line").fill("Authorization: Bearer sk-any-key");
     await page.getByRole("button", { name: "Explain" }).click();
-    await page.getByRole("heading", { name: "The same as a command" }).waitFor();
+    await page.getByRole("heading", { name: "What would happen" }).waitFor();
     expect(await page.getByText("The gateway is not on this host.").count()).toBe(0);
     expect(tab.problems).toEqual([]);
     expect(await page.getByRole("region", { name: "Command" }).innerText()).toContain(`--url '${host}'`);

@@ -1,10 +1,11 @@
 /** The computations of the console, without a browser. test/browser has the pages. */
 import { describe, expect, it } from "vitest";
+import { filtersFor } from "../../console/app/filter-names.ts";
 import { rangeOf } from "../../console/app/range-of.ts";
 import { countText } from "../../console/pages/anomaly-count.ts";
 import { piecesOf, visibleText } from "../../console/text/visible.ts";
 import { isContinued, isIncluded, leafHash } from "../../console/verify/merkle.ts";
-import { ANOMALY_KINDS } from "../../src/events/vocabulary.ts";
+import { ANOMALY_KINDS } from "../../src/events/anomaly-kinds.ts";
 import {
   consistencyRanges,
   inclusionRanges,
@@ -119,5 +120,19 @@ describe("the figure of an anomaly", () => {
     expect(countText("owner_without_chat", 10)).toBe("10 requests");
     expect(countText("chat_multiple_initiators", 10)).toBe("10 or more initiators");
     expect(countText("a_kind_of_tomorrow", 2)).toBeNull();
+  });
+});
+
+const filtersOf = (page: string, search: string) =>
+  filtersFor(page, { entries: [...new URLSearchParams(search)] as [string, string][] });
+
+describe("the filters that a link keeps", () => {
+  it("are those that the other page has, with values that it has", () => {
+    expect(filtersOf("/live", "client=Codex&accepted=true&range=7d&after_id=x")).toEqual({ client: "Codex" });
+    // Reasons of overrides and of refusals are two closed sets under one name.
+    expect(filtersOf("/overrides", "reason=form")).toEqual({ reason: "form" });
+    expect(filtersOf("/refusals", "reason=form&provider=openai")).toEqual({ provider: "openai" });
+    expect(filtersOf("/refusals", "reason=budget_exceeded")).toEqual({ reason: "budget_exceeded" });
+    expect(filtersOf("/budgets/unknown", "client=Codex")).toEqual({});
   });
 });

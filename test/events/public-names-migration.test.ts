@@ -5,7 +5,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, inject, it } from "vitest";
-import { ANOMALY_KINDS, OBSERVATIONS } from "../../src/events/vocabulary.ts";
+import { ANOMALY_KINDS } from "../../src/events/anomaly-kinds.ts";
+import { OBSERVATIONS } from "../../src/events/vocabulary.ts";
 import { INTERCEPTION } from "../../src/records/api/fields.ts";
 import { selected } from "../../src/records/api/kit/row-mapper.ts";
 

@@ -62,9 +62,11 @@ const checkHosts = ({ source, routes }: WorkerConfig): string[] =>
 function checkConsole(gateway: WorkerConfig, records: WorkerConfig): string[] {
   const own = new Set([...(records.routes ?? []).map(wholeHostOf), `${records.name}.workers.dev`]);
   return consoleHosts(records).flatMap((host) => {
-    const pattern = hostsOf(gateway).find((one) => matchesHost(one, host));
+    const patterns = hostsOf(gateway).filter((one) => matchesHost(one, host));
     const isOwn = own.has(host) || own.has(host.replace(/\.[^.]+(?=\.workers\.dev$)/, ""));
-    if (pattern === undefined || (isOwn && pattern !== host)) return [];
+    // A route of the gateway that names the host is more specific than one for all of its paths, wildcards are less so.
+    const pattern = patterns.find((one) => one === host) ?? (isOwn ? undefined : patterns[0]);
+    if (pattern === undefined) return [];
     const by = pattern === host ? "" : `, which ${pattern} includes`;
     return `${records.source}: CONSOLE.origins must not have the gateway's host ${host}${by}.`;
   });

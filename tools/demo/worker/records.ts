@@ -35,9 +35,11 @@ async function runCrons(env: Env, to: number): Promise<void> {
   const config = readConfig(env);
   if ("issues" in config) throw new Error("the configuration is invalid");
   const { maintain, runCron } = createRecords(config);
-  await maintain(Date.now());
   while (Date.now() + HOUR_MS < to) {
     setAge(age() - HOUR_MS);
     await runCron(SEAL_CRON, Date.now());
   }
+  // It skips requests of the last minutes, which a maintenance at the beginning would never find.
+  setAge(age() - (to - Date.now()));
+  await maintain(Date.now());
 }

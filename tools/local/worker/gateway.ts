@@ -7,7 +7,7 @@ import type { Env } from "../../../src/shared/config/environment.ts";
 import { CRON_PATH } from "../crons.ts";
 import { UNDELIVERED_PATH, type Undelivered } from "../undelivered.ts";
 import { countingContext, countingQueue, counts } from "./count.ts";
-import { hostRefusal } from "./host-check.ts";
+import { hostRefusal, isOfOtherPage } from "./host-check.ts";
 import type { LocalDelivery } from "./records.ts";
 
 export { NonceShard, ObjectOwnersShard } from "../../../src/gateway/index.ts";
@@ -54,7 +54,8 @@ export default {
     if (refusal !== null) return refusal;
     const url = new URL(request.url);
     if (url.pathname === UNDELIVERED_PATH) return undelivered(env);
-    if (url.pathname === CRON_PATH && request.method === "POST") return runCron(url, env);
+    if (url.pathname === CRON_PATH && request.method === "POST" && !isOfOtherPage(request.headers))
+      return runCron(url, env);
     const { context: counting, done } = countingContext(context);
     return Promise.resolve(gateway.fetch(request, gatewayEnv(env), counting)).finally(done);
   },

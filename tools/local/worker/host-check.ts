@@ -20,6 +20,15 @@ export function hostRefusal(headers: Headers, allowed: readonly string[]): Respo
   return from !== null && allowed.includes(from) ? null : refuse("origin", from);
 }
 
+/**
+ * Whether a page of another origin may have sent the request, as an `<img>` or a form does, which have no `Origin` for a GET. For
+ * requests that change the local run.
+ */
+export function isOfOtherPage(headers: Headers): boolean {
+  const site = headers.get("sec-fetch-site");
+  return site !== null && site !== "same-origin";
+}
+
 /** The host's canonical form, which has no characters that a terminal or JSON would act on. */
 function hostName(url: string): string | null {
   return URL.canParse(url) ? new URL(url).hostname || null : null;

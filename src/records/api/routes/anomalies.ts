@@ -1,5 +1,6 @@
 /** GET /anomalies: patterns across many requests that the cron detected. Each is a reason to look, not proof. */
-import { ANOMALY_KINDS, meanings, wordsOf } from "../../../events/vocabulary.ts";
+import { ANOMALY_KINDS } from "../../../events/anomaly-kinds.ts";
+import { meanings, wordsOf } from "../../../events/vocabulary.ts";
 import { listEndpoint } from "../kit/list-endpoint.ts";
 import { equalsId, filter, instant, oneOf } from "../kit/parameter.ts";
 import { COUNT, withDescription, ID, JSON_OBJECT, TEXT, TIME } from "../kit/row-mapper.ts";

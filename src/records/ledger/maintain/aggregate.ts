@@ -1,5 +1,5 @@
 /** Aggregates a page of interceptions for the anomaly scan: by chat, by owner and actor, by hour, by actor and hour. */
-import type { AnomalyKind } from "../../../events/vocabulary.ts";
+import type { AnomalyKind } from "../../../events/anomaly-kinds.ts";
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 
 /** The columns of an interception that the scan reads. */

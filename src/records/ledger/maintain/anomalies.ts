@@ -3,7 +3,7 @@
  * It does no I/O. An anomaly is a reason to look, not proof.
  */
 import { sha256Hex } from "../../../shared/digest.ts";
-import type { AnomalyKind } from "../../../events/vocabulary.ts";
+import type { AnomalyKind } from "../../../events/anomaly-kinds.ts";
 import { DAY_MS, dayOf, idOf, type Aggregates, type IdRange } from "./aggregate.ts";
 import { uuidPrefix, uuidTime } from "../../../shared/uuid.ts";
 

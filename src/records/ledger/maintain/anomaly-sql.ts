@@ -2,12 +2,10 @@
  * The SQL of the anomaly scan: reads a page of interceptions and their context, writes the aggregates and anomalies. Each
  * statement finds its rows by an index and reads a bounded number of them.
  */
-import type { AnomalyKind } from "../../../events/vocabulary.ts";
+import { ANOMALY_GROUP_LIMIT, type AnomalyKind } from "../../../events/anomaly-kinds.ts";
 
 /** Interceptions per page. */
 export const PAGE_ROWS = 2000;
-/** Bound of the pairs that are read per chat and of the actors per owner: fewer already make an anomaly. */
-const GROUP_LIMIT = 10;
 /** Bound of the pairs that are read per page: the first pair of each chat, then the second of each, and so on. */
 const PAGE_PAIRS = 5 * PAGE_ROWS;
 
@@ -50,8 +48,8 @@ WHERE excluded.first_id > attribution_hours.last_id`,
     SELECT actor, MIN(first_id) AS first_id, MAX(last_id) AS last_id FROM (
       SELECT actor, first_id, last_id FROM actor_owners INDEXED BY actor_owners_by_owner
       WHERE owner = owners.value ->> 'owner' AND hour >= owners.value ->> 'day' AND hour < owners.value ->> 'end'
-      LIMIT ${24 * GROUP_LIMIT}
-    ) GROUP BY actor LIMIT ${GROUP_LIMIT}
+      LIMIT ${24 * ANOMALY_GROUP_LIMIT}
+    ) GROUP BY actor LIMIT ${ANOMALY_GROUP_LIMIT}
   )
 ) AS actors FROM json_each(?1) AS owners`,
 
@@ -102,7 +100,7 @@ ON CONFLICT (hour, actor) DO UPDATE SET
     WHERE next.chat_id = pairs.chat_id AND next.flags = '[]' AND next.actor_principal > this.actor_principal
     ORDER BY next.actor_principal, next.initiator_principal, next.id LIMIT 1
   )), nth + 1
-  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${GROUP_LIMIT}
+  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${ANOMALY_GROUP_LIMIT}
   LIMIT ${PAGE_PAIRS}
 )
 SELECT pairs.chat_id, first.actor_principal AS actor, first.initiator_principal AS initiator, first.id AS first_id, (
@@ -124,7 +122,7 @@ FROM pairs CROSS JOIN interceptions AS first ON first.id = pairs.id`,
     WHERE next.chat_id = pairs.chat_id AND next.flags = '[]' AND next.actor_principal > this.actor_principal
     ORDER BY next.actor_principal, next.initiator_principal, next.id LIMIT 1
   ), nth + 1
-  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${GROUP_LIMIT}
+  FROM pairs CROSS JOIN interceptions AS this ON this.id = pairs.id WHERE nth < ${ANOMALY_GROUP_LIMIT}
   LIMIT ${PAGE_PAIRS}
 )
 SELECT pairs.chat_id, first.actor_principal AS actor, first.id AS first_id, first.id AS last_id
