@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CLIENTS, type ClientHeader } from "../src/gateway/client/clients.ts";
+import { PRESETS } from "../src/gateway/config/presets.ts";
 import { registry } from "../src/gateway/wiring.ts";
 import { FINDINGS } from "../src/records/ledger/seal/finding.ts";
 import { ENDPOINTS } from "../src/records/api/endpoints.ts";
@@ -25,6 +26,7 @@ import { costsTable, ledgerTable, ratesTable, retentionTable } from "./tables/sc
 /** The tables of each page. */
 export const PAGES = {
   "docs/clients.md": ["routes"],
+  "docs/providers.md": ["presets"],
   "docs/deploy.md": ["retention"],
   "docs/scaling.md": ["ledger", "rates", "costs"],
   "docs/api.md": ["api"],
@@ -73,6 +75,18 @@ function routesTable(): string {
           .join(" ");
       return [code(type), paths("intercept"), paths("passthrough")];
     }),
+  );
+}
+
+function presetsTable(): string {
+  return table(
+    ["`preset`", "`type`", "`base_url`", "header for keys"],
+    Object.entries(PRESETS).map(([name, { type, baseUrl, keyHeader }]) => [
+      code(name),
+      code(type),
+      code(baseUrl),
+      keyHeader === null ? "the dialect's" : code(keyHeader),
+    ]),
   );
 }
 
@@ -137,6 +151,7 @@ function findingsTable(): string {
 export const TABLES: Readonly<Record<TableName, () => string>> = {
   config: configTable,
   routes: routesTable,
+  presets: presetsTable,
   clients: clientsTable,
   events: eventsTable,
   fields: fieldsTable,

@@ -36,6 +36,7 @@ const PROVIDER = {
   dialect: openai,
   baseUrl: "https://api.openai.example/v1",
   keys: [],
+  keyHeader: null,
   injectUsage: true,
   coderHeaders: false,
   keepsCache: false,

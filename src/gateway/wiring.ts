@@ -37,7 +37,7 @@ import { SoftAccounts } from "./policy/budgets/soft-accounts.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
-import { createKeyPools } from "./upstream/key-pool.ts";
+import { createCentralKeys } from "./upstream/central-keys.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { batchEvents } from "./sinks/batch-events.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
@@ -174,7 +174,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     policies: [modelsPolicy],
     owners: config.objects && createObjectOwners(config.objects, platform.logError),
     sinks: sinks(config, platform),
-    keyPools: createKeyPools(config.providers.values(), platform.now),
+    centralKeys: createCentralKeys(config.providers.values(), platform.now),
     redact,
     price: createPricing(config.prices),
     budgets: createBudgets(config, platform),

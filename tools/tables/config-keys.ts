@@ -18,16 +18,26 @@ const keysOf = (worker: ConfigKey["worker"], prefix: string, entries: readonly E
   entries.map(([name, fallback, does]) => ({ key: `${prefix}${name}`, worker, fallback, does }));
 
 const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
-  ["type", "required", "The API's dialect: `openai` or `anthropic`."],
+  [
+    "preset",
+    "the provider's name, if it is one",
+    "The service, whose dialect, address and header for keys are known ([providers.md](providers.md#presets)). Its address may require further settings.",
+  ],
+  ["type", "required without a preset", "The API's dialect: `openai` or `anthropic`."],
   [
     "base_url",
-    "required",
+    "required without a preset",
     "`https://…` (plain `http` only on loopback). The routes are appended to it. For `openai` it usually ends in `/v1`; for `anthropic` it must not.",
   ],
   [
     "keys",
     "none",
     "Names of secrets that hold central provider keys. Each request gets the valid key with the fewest open calls; another one is tried where the provider rejects it or limits its rate ([retries.md](retries.md)). Without it the client's own provider key is forwarded.",
+  ],
+  [
+    "key_header",
+    "the preset's, else the dialect's",
+    "The header in which the provider expects a key: `authorization` (as a bearer token), `x-api-key`, `api-key`, `x-goog-api-key`, or `default` for the dialect's.",
   ],
   [
     "retries.attempts",

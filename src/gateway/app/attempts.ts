@@ -90,7 +90,7 @@ export async function callRepeatedly(
 }
 
 const poolOf = ({ deps }: Exchange, { route, credential }: Forwardable): KeyPool | null =>
-  credential.kind === "centralized" ? (deps.keyPools.get(route.provider) ?? null) : null;
+  credential.kind === "centralized" ? (deps.centralKeys.get(route.provider)?.pool ?? null) : null;
 
 /** Restores the body for another attempt; null for an upload, which is not held. The body stays held until the last one. */
 function resendable(

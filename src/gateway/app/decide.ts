@@ -27,7 +27,10 @@ import { checkAmbientBody } from "./ambient-body.ts";
 import type { Deps } from "./deps.ts";
 import { checkDeclaredLength, rejectBody, rejectUnknownCoding, type RequestBody } from "./request-body.ts";
 
-export type DecideDeps = Pick<Deps, "config" | "delegate" | "verifiers" | "keyPools" | "now" | "randomUuid">;
+export type DecideDeps = Pick<
+  Deps,
+  "config" | "delegate" | "verifiers" | "centralKeys" | "now" | "randomUuid"
+>;
 
 /** The decisions so far, filled in step by step. A refusal leaves the later ones null. */
 export type Findings = {
@@ -98,7 +101,7 @@ export async function decide(
   const badType = checkAmbientBody(head, actor, route);
   if (badType) return badType;
   const credential = chooseCredential(route.provider, actor, presented, {
-    pools: deps.keyPools,
+    central: deps.centralKeys,
     random: () => fraction(deps.randomUuid()),
   });
   if (credential instanceof Refusal) return credential;

@@ -15,7 +15,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
 import type { ToRecordedEndUser } from "../client/recorded-end-user.ts";
-import type { KeyPools } from "../upstream/key-pool.ts";
+import type { CentralKeys } from "../upstream/central-keys.ts";
 import type { SpendingDeps } from "./spending.ts";
 import type { RejectedOptIns } from "./usage-opt-in.ts";
 
@@ -31,8 +31,8 @@ export type Deps = {
   /** The owners of stored objects; null where they are not bound. */
   readonly owners: ObjectOwners | null;
   readonly sinks: readonly Sink[];
-  /** The states of central keys, shared by all requests of the isolate. */
-  readonly keyPools: KeyPools;
+  /** The central keys and their states, shared by all requests of the isolate. */
+  readonly centralKeys: CentralKeys;
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;
   readonly price: PriceCall;

@@ -49,5 +49,8 @@ async function send(
     headers.set(IDEMPOTENCY_KEY, idempotencyKey);
   const { method } = request;
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
+  // Most keys are in a header already: such a request waits for nothing.
+  const refusal = credential.authorize ? await credential.authorize(init) : null;
+  if (refusal !== null) return refusal;
   return forward(deps.fetch, init, abort, headersMs);
 }

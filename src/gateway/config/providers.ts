@@ -3,7 +3,8 @@ import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
 import { readObjects } from "./objects.ts";
-import type { Dialect, Provider, RetryRules } from "../provider/provider.ts";
+import { presetUrl, readPreset, type Preset } from "./presets.ts";
+import type { Dialect, KeyHeader, Provider, RetryRules } from "../provider/provider.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
@@ -40,12 +41,15 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
 }
 
 function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
-  const type = fields.text("type");
+  const preset = readPreset(name, fields);
+  const type = preset?.type ?? fields.text("type");
   const dialect = dialects.find((one) => one.type === type);
-  if (!dialect) fields.report(`${fields.path}.type`, oneOfIssue(dialects.map((one) => one.type)));
-  const baseUrl = readBaseUrl(fields, dialect);
-  const keys = fields.secrets("keys", key);
+  if (!dialect)
+    fields.reject("type", `${oneOfIssue(dialects.map((one) => one.type))}, or \`preset\` must be set`);
+  const baseUrl = readBaseUrl(fields, dialect, preset);
+  const keys = fields.secrets("keys", key).map((value) => ({ kind: "key", value }) as const);
   const options = {
+    keyHeader: readKeyHeader(fields, preset),
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
     forwardHeaders: readForwardHeaders(fields),
@@ -59,7 +63,15 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;
 }
 
-function readBaseUrl(fields: Fields, dialect: Dialect | undefined): string | null {
+const KEY_HEADERS: readonly KeyHeader[] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
+function readKeyHeader(fields: Fields, preset: Preset | null): KeyHeader | null {
+  const name = fields.oneOf("key_header", ["default", ...KEY_HEADERS], preset?.keyHeader ?? "default");
+  return name === "default" ? null : name;
+}
+
+function readBaseUrl(fields: Fields, dialect: Dialect | undefined, preset: Preset | null): string | null {
+  if (preset && !fields.has("base_url")) return presetUrl(preset, fields);
   const url = fields.url("base_url");
   if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
   fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");

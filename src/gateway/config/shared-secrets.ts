@@ -14,7 +14,7 @@ export function rejectSharedSecrets(
     ["RECORDING.end_user_key", [recording.endUserKey]],
     ["OWNER_ASSERTION.directory.token", [verifiers.directory?.token]],
     ["EVENT_MAC_KEY", eventMacKeys],
-    ["PROVIDERS", [...providers.values()].flatMap(({ keys }) => keys)],
+    ["PROVIDERS", [...providers.values()].flatMap(({ keys }) => keys.map(({ value }) => value))],
   ];
   const seen = new Map<string, string>();
   for (const [path, secrets] of purposes) {

@@ -13,7 +13,9 @@ export type Provider = {
   /** Without a trailing slash. */
   readonly baseUrl: string;
   /** Central keys. If the list is empty, the client's own provider key is forwarded. */
-  readonly keys: readonly string[];
+  readonly keys: readonly CentralKey[];
+  /** The header in which the provider expects a key; null: as the dialect says. */
+  readonly keyHeader: KeyHeader | null;
   /** Add the usage opt-in to requests without it (see `inject-usage.ts`). */
   readonly injectUsage: boolean;
   /** Forward `X-Coder-*` headers. For an upstream that is Coder itself. */
@@ -31,6 +33,9 @@ export type Provider = {
   /** How often a request is repeated. Another key is tried without it. */
   readonly retries: RetryRules;
 };
+
+/** A credential of the gateway for a provider. */
+export type CentralKey = { readonly kind: "key"; readonly value: string };
 
 export type RetryRules = {
   /** The attempts of a request at most, the first included, without those with another key. 1: no request is repeated. */

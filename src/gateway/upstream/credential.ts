@@ -6,8 +6,8 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { KeyHeader, Provider } from "../provider/provider.ts";
-import type { KeyPools } from "./key-pool.ts";
-import { centralCredential, type UpstreamCredential } from "./provider-key.ts";
+import type { CentralKeys } from "./central-keys.ts";
+import { keyHeaderOf, type UpstreamCredential } from "./provider-key.ts";
 
 /**
  * - Refuses `byok_not_accepted` if the actor is only the fingerprint of a provider key and the provider has central keys
@@ -19,20 +19,29 @@ export function chooseCredential(
   actor: Actor,
   { ownKey, hasIdentityHeader, prefersCentralKey }: Credential,
   /** `random`: at least 0, below 1; selects one of several central keys. */
-  { pools, random }: { readonly pools: KeyPools; readonly random: () => number },
+  { central, random }: { readonly central: CentralKeys; readonly random: () => number },
 ): UpstreamCredential | Refusal {
-  const { keys, dialect } = provider;
+  const { keys } = provider;
   if (!actor.verified && keys.length > 0) return new Refusal("byok_not_accepted");
   // The client's key is a provider key if an identity header is sent with it, or if the key itself is the only identity.
   const isProviderKey = (hasIdentityHeader && !(prefersCentralKey && keys.length > 0)) || !actor.verified;
   if (isProviderKey && ownKey && isKeyHeader(ownKey.from)) {
-    const header = dialect.ownKeyHeader(ownKey.value, ownKey.from);
+    const header = ownKeyHeader(provider, ownKey.value, ownKey.from);
     return { kind: "byok", hint: ownKeyHint(ownKey.value), header };
   }
-  const [key] = keys;
-  if (key === undefined) return new Refusal("provider_key_missing");
-  const pooled = keys.length > 1 ? pools.get(provider)?.choose(random) : null;
-  return pooled ?? centralCredential(key, dialect);
+  const own = central.get(provider);
+  if (own === undefined) return new Refusal("provider_key_missing");
+  return own.pool?.choose(random) ?? own.first;
+}
+
+/** A service with a header of its own for keys also accepts access tokens, which are bearer tokens. */
+function ownKeyHeader(
+  provider: Provider,
+  key: string,
+  from: KeyHeader,
+): NonNullable<UpstreamCredential["header"]> {
+  if (provider.keyHeader === null) return provider.dialect.ownKeyHeader(key, from);
+  return from === "authorization" ? keyHeaderOf(key, from) : keyHeaderOf(key, provider.keyHeader);
 }
 
 const isKeyHeader = (from: Secret["from"]): from is KeyHeader =>

@@ -3,8 +3,7 @@
  * rejected, after the provider did not accept it. The states order the keys and exclude none: a caller that provokes errors
  * for its own requests cannot lock other callers out.
  */
-import type { Provider } from "../provider/provider.ts";
-import { centralCredential, type UpstreamCredential } from "./provider-key.ts";
+import type { UpstreamCredential } from "./provider-key.ts";
 
 /** How long a rejected key is used only where no other one is left. After that, one request tries it. */
 export const REJECTED_MS = 300_000;
@@ -129,24 +128,4 @@ function openCalls({ open }: Key, now: number): number {
     open.delete(call);
   }
   return open.size;
-}
-
-/** The states of the keys of a provider with several of them, by the provider. */
-export type KeyPools = ReadonlyMap<Provider, KeyPool>;
-
-/** A provider with one key has no states: it pays nothing for them. */
-export function createKeyPools(providers: Iterable<Provider>, now: () => number): KeyPools {
-  const pools = new Map<Provider, KeyPool>();
-  for (const provider of providers) {
-    const { keys, dialect } = provider;
-    if (keys.length > 1)
-      pools.set(
-        provider,
-        new KeyPool(
-          keys.map((key) => centralCredential(key, dialect)),
-          now,
-        ),
-      );
-  }
-  return pools;
 }

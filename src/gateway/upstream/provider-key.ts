@@ -1,18 +1,42 @@
-/** The key that the provider receives, in its header. */
-import type { Provider } from "../provider/provider.ts";
+/** How a request is authorized at the provider: by a key in a header, or by headers that depend on the request. */
+import type { Refusal } from "../../shared/refusal.ts";
+import type { CentralKey, KeyHeader, Provider } from "../provider/provider.ts";
+import type { UpstreamBody } from "./forward.ts";
 
 export type UpstreamCredential = {
   readonly kind: "centralized" | "byok";
   /** A few characters from both ends of the key, by which its owner recognizes it; null if the key is too short. */
   readonly hint: string | null;
-  readonly header: readonly [name: string, value: string];
+  /** null where `authorize` sets the headers. */
+  readonly header: readonly [name: string, value: string] | null;
+  readonly authorize?: Authorize;
 };
 
-export const centralCredential = (key: string, dialect: Provider["dialect"]): UpstreamCredential => ({
-  kind: "centralized",
-  hint: credentialHint(key),
-  header: dialect.keyHeader(key),
-});
+/**
+ * Sets the headers of one request that depend on the time or on the request: a token that the gateway fetches, a signature.
+ * It is called again for each attempt. @returns the refusal where the request cannot be authorized.
+ */
+export type Authorize = (request: UnauthorizedRequest) => Promise<Refusal | null>;
+
+export type UnauthorizedRequest = {
+  readonly url: string;
+  readonly method: string;
+  /** Complete but for those that are set here. */
+  readonly headers: Headers;
+  readonly body: UpstreamBody;
+};
+
+export function centralCredential(key: CentralKey, provider: Provider): UpstreamCredential {
+  const { value } = key;
+  const { keyHeader, dialect } = provider;
+  const header = keyHeader === null ? dialect.keyHeader(value) : keyHeaderOf(value, keyHeader);
+  return { kind: "centralized", hint: credentialHint(value), header };
+}
+
+export const keyHeaderOf = (key: string, name: KeyHeader): readonly [name: string, value: string] => [
+  name,
+  name === "authorization" ? `Bearer ${key}` : key,
+];
 
 /** Coder's format: 4 characters of each end from a length of 20, 2 from 10, 1 from 5; shorter keys have no hint. */
 export function credentialHint(key: string): string | null {

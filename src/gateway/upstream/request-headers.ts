@@ -49,7 +49,7 @@ export function upstreamHeaders(sent: NamedHeaders, options: UpstreamHeaderOptio
   headers.set("accept-encoding", "identity");
   headers.set("via", `1.1 ${VIA_MARK}`);
   headers.set("x-real-ip", REAL_IP);
-  headers.set(credential.header[0], credential.header[1]);
+  if (credential.header !== null) headers.set(credential.header[0], credential.header[1]);
   return headers;
 }
 

@@ -53,6 +53,10 @@ export class Fields {
     this.report = report;
   }
 
+  has(key: string): boolean {
+    return Object.hasOwn(this.table, key);
+  }
+
   /** A text, or null where the key is absent. */
   text(key: string): string | null {
     const value = this.#take(key);
@@ -200,7 +204,7 @@ export class Fields {
 
   #take(key: string): unknown {
     this.#known.add(key);
-    return Object.hasOwn(this.table, key) ? this.table[key] : undefined;
+    return this.has(key) ? this.table[key] : undefined;
   }
 
   /** Reports the first issue of a key. Later ones follow from it, such as a missing value after one that cannot be read. */

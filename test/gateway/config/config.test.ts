@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { MIB, type Config } from "../../../src/gateway/config/config.ts";
 import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
-import { rules } from "../../support/in-workerd/values.ts";
+import { centralKeys, rules } from "../../support/in-workerd/values.ts";
 import {
   BUCKET,
   CLIENT_KEYS,
@@ -29,6 +29,7 @@ describe("defaults", () => {
         dialect: openai,
         baseUrl: "https://api.openai.example/v1",
         keys: [],
+        keyHeader: null,
         injectUsage: true,
         filterModels: true,
         keepsCache: false,
@@ -95,7 +96,8 @@ describe("tables and JSON strings", () => {
         name: "openai",
         dialect: openai,
         baseUrl: "https://api.openai.example/v1",
-        keys: ["sk-one", "sk-two"],
+        keys: centralKeys("sk-one", "sk-two"),
+        keyHeader: null,
         injectUsage: false,
         filterModels: false,
         keepsCache: true,
@@ -110,6 +112,7 @@ describe("tables and JSON strings", () => {
         dialect: anthropic,
         baseUrl: "https://api.anthropic.example",
         keys: [],
+        keyHeader: null,
         injectUsage: true,
         filterModels: true,
         keepsCache: false,
@@ -187,9 +190,9 @@ describe("tables and JSON strings", () => {
 
   it("does not read settings that a table inherits", () => {
     const inherited = Object.create(OPENAI) as Vars;
-    expect(keysWithIssues({ PROVIDERS: { openai: inherited } })).toEqual([
-      "PROVIDERS.openai.type",
-      "PROVIDERS.openai.base_url",
+    expect(keysWithIssues({ PROVIDERS: { team: inherited } })).toEqual([
+      "PROVIDERS.team.type",
+      "PROVIDERS.team.base_url",
     ]);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PRESETS } from "../../../src/gateway/config/presets.ts";
 import { API_ROUTES, RESERVED_NAMES } from "../../../src/shared/api-routes.ts";
 import { CANARY, CLIENT_KEYS, issuesOf, keysWithIssues, OPENAI, provider, read } from "./read-config.ts";
 
@@ -85,6 +86,54 @@ describe("J2 J3 a provider's settings", () => {
       expect(path).toMatch(/^PROVIDERS\.openai\.keys(\[0\])?$/);
     },
   );
+});
+
+const named = (name: string, settings: Record<string, unknown>) =>
+  read({ PROVIDERS: { [name]: settings } }).providers.get(name);
+
+describe("a provider with a preset", () => {
+  it.each(Object.keys(PRESETS).filter((name) => !PRESETS[name]?.baseUrl.includes("{")))(
+    "needs only a name and a key: %s",
+    (preset) => {
+      const expected = { baseUrl: PRESETS[preset]?.baseUrl, keyHeader: PRESETS[preset]?.keyHeader };
+      expect(named(preset, {})).toMatchObject({ ...expected, name: preset });
+      expect(named("team-a", { preset })).toMatchObject({ ...expected, name: "team-a" });
+      expect(named(preset, {})?.dialect.type).toBe(PRESETS[preset]?.type);
+    },
+  );
+
+  it("has its settings in its address, and none that would change the host", () => {
+    const { baseUrl } = named("workers-ai", { account_id: "0a1b" }) ?? {};
+    expect(baseUrl).toBe("https://api.cloudflare.com/client/v4/accounts/0a1b/ai/v1");
+    for (const account_id of [undefined, "", "a/../b", "a.evil.example", "?", "a#", "-a", 5, "CANARY/"])
+      expect(keysWithIssues({ PROVIDERS: { "workers-ai": { account_id } } })).toEqual([
+        "PROVIDERS.workers-ai.account_id",
+      ]);
+  });
+
+  it("may have another address and another header for keys", () => {
+    const base_url = "https://llm.example/v1";
+    expect(named("vllm", { base_url, key_header: "x-api-key" })).toMatchObject({
+      baseUrl: base_url,
+      keyHeader: "x-api-key",
+    });
+    expect(named("workers-ai", { base_url })?.baseUrl).toBe(base_url);
+  });
+
+  it.each([
+    ["an unknown preset", { preset: "groc" }, "PROVIDERS.team.preset"],
+    ["an inherited name as a preset", { preset: "constructor" }, "PROVIDERS.team.preset"],
+    ["a type beside a preset", { preset: "groq", type: "openai" }, "PROVIDERS.team.type"],
+    ["an unknown header for keys", { preset: "groq", key_header: "x-key" }, "PROVIDERS.team.key_header"],
+    ["neither a preset nor a type", { base_url: OPENAI.base_url }, "PROVIDERS.team.type"],
+  ])("rejects %s", (_, settings, key) => {
+    expect(keysWithIssues({ PROVIDERS: { team: settings } })[0]).toBe(key);
+  });
+
+  it("takes the type from a provider that has a preset's name and a type", () => {
+    const own = { type: "anthropic", base_url: "https://llm.example" };
+    expect(named("groq", own)).toMatchObject({ baseUrl: own.base_url, dialect: { type: "anthropic" } });
+  });
 });
 
 describe("J6 a provider's name", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { centralKeys } from "../../support/in-workerd/values.ts";
 import { CANARY, CLIENT_KEYS, issuesOf, keysWithIssues, provider, read, type Vars } from "./read-config.ts";
 
 const KEY = `sk-${CANARY}-0123456789abcdef`;
@@ -52,7 +53,7 @@ describe("J1 secrets", () => {
   it.each(["sk-proj-Ab_9", "sk-ant-api03-x", "xai-123", "yonder", "gsk_1"])(
     "J4 accepts %j, which is not a placeholder",
     (value) => {
-      expect(read(withKey({ OPENAI_KEY: value })).providers.get("openai")?.keys).toEqual([value]);
+      expect(read(withKey({ OPENAI_KEY: value })).providers.get("openai")?.keys).toEqual(centralKeys(value));
     },
   );
 

@@ -13,7 +13,7 @@ import { keys } from "../../../src/gateway/identity/sources/keys.ts";
 import type { Provider } from "../../../src/gateway/provider/provider.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { chooseCredential, ownKeyHint } from "../../../src/gateway/upstream/credential.ts";
-import { createKeyPools } from "../../../src/gateway/upstream/key-pool.ts";
+import { createCentralKeys } from "../../../src/gateway/upstream/central-keys.ts";
 import { credentialHint } from "../../../src/gateway/upstream/provider-key.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import { configure, type TestSource } from "../../support/in-workerd/identity.ts";
@@ -21,6 +21,7 @@ import {
   accepted,
   actor,
   anthropicProvider,
+  centralKeys,
   asserted,
   fingerprint,
   governed,
@@ -156,7 +157,7 @@ describe("readCredential", () => {
     const value = from === "authorization" ? "Bearer own-key" : "own-key";
     const credential = accepted(await read({ "x-coder-ai-governance-token": "gov", [from]: value }));
     const keyHeader = (provider: Provider): unknown => {
-      const chosen = chooseCredential(provider, actor(), credential, zero);
+      const chosen = choose(provider, actor(), credential);
       return accepted(chosen).header;
     };
     expect(keyHeader(openaiProvider())).toEqual(["authorization", "Bearer own-key"]);
@@ -627,27 +628,31 @@ describe("identify", () => {
   });
 });
 
-const zero = { pools: new Map(), random: (): number => 0 };
-const never = {
-  pools: new Map(),
-  random: (): number => {
-    throw new Error("no randomness was expected");
-  },
+const choose = (
+  provider: Provider,
+  by: Actor,
+  credential: Credential,
+  random: () => number = () => 0,
+): ReturnType<typeof chooseCredential> =>
+  chooseCredential(provider, by, credential, { central: createCentralKeys([provider], () => 0), random });
+
+const never = (): number => {
+  throw new Error("no randomness was expected");
 };
 
 describe("chooseCredential", () => {
-  const central = openaiProvider({ keys: ["sk-central"] });
+  const central = openaiProvider({ keys: centralKeys("sk-central") });
   const open = openaiProvider();
   const clientKey = ungoverned(secret(KEY));
   const ownKey = secret("sk-own");
 
   it("returns the central key, in the dialect's header, for a verified client key", () => {
-    expect(chooseCredential(central, actor(), clientKey, zero)).toEqual({
+    expect(choose(central, actor(), clientKey)).toEqual({
       kind: "centralized",
       hint: "sk...al",
       header: ["authorization", "Bearer sk-central"],
     });
-    expect(chooseCredential(anthropicProvider({ keys: ["sk-ant"] }), actor(), clientKey, zero)).toEqual({
+    expect(choose(anthropicProvider({ keys: centralKeys("sk-ant") }), actor(), clientKey)).toEqual({
       kind: "centralized",
       hint: "s...t",
       header: ["x-api-key", "sk-ant"],
@@ -655,7 +660,7 @@ describe("chooseCredential", () => {
   });
 
   it("returns the own key of an unverified actor", () => {
-    expect(chooseCredential(open, fingerprint, ungoverned(ownKey), zero)).toEqual({
+    expect(choose(open, fingerprint, ungoverned(ownKey))).toEqual({
       kind: "byok",
       hint: null,
       header: ["authorization", "Bearer sk-own"],
@@ -664,7 +669,7 @@ describe("chooseCredential", () => {
 
   it("rejects an unverified actor with 401 if the provider has central keys", () => {
     for (const credential of [ungoverned(ownKey), governed("gov", ownKey), governed("gov", null)]) {
-      const refusal = chooseCredential(central, fingerprint, credential, zero);
+      const refusal = choose(central, fingerprint, credential);
       expect(reasonOf(refusal)).toBe("byok_not_accepted");
       expect(statusOf(refusal)).toBe(401);
     }
@@ -672,7 +677,7 @@ describe("chooseCredential", () => {
 
   it("returns the own key sent with a governance token, even if there is a central key", () => {
     for (const provider of [open, central]) {
-      expect(chooseCredential(provider, actor(), governed("gov", ownKey), zero)).toEqual({
+      expect(choose(provider, actor(), governed("gov", ownKey))).toEqual({
         kind: "byok",
         hint: null,
         header: ["authorization", "Bearer sk-own"],
@@ -682,25 +687,21 @@ describe("chooseCredential", () => {
 
   it("returns the own key sent with an Access assertion only if no central key is preferred", () => {
     const own = { kind: "byok", header: ["authorization", "Bearer sk-own"] };
-    expect(chooseCredential(open, actor(), asserted("jwt", ownKey), zero)).toMatchObject(own);
-    expect(chooseCredential(central, actor(), asserted("jwt", ownKey), zero)).toMatchObject({
+    expect(choose(open, actor(), asserted("jwt", ownKey))).toMatchObject(own);
+    expect(choose(central, actor(), asserted("jwt", ownKey))).toMatchObject({
       kind: "centralized",
       header: ["authorization", "Bearer sk-central"],
     });
-    expect(chooseCredential(central, actor(), asserted("jwt", ownKey, false), zero)).toMatchObject(own);
-    expect(reasonOf(chooseCredential(open, actor(), asserted("jwt", null), zero))).toBe(
-      "provider_key_missing",
-    );
+    expect(choose(central, actor(), asserted("jwt", ownKey, false))).toMatchObject(own);
+    expect(reasonOf(choose(open, actor(), asserted("jwt", null)))).toBe("provider_key_missing");
   });
 
   it("returns no central key for an unverified actor with an Access assertion", () => {
-    expect(reasonOf(chooseCredential(central, fingerprint, asserted("jwt", ownKey), zero))).toBe(
-      "byok_not_accepted",
-    );
+    expect(reasonOf(choose(central, fingerprint, asserted("jwt", ownKey)))).toBe("byok_not_accepted");
   });
 
   it("returns the central key for a governance token without an own key", () => {
-    expect(chooseCredential(central, actor(), governed("gov", null), zero)).toMatchObject({
+    expect(choose(central, actor(), governed("gov", null))).toMatchObject({
       kind: "centralized",
       header: ["authorization", "Bearer sk-central"],
     });
@@ -710,7 +711,7 @@ describe("chooseCredential", () => {
     ["a client key", clientKey],
     ["a governance token alone", governed("gov", null)],
   ])("returns provider_key_missing, 401, for %s on a provider without keys", (_, credential) => {
-    const refusal = chooseCredential(open, actor(), credential, zero);
+    const refusal = choose(open, actor(), credential);
     expect(reasonOf(refusal)).toBe("provider_key_missing");
     expect(statusOf(refusal)).toBe(401);
     expect((refusal as Refusal).message).toContain("the gateway holds no key for this provider");
@@ -719,8 +720,8 @@ describe("chooseCredential", () => {
   it("never returns a governance token as a provider key", () => {
     const gov = secret("gov", "x-coder-ai-governance-token");
     const wrongOwnKey: Credential = { ...governed("gov", gov), identity: gov };
-    expect(reasonOf(chooseCredential(open, actor(), wrongOwnKey, zero))).toBe("provider_key_missing");
-    expect(reasonOf(chooseCredential(open, fingerprint, wrongOwnKey, zero))).toBe("provider_key_missing");
+    expect(reasonOf(choose(open, actor(), wrongOwnKey))).toBe("provider_key_missing");
+    expect(reasonOf(choose(open, fingerprint, wrongOwnKey))).toBe("provider_key_missing");
   });
 
   it("never returns a client key sent with a governance token as a provider key", async () => {
@@ -728,7 +729,7 @@ describe("chooseCredential", () => {
       await read({ "x-coder-ai-governance-token": KEY, authorization: `Bearer ${KEY}` }),
     );
     for (const provider of [open, central]) {
-      expect(JSON.stringify(chooseCredential(provider, actor(), credential, zero))).not.toContain(KEY);
+      expect(JSON.stringify(choose(provider, actor(), credential))).not.toContain(KEY);
     }
   });
 
@@ -737,29 +738,47 @@ describe("chooseCredential", () => {
     ["x-api-key", ["x-api-key", "sk-own"]],
   ] as const)("returns an own key for Anthropic in the header that it was sent in: %s", (from, header) => {
     const own = ungoverned(secret("sk-own", from));
-    expect(chooseCredential(anthropicProvider(), fingerprint, own, zero)).toMatchObject({ header });
+    expect(choose(anthropicProvider(), fingerprint, own)).toMatchObject({ header });
   });
 
   it("returns an own key for OpenAI as a bearer token, even if it was sent in X-Api-Key", () => {
     const own = ungoverned(secret("sk-own", "x-api-key"));
-    expect(chooseCredential(open, fingerprint, own, zero)).toMatchObject({
+    expect(choose(open, fingerprint, own)).toMatchObject({
       header: ["authorization", "Bearer sk-own"],
     });
   });
 
+  it.each([
+    ["api-key", "api-key", "sk"],
+    ["x-api-key", "api-key", "sk"],
+    ["authorization", "authorization", "Bearer sk"],
+  ] as const)(
+    "sends an own key that came in %s to a provider with keys in api-key in %s",
+    (from, name, value) => {
+      const own = ungoverned(secret("sk", from));
+      expect(choose(openaiProvider({ keyHeader: "api-key" }), fingerprint, own)).toMatchObject({
+        header: [name, value],
+      });
+    },
+  );
+
+  it("sends a central key in the provider's header for keys", () => {
+    const provider = openaiProvider({ keyHeader: "api-key", keys: centralKeys("sk-central") });
+    expect(choose(provider, actor(), clientKey)).toMatchObject({ header: ["api-key", "sk-central"] });
+  });
+
   it("selects among several central keys by the random fraction, within bounds", () => {
-    const three = openaiProvider({ keys: ["k1", "k2", "k3"] });
-    const pools = createKeyPools([three], () => 0);
+    const three = openaiProvider({ keys: centralKeys("k1", "k2", "k3") });
     const chosen = [0, 0.3333, 0.3334, 0.5, 0.6667, 1 - 2 ** -32].map((fraction) => {
-      const credential = chooseCredential(three, actor(), clientKey, { pools, random: () => fraction });
-      return accepted(credential).header[1];
+      const credential = choose(three, actor(), clientKey, () => fraction);
+      return accepted(credential).header?.[1];
     });
     expect(chosen).toEqual(["k1", "k1", "k2", "k2", "k3", "k3"].map((key) => `Bearer ${key}`));
   });
 
   it("does not use randomness for a single central key", () => {
-    const { header } = accepted(chooseCredential(central, actor(), clientKey, never));
-    expect(header[1]).toBe("Bearer sk-central");
+    const { header } = accepted(choose(central, actor(), clientKey, never));
+    expect(header?.[1]).toBe("Bearer sk-central");
   });
 });
 

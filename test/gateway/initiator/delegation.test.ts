@@ -6,8 +6,9 @@ import {
 } from "../../../src/gateway/initiator/delegation.ts";
 import { readCredential } from "../../../src/gateway/identity/credential.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
+import { createCentralKeys } from "../../../src/gateway/upstream/central-keys.ts";
 import { chooseCredential } from "../../../src/gateway/upstream/credential.ts";
-import { accepted, openaiProvider, OWNER } from "../../support/in-workerd/values.ts";
+import { accepted, centralKeys, openaiProvider, OWNER } from "../../support/in-workerd/values.ts";
 
 const KEY = "delegation-key-of-32-characters-1";
 const NEXT = "delegation-key-of-32-characters-2";
@@ -113,11 +114,10 @@ describe("the provider key of a client behind a delegating gateway", () => {
     const gateway = await delegation();
     const presented = delegatedCredential(gateway, await readCredential(new Headers(headers), []));
     if (presented instanceof Refusal) return presented.code;
-    const chosen = chooseCredential(openaiProvider({ keys }), gateway.actor, presented, {
-      pools: new Map(),
-      random: () => 0,
-    });
-    return chosen instanceof Refusal ? chosen.code : [chosen.kind, chosen.header[1]];
+    const provider = openaiProvider({ keys: centralKeys(...keys) });
+    const central = createCentralKeys([provider], () => 0);
+    const chosen = chooseCredential(provider, gateway.actor, presented, { central, random: () => 0 });
+    return chosen instanceof Refusal ? chosen.code : [chosen.kind, chosen.header?.[1]];
   };
 
   it.each([

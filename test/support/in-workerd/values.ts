@@ -12,7 +12,7 @@ import {
 import type { AssertionRules } from "../../../src/gateway/initiator/rules.ts";
 import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
-import type { Provider } from "../../../src/gateway/provider/provider.ts";
+import type { CentralKey, Provider } from "../../../src/gateway/provider/provider.ts";
 import { Refusal, type RefusalCode } from "../../../src/shared/refusal.ts";
 
 export const OWNER = "7f3c2a10-1234-4abc-9def-000000000001";
@@ -24,6 +24,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     dialect: openai,
     baseUrl: "https://api.openai.example/v1",
     keys: [],
+    keyHeader: null,
     injectUsage: true,
     coderHeaders: false,
     forwardHeaders: [],
@@ -35,6 +36,9 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     ...over,
   };
 }
+
+export const centralKeys = (...values: readonly string[]): readonly CentralKey[] =>
+  values.map((value) => ({ kind: "key", value }));
 
 export function anthropicProvider(over: Partial<Provider> = {}): Provider {
   return openaiProvider({

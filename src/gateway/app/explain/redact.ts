@@ -90,5 +90,6 @@ function toKey({ credential, presented }: Findings): Explanation["upstream_key"]
   if (!credential) return null;
   const { kind, header } = credential;
   const own = kind === "byok" ? presented?.ownKey : null;
-  return { kind, header: header[0], key_id: own ? keyId(own) : null };
+  // A token that is fetched, and a signature, are in `Authorization`.
+  return { kind, header: header?.[0] ?? "authorization", key_id: own ? keyId(own) : null };
 }

@@ -1,0 +1,78 @@
+/** The settings of services that speak a known dialect, so that a provider needs only a name and a key. */
+import { oneOfIssue, type Fields } from "../../shared/config/fields.ts";
+import type { KeyHeader } from "../provider/provider.ts";
+
+export type Preset = {
+  /** The type of the dialect. */
+  readonly type: string;
+  /** The service's address; a name in braces is a setting of the provider. */
+  readonly baseUrl: string;
+  /** null: the dialect's. */
+  readonly keyHeader: KeyHeader | null;
+};
+
+const compatible = (baseUrl: string): Preset => ({ type: "openai", baseUrl, keyHeader: null });
+
+/** Of services that one runs oneself: the address at which they listen by default. */
+const LOCAL = "http://localhost";
+
+/** By its name in the setting `preset`. */
+export const PRESETS: Readonly<Record<string, Preset>> = {
+  openai: compatible("https://api.openai.com/v1"),
+  anthropic: { type: "anthropic", baseUrl: "https://api.anthropic.com", keyHeader: null },
+  // https://openrouter.ai/docs/api/reference/overview
+  openrouter: compatible("https://openrouter.ai/api/v1"),
+  // https://console.groq.com/docs/openai
+  groq: compatible("https://api.groq.com/openai/v1"),
+  // https://docs.mistral.ai/api/
+  mistral: compatible("https://api.mistral.ai/v1"),
+  // https://api-docs.deepseek.com
+  deepseek: compatible("https://api.deepseek.com/v1"),
+  // https://docs.x.ai/docs/api-reference
+  xai: compatible("https://api.x.ai/v1"),
+  // https://docs.together.ai/docs/openai-api-compatibility
+  together: compatible("https://api.together.xyz/v1"),
+  // https://docs.fireworks.ai/tools-sdks/openai-compatibility
+  fireworks: compatible("https://api.fireworks.ai/inference/v1"),
+  // https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+  vllm: compatible(`${LOCAL}:8000/v1`),
+  // https://docs.ollama.com/api/openai-compatibility
+  ollama: compatible(`${LOCAL}:11434/v1`),
+  // https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/
+  "workers-ai": compatible("https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1"),
+};
+
+const NAMES = Object.keys(PRESETS);
+
+/**
+ * The preset that `preset` names, or, for a provider without `preset` and `type`, the one of the provider's own name. null
+ * where there is none.
+ */
+export function readPreset(name: string, fields: Fields): Preset | null {
+  const named = fields.text("preset");
+  if (named === null) return fields.has("type") ? null : (presetOf(name) ?? null);
+  const preset = presetOf(named);
+  if (!preset) fields.reject("preset", oneOfIssue(NAMES));
+  if (fields.has("type")) fields.reject("type", "must not be set beside preset, which has a type");
+  return preset ?? null;
+}
+
+const presetOf = (name: string): Preset | undefined =>
+  Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
+
+const SETTING = /\{(\w+)\}/g;
+/** A label of a host name, or an id: nothing that could end the host or the segment in the address. */
+const VALUE = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
+
+/** The preset's address with the provider's settings; null after reporting one that is missing. */
+export function presetUrl({ baseUrl }: Preset, fields: Fields): string | null {
+  let isComplete = true;
+  const url = baseUrl.replace(SETTING, (_, setting: string) => {
+    const value = fields.required(setting) ?? "";
+    if (VALUE.test(value)) return value;
+    fields.reject(setting, `must match ${VALUE.source}`);
+    isComplete = false;
+    return "";
+  });
+  return isComplete ? url : null;
+}
