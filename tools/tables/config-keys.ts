@@ -55,6 +55,38 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "`not_run`",
     "`not_run` repeats attempts that the provider did not run. `idempotent` sends an `Idempotency-Key`, for a provider that honours it, and also repeats attempts that may have run. `any` repeats those without it: the provider may run and charge a request twice.",
   ],
+  [
+    "breaker.failures",
+    "`5`",
+    "With a table `breaker`: the consecutive failures of a route and model at which the provider is not called for a while ([retries.md](retries.md#circuit-breaker)).",
+  ],
+  ["breaker.interval_ms", "`10000`", "Failures that lie further apart do not follow each other."],
+  ["breaker.open_ms", "`30000`", "How long no request is sent."],
+  [
+    "breaker.trials",
+    "`3`",
+    "The requests that try the provider after that, and must succeed before others follow.",
+  ],
+  [
+    "concurrency.max",
+    "none",
+    "The calls that one isolate has open at the provider, at most ([retries.md](retries.md#concurrency)).",
+  ],
+  [
+    "concurrency.wait_ms",
+    "`1000`",
+    "How long a call above `concurrency.max` waits for the end of another one.",
+  ],
+  [
+    "fallbacks",
+    "none",
+    "Names of providers with keys that speak the same API. They are called in this order where the provider fails ([retries.md](retries.md#fallbacks)).",
+  ],
+  [
+    "model_ids",
+    "none",
+    "A table of names that clients send, and the ids by which this provider knows the models: aliases, and names of deployments ([retries.md](retries.md#model-ids)).",
+  ],
   ["models", "all", "Allow-list of model names, compared exactly. `[]` denies all models."],
   [
     "filter_models",

@@ -4,7 +4,8 @@ import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/conf
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
 import { readObjects } from "./objects.ts";
 import { presetUrl, readPreset, type Preset } from "./presets.ts";
-import type { Dialect, KeyHeader, Provider, RetryRules } from "../provider/provider.ts";
+import type { Dialect, KeyHeader, Provider } from "../provider/provider.ts";
+import { checkFallbacks, readResilience } from "./resilience.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
@@ -37,6 +38,7 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
       );
     }
   }
+  checkFallbacks(providers, report);
   return providers;
 }
 
@@ -57,7 +59,7 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
     models: fields.texts("models"),
     filterModels: fields.flag("filter_models", true),
     keepsCache: fields.oneOf("response_cache", ["no-store", "keep"], "no-store") === "keep",
-    retries: readRetries(fields),
+    ...readResilience(fields),
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;
@@ -76,24 +78,6 @@ function readBaseUrl(fields: Fields, dialect: Dialect | undefined, preset: Prese
   if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
   fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");
   return null;
-}
-
-const MAX_ATTEMPTS = 5;
-
-/** Off by default: clients repeat failed requests by themselves. */
-function readRetries(parent: Fields): RetryRules {
-  const fields = parent.nested("retries") ?? new Fields({}, `${parent.path}.retries`, parent.report);
-  const attempts = fields.count("attempts", 1, MAX_ATTEMPTS, 1);
-  const rules: RetryRules = {
-    attempts,
-    deadlineMs: fields.count("deadline_ms", 1, 600_000, 30_000),
-    waitMs: fields.count("wait_ms", 0, 30_000, 500),
-    repeat: fields.oneOf("repeat", ["not_run", "idempotent", "any"], "not_run"),
-  };
-  if (attempts === 1 && rules.repeat !== "not_run")
-    fields.reject("repeat", "applies only with attempts of 2 or more");
-  fields.rejectUnknown();
-  return rules;
 }
 
 /** Names and prefixes of headers. A reserved one would leak a credential, or change what was decided about. */

@@ -32,6 +32,31 @@ export type Provider = {
   readonly keepsCache: boolean;
   /** How often a request is repeated. Another key is tried without it. */
   readonly retries: RetryRules;
+  /** When the provider is not called for a while; null: it is always called. */
+  readonly breaker: BreakerRules | null;
+  /** The calls that an isolate may have open; null: any number. */
+  readonly concurrency: ConcurrencyRules | null;
+  /** The providers that are called in its place, in their order, where it fails: their names. */
+  readonly fallbacks: readonly string[];
+  /** The names by which the provider knows models, by those that clients send. */
+  readonly modelIds: ReadonlyMap<string, string>;
+};
+
+export type BreakerRules = {
+  /** The consecutive failures of a route and model that open its circuit. */
+  readonly failures: number;
+  /** Failures further apart do not follow each other. */
+  readonly intervalMs: number;
+  /** How long no request is sent. */
+  readonly openMs: number;
+  /** The requests that try the provider after that, and must succeed before others follow. */
+  readonly trials: number;
+};
+
+export type ConcurrencyRules = {
+  readonly max: number;
+  /** How long a call above it waits for the end of another one. */
+  readonly waitMs: number;
 };
 
 /** A credential of the gateway for a provider. */

@@ -136,6 +136,48 @@ describe("a provider with a preset", () => {
   });
 });
 
+describe("the fallbacks of a provider", () => {
+  const secrets = {
+    IDENTITY: [{ source: "keys" }],
+    CLIENT_KEYS,
+    KEY_A: "sk-a",
+    KEY_B: "sk-b",
+    KEY_C: "sk-c",
+  };
+  const a = { ...OPENAI, keys: ["KEY_A"] };
+  const b = { ...OPENAI, keys: ["KEY_B"] };
+
+  it("are providers of the same API with keys of the gateway, each of which may have fallbacks of its own", () => {
+    const PROVIDERS = { a: { ...a, fallbacks: ["b"] }, b: { ...b, fallbacks: ["a"] } };
+    const { providers } = read({ ...secrets, PROVIDERS });
+    expect([...providers.values()].map(({ fallbacks }) => fallbacks)).toEqual([["b"], ["a"]]);
+  });
+
+  it.each([
+    ["an unknown provider", { a: { ...a, fallbacks: ["b", "c"] }, b }, "PROVIDERS.a.fallbacks[1]"],
+    ["an inherited name", { a: { ...a, fallbacks: ["constructor"] } }, "PROVIDERS.a.fallbacks[0]"],
+    ["the provider itself", { a: { ...a, fallbacks: ["a"] } }, "PROVIDERS.a.fallbacks[0]"],
+    ["one that is named twice", { a: { ...a, fallbacks: ["b", "b"] }, b }, "PROVIDERS.a.fallbacks[1]"],
+    ["one without keys", { a: { ...a, fallbacks: ["b"] }, b: OPENAI }, "PROVIDERS.a.fallbacks[0]"],
+    // A client's own key would go to a provider that it is not for.
+    [
+      "any where the provider has no keys",
+      { a: { ...OPENAI, fallbacks: ["b"] }, b },
+      "PROVIDERS.a.fallbacks[0]",
+    ],
+    [
+      "one of another API",
+      {
+        a: { ...a, fallbacks: ["c"] },
+        c: { type: "anthropic", base_url: "https://c.example", keys: ["KEY_C"] },
+      },
+      "PROVIDERS.a.fallbacks[0]",
+    ],
+  ])("are not %s", (_, PROVIDERS, key) => {
+    expect(keysWithIssues({ ...secrets, PROVIDERS })).toEqual([key]);
+  });
+});
+
 describe("J6 a provider's name", () => {
   it.each(["OpenAI", "open_ai", "-openai", "openai-", "open--ai", "open ai", "open/ai", "", "ünï", "a.b"])(
     "J6 rejects %j",

@@ -33,6 +33,10 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     filterModels: true,
     keepsCache: false,
     retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, repeat: "not_run" },
+    breaker: null,
+    concurrency: null,
+    fallbacks: [],
+    modelIds: new Map(),
     ...over,
   };
 }
