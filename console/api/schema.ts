@@ -325,6 +325,7 @@ export type Responses = {
         readonly interception_id: string;
         readonly position: number;
         readonly provider: string;
+        readonly sent_model: string | null;
         readonly key_hint: string | null;
         readonly reason: string;
         readonly status: number | null;

@@ -844,10 +844,12 @@ export function budgetEvent(
   };
 }
 
-/** One attempt of a request that was sent to its provider more than once. */
+/** One attempt of a request that was sent more than once, or with another model id than the client's. */
 export type AttemptFacts = {
   readonly position: number;
   readonly provider: string;
+  /** From `model_ids`; null where it is the one that the client requested. */
+  readonly sentModel: string | null;
   readonly keyHint: string | null;
   readonly reason: AttemptReason;
   readonly status: number | null;
@@ -865,6 +867,7 @@ export function attemptEvent(id: string, facts: AttemptFacts, at: number): Upstr
     interception_id: id,
     position: facts.position,
     provider: facts.provider,
+    sent_model: facts.sentModel,
     key_hint: facts.keyHint,
     reason: facts.reason,
     status: facts.status,

@@ -691,7 +691,10 @@ const COST_CORRECTION = {
 const UPSTREAM_ATTEMPT = {
   interception_id: text("id of the interception, or of the passthrough"),
   position: count("zero-based index among the attempts of the request"),
-  provider: text("the configured provider"),
+  provider: text("the configured provider: that of the request, or a fallback of it"),
+  sent_model: orNull.text(
+    "the id of the model that was sent, from `model_ids`; null where it is the one that the client requested",
+  ),
   key_hint: orNull.text(
     "the first and last characters of the central key; null where the client's own key was used, or the key is short",
   ),
@@ -897,7 +900,7 @@ export const RECORDS = {
   },
   upstream_attempt: {
     code: 22,
-    when: "for each attempt of a request that was sent to its provider more than once",
+    when: "for each attempt of a request that was sent more than once, or with another model id than the client's",
     table: "upstream_attempts",
     dataset: null,
     fields: UPSTREAM_ATTEMPT,

@@ -160,7 +160,7 @@ export const EDGE_ERRORS = {
 } as const;
 export type EdgeError = keyof typeof EDGE_ERRORS;
 
-/** How one attempt of a request ended, where a request was sent to its provider more than once. */
+/** How one attempt of a request ended. */
 export const ATTEMPT_REASONS = {
   used: "its response is the response of the request",
   key_rejected: "the provider rejected the central key; nothing was run",
@@ -169,6 +169,9 @@ export const ATTEMPT_REASONS = {
   unreachable: "Cloudflare could not connect to the provider's server (521, 523, 525, 526); nothing was run",
   server_error: "status 500, 502, 504 or 524; the request may have been run",
   connection_lost: "the connection failed, or status 520 or 522; the request may have been run",
+  circuit_open: "it was not sent: the provider's circuit for the route and model was open",
+  busy: "it was not sent: the provider had as many open calls as the configuration permits",
+  timed_out: "no headers arrived in time; the request may have been run",
   other: "the request ended with this attempt, and without a response of the provider that was passed on",
 } as const;
 export type AttemptReason = keyof typeof ATTEMPT_REASONS;

@@ -269,6 +269,7 @@ function record(
   const facts = {
     position,
     provider: route.provider.name,
+    sentModel: null,
     keyHint: credential.kind === "centralized" ? credential.hint : null,
     reason: failure?.reason ?? (isUsed ? "used" : "other"),
     status,

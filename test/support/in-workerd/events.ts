@@ -426,6 +426,7 @@ export const ATTEMPT: UpstreamAttempt = {
   interception_id: caller.interception_id,
   position: 0,
   provider: "openai",
+  sent_model: "gpt-5-deployment",
   key_hint: "sk-p...abcd",
   reason: "rate_limited",
   status: 429,
