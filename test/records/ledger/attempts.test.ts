@@ -33,7 +33,14 @@ describe("the attempts of an interception", () => {
     expect(results.map((row) => (row as { readonly attempts: unknown }).attempts)).toMatchObject([
       [],
       [
-        { position: 0, provider: "openai", sent_model: "gpt-5-deployment", key_hint: "sk-p...abcd", reason: "rate_limited", status: 429 },
+        {
+          position: 0,
+          provider: "openai",
+          sent_model: "gpt-5-deployment",
+          key_hint: "sk-p...abcd",
+          reason: "rate_limited",
+          status: 429,
+        },
         { position: 1, waited_ms: 0, duration_ms: 31, cost_micros: 0 },
       ],
     ]);
