@@ -9,7 +9,7 @@ export const TABLES = {
       models: ["gpt-4o"],
       filter_models: false,
       response_cache: "keep",
-      retries: { attempts: 3, deadline_ms: 20_000, wait_ms: 250, repeat: "idempotent" },
+      retries: { attempts: 3, deadline_ms: 20_000, wait_ms: 250, retry_on: "idempotent" },
       inject_usage: false,
     },
     claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },
