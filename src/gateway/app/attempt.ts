@@ -65,7 +65,7 @@ function childOf({ signal }: AbortController): AbortController {
   return child;
 }
 
-/** By the status where there is a response, whatever its body is: a 500 that quotes a key may have run. */
+/** By the status where there is a response, regardless of its body: a 500 that quotes a key may have run. */
 function failureOf(received: Response | null, { response }: UpstreamResult): Failure | null {
   if (received === null) return response instanceof Refusal ? failureOfRefusal(response.code) : null;
   const { status } = received;

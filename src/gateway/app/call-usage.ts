@@ -1,4 +1,4 @@
-/** What a call that has ended is charged: figures of the provider, or estimates. The rules stand in docs/budgets.md. */
+/** The usage that a call is charged for at its end: figures of the provider, or estimates (docs/budgets.md). */
 import type { InterceptionResult } from "../../events/compose.ts";
 import type { CostFacts, QuoteCall } from "../../shared/prices/pricing.ts";
 import type { Used } from "../policy/budgets/call.ts";
@@ -25,7 +25,7 @@ export type Claimed =
 
 export type UsageContext = {
   readonly claimed: Claimed;
-  /** What was reserved, for one attempt. */
+  /** The reservation, which is for one attempt. */
   readonly most: Amounts;
   readonly quote: QuoteCall;
   readonly provider: string;

@@ -99,7 +99,7 @@ async function accountsOfRetrieved(
     ? await keepLater(deps, name, toLaterCall(await readers([null]), exchange.startedAt), exchange)
     : await findLater(deps, name, exchange);
   if (known === "unavailable") {
-    // Nobody knows the accounts, and those of the reader would be charged in place of others. The next reading charges the right ones.
+    // The accounts are not known. Those of the reader would be charged in place of others. The next reading charges the right ones.
     exchange.deps.logError({ event: "budget_not_charged", provider, interception_id: exchange.id });
     return [];
   }

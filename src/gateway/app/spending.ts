@@ -46,11 +46,6 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
   let held: ReservedCall | null = null;
   /** The call, where it reserved nothing: no rule is about it, or only rate limits of the platform are. */
   let unlimited: Claimed | null = null;
-  const keep = (accounts: readonly Account[], id: string): void => {
-    if (!keepsLater(budgets)) return;
-    const call = toLaterCall(accounts, exchange.startedAt);
-    exchange.waitUntil(keepLater(budgets, { provider: forwardable.route.provider.name, id }, call, context));
-  };
   let hasEnded = false;
   return {
     reserve: async (claimed) => {
@@ -78,7 +73,7 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
       if (held === null) {
         // Stored with no accounts, so that results of it are not charged to the accounts of their first reader.
         const id = unlimited && laterId(result, unlimited);
-        if (id !== null) keep([], id);
+        if (id !== null) keepAccounts(exchange, forwardable, [], id);
         return;
       }
       const { held: reservation, claimed, most, sentAt } = held;
@@ -87,23 +82,33 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
         exchange.waitUntil(reservation.release());
         return;
       }
-      const provider = forwardable.route.provider.name;
       const later = laterId(result, claimed);
-      const lostAfterMs = deps.now() - (result.attempts?.sentAt ?? sentAt);
-      const { quote } = budgets;
       const used = usageOf(result, cost, {
         claimed,
         most,
-        quote,
-        provider,
-        at: exchange.startedAt,
         later,
-        lostAfterMs,
+        quote: budgets.quote,
+        provider: forwardable.route.provider.name,
+        at: exchange.startedAt,
+        lostAfterMs: deps.now() - (result.attempts?.sentAt ?? sentAt),
       });
       exchange.waitUntil(reservation.settle(used));
-      if (later !== null) keep(reservation.accounts, later);
+      if (later !== null) keepAccounts(exchange, forwardable, reservation.accounts, later);
     },
   };
+}
+
+/** Stores the accounts of a call whose usage is known when it is read. `id`: the provider's. */
+function keepAccounts(
+  exchange: Exchange,
+  { route: { provider } }: Forwardable,
+  accounts: readonly Account[],
+  id: string,
+): void {
+  const { budgets } = exchange.deps;
+  if (budgets === null || !keepsLater(budgets)) return;
+  const call = toLaterCall(accounts, exchange.startedAt);
+  exchange.waitUntil(keepLater(budgets, { provider: provider.name, id }, call, exchange));
 }
 
 /** Whether the provider may have run the call, in any attempt. */
