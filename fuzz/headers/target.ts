@@ -44,7 +44,7 @@ const PROVIDER = {
   injectUsage: true,
   coderHeaders: false,
   keepsCache: false,
-  retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, repeat: "not_run" as const },
+  retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, retryOn: "not_run" as const },
   forwardHeaders: [],
   objects: { read: null, write: null, delete: null },
   models: null,

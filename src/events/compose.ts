@@ -854,10 +854,10 @@ export type AttemptFacts = {
   readonly reason: AttemptReason;
   readonly status: number | null;
   readonly waitedMs: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, as `endedAt`. */
   readonly startedAt: number;
   readonly endedAt: number;
-  /** null where the attempt may have run. */
+  /** Micro-dollars. 0 where the attempt failed and cost nothing; null where that is not known, or it did not fail. */
   readonly costMicros: number | null;
 };
 

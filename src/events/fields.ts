@@ -700,10 +700,12 @@ const UPSTREAM_ATTEMPT = {
   ),
   reason: text<AttemptReason>(ATTEMPT_REASONS),
   status: orNull.count("the HTTP status of its response; null where there was none"),
-  waited_ms: count("how long the gateway waited before it"),
-  duration_ms: count("until its response's headers arrived and, of an error, its body; or until it failed"),
+  waited_ms: count("milliseconds that the gateway waited before it"),
+  duration_ms: count(
+    "milliseconds until its response's headers arrived and, of an error, its body; or until it failed",
+  ),
   cost_micros: orNull.count(
-    "0 where it ran nothing; null where it may have run, and for the attempt whose response was used: its cost is that of the interception",
+    "0 where it failed and cost nothing: it ran nothing, or the provider returned an error other than 524, or there was no connection within a second. null where a failed attempt may have cost something, and for an attempt that did not fail: its cost is that of the interception",
   ),
   started_at: time("when it was sent. RFC 3339"),
   created_at: CREATED_AT,

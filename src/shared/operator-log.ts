@@ -18,6 +18,8 @@ export const OPERATOR_EVENTS = {
   replay_cache_failed: "The replay cache could not be queried: `reason`.",
   object_owners_failed: "The owners of stored objects could not be queried: `reason`.",
   budget_failed: "A budget object did not respond: `reason`.",
+  budget_not_charged:
+    "Results of a batch, or a background response, were read and not charged, because the object that stores their accounts did not respond. The next reading charges them: `provider`, `interception_id`.",
   client_key_invalid:
     "An entry of the client key store is invalid, and its key is rejected: `key_id` (as `npm run keys` lists it), `reason`.",
   messages_not_stored:

@@ -42,18 +42,22 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   [
     "retries.attempts",
     "`1`",
-    "The attempts of a request at most, the first included; attempts with another key do not count ([retries.md](retries.md)). `1` repeats none.",
+    "The attempts of a request at most, the first included; attempts with another key do not count ([retries.md](retries.md)). `1` retries none.",
   ],
-  ["retries.deadline_ms", "`30000`", "No attempt begins later than this after the first one."],
+  [
+    "retries.deadline_ms",
+    "`30000`",
+    "No retry begins later than this after the first attempt. It does not bound attempts with another key at once.",
+  ],
   [
     "retries.wait_ms",
     "`500`",
-    "The wait before the first repetition is random, up to this, after the provider's `retry-after`. It doubles with each repetition, up to 30 s.",
+    "The wait before the first retry is random, up to this, after the provider's `retry-after`. It doubles with each retry, up to 30 s.",
   ],
   [
-    "retries.repeat",
+    "retries.retry_on",
     "`not_run`",
-    "`not_run` repeats attempts that the provider did not run. `idempotent` sends an `Idempotency-Key`, for a provider that honours it, and also repeats attempts that may have run. `any` repeats those without it: the provider may run and charge a request twice.",
+    "`not_run` retries attempts that the provider did not run. `idempotent` sends an `Idempotency-Key`, for a provider that honours it, and also retries attempts that may have run. `any` retries those without it: the provider may run and charge a request twice.",
   ],
   [
     "breaker.failures",

@@ -3,6 +3,7 @@ import { budgetEvent } from "../../events/compose.ts";
 import type { AccountChange } from "../../events/budget-service.ts";
 import { asObject } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import { uuidTime } from "../../shared/uuid.ts";
 import { subjectKey } from "../policy/budgets/accounts.ts";
 import type { Rule } from "../policy/budgets/rule.ts";
 import type { Subject } from "../policy/budgets/subject.ts";
@@ -32,10 +33,15 @@ export async function serveBudgetChange(
   const { topUp } = made;
   if (topUp && topUp.amount !== amount) return invalid("change_id");
   const facts = { rule: rule.account, subject, measure: rule.measure, change, changedBy };
-  // A repeated top-up is the event of the first one again, in case that one was lost: with the same id, it counts once.
+  // A retried top-up is the event of the first one again, with its id and time, in case that one was lost: it counts once.
   const occasion = { id: topUp?.requestId ?? id, position: 0, caller: null };
   recorder.record(
-    budgetEvent("budget_change", occasion, { ...facts, ...(amount === null ? {} : { amount }) }, now),
+    budgetEvent(
+      "budget_change",
+      occasion,
+      { ...facts, ...(amount === null ? {} : { amount }) },
+      uuidTime(occasion.id),
+    ),
   );
   return respond(exchange, await accountOf(deps.budgets, rule, { subject, name: null }, now));
 }
@@ -46,7 +52,7 @@ type ChangeInput = {
   readonly change: "override" | "no_override" | "top_up";
   /** In the rule's unit; null where the override is removed. */
   readonly amount: number | null;
-  /** The caller's own id of the change, by which a repetition is recognized. */
+  /** The caller's own id of the change, by which a retry is recognized. */
   readonly changeId: string | null;
 };
 

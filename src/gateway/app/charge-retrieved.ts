@@ -5,8 +5,9 @@
 import type { Settlement } from "../../events/budget-service.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { accountsOf, byObject, type Account } from "../policy/budgets/accounts.ts";
+import type { ObjectDeps } from "../policy/budgets/call.ts";
 import { ONE_CALL } from "../policy/budgets/estimate.ts";
-import { accountsOfLater, findLater, keepLater, toLaterCall } from "../policy/budgets/later.ts";
+import { accountsOfLater, findLater, keepLater, keepsLater, toLaterCall } from "../policy/budgets/later.ts";
 import { notify } from "../policy/budgets/settle.ts";
 import { matchesModel, type LimitedCall } from "../policy/budgets/subject.ts";
 import type { Forwardable } from "./upstream-call.ts";
@@ -33,7 +34,8 @@ export type Retrieved = {
 /** Charges results of an earlier call that were read now, after the response. */
 export function chargeRetrieved(exchange: Exchange, forwardable: Forwardable, retrieved: Retrieved): void {
   const { budgets } = exchange.deps;
-  if (budgets !== null) exchange.waitUntil(charge(exchange, forwardable, retrieved, budgets));
+  if (budgets !== null && keepsLater(budgets))
+    exchange.waitUntil(charge(exchange, forwardable, retrieved, budgets));
 }
 
 /** Batches and files of which this isolate knows that their accounts are stored, or that there are none. */
@@ -49,7 +51,7 @@ export function linkLater(
   const { budgets } = exchange.deps;
   const { name: provider } = forwardable.route.provider;
   const key = JSON.stringify([provider, batchId, fileId]);
-  if (budgets === null || linked.has(key)) return;
+  if (budgets === null || !keepsLater(budgets) || linked.has(key)) return;
   if (linked.size >= MAX_LINKED) linked.clear();
   linked.add(key);
   const link = async (): Promise<void> => {
@@ -66,10 +68,9 @@ async function charge(
   exchange: Exchange,
   forwardable: Forwardable,
   retrieved: Retrieved,
-  deps: SpendingDeps,
+  deps: SpendingDeps & ObjectDeps,
 ): Promise<void> {
   const { objects } = deps;
-  if (objects === null) return;
   const { name: provider } = forwardable.route.provider;
   const context = callContext(exchange, forwardable);
   const id = `${provider}/${retrieved.id}`;
@@ -88,7 +89,7 @@ async function accountsOfRetrieved(
   exchange: Exchange,
   forwardable: Forwardable,
   { id, isBatch, uses }: Retrieved,
-  deps: SpendingDeps,
+  deps: SpendingDeps & ObjectDeps,
 ): Promise<readonly Account[]> {
   const { name: provider } = forwardable.route.provider;
   const name = { provider, id };
@@ -97,8 +98,11 @@ async function accountsOfRetrieved(
   const known = isBatch
     ? await keepLater(deps, name, toLaterCall(await readers([null]), exchange.startedAt), exchange)
     : await findLater(deps, name, exchange);
-  // The reader's accounts would be charged in place of others. The next reading charges the right ones.
-  if (known === "unavailable") return [];
+  if (known === "unavailable") {
+    // The accounts are not known. Those of the reader would be charged in place of others. The next reading charges the right ones.
+    exchange.deps.logError({ event: "budget_not_charged", provider, interception_id: exchange.id });
+    return [];
+  }
   const accounts = known ? accountsOfLater(deps, known) : await readers(uses.map(({ model }) => model));
   return accounts.filter(({ rule }) => uses.some(({ model }) => matchesModel(rule.filter.models, model)));
 }

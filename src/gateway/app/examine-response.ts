@@ -1,5 +1,6 @@
 /** The provider's response to one attempt, before the client may get it: its headers are read, and an error is searched for secrets. */
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
+import { asObject, parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
@@ -72,12 +73,32 @@ async function checkError(
     edgeErrorOf(clean.status, clean.headers) !== null || isBlockPage(body) || FLAGGED.test(body);
   if (isOther) return { clean, isKeyInvalid: false };
   const refusal = new Refusal("upstream_key_rejected", { detail: `status ${status}` });
-  return { clean: refusal, isKeyInvalid: isKeyInvalid ? !PERMISSION.test(body) : INVALID_KEY.test(body) };
+  return { clean: refusal, isKeyInvalid: isKeyInvalid ? !PERMISSION.test(body) : namesInvalidKey(body) };
 }
 
 const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
-/** OpenAI's 401 for a key that may do other things. */
-const PERMISSION = /missing scopes|insufficient permissions/i;
-/** A 403 is most often about the model or resource of the request, not about the key. */
-const INVALID_KEY =
-  /\b(?:key|token|account|credential)s?\b[^.]{0,40}\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)\b|\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)[\s_-]+(?:\w+[\s_-]+){0,2}(?:key|token|account|credential)\b/i;
+/**
+ * OpenAI's 401 for a key that may do other things. It has no code, only a message. A caller whose words are quoted there could
+ * only keep a key among the valid ones.
+ */
+const PERMISSION = /missing[\s_]scopes?|insufficient permissions/i;
+
+/**
+ * A 403 is most often about the model or resource of the request, not about the key. Only names of the error count: a message
+ * can quote the caller's words, by which one caller would reject the key for all.
+ */
+function namesInvalidKey(body: string): boolean {
+  const outer = asObject(parseJson(body));
+  const inner = asObject(outer?.["error"]);
+  const names = [inner?.["code"], inner?.["type"], outer?.["code"], outer?.["type"]];
+  return names.some((name) => typeof name === "string" && name.length <= MAX_NAME && INVALID_KEY.test(name));
+}
+
+const MAX_NAME = 64;
+const INVALID = "invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked";
+const KEY = "key|token|account|credentials?|organization";
+/** `invalid_api_key`, `account_deactivated`. */
+const INVALID_KEY = new RegExp(
+  `^(?:\\w+_)?(?:(?:${INVALID})_(?:\\w+_)?(?:${KEY})|(?:${KEY})_(?:${INVALID}))$`,
+  "i",
+);

@@ -10,6 +10,7 @@ import { createFormScanner } from "../provider/form/form-scanner.ts";
 import { NO_FIGURES } from "../provider/request-figures.ts";
 import type { UploadFilter } from "../upstream/upload.ts";
 import { checkPolicies, clientDisconnected } from "./call-upstream.ts";
+import type { Claimed } from "./call-usage.ts";
 import type { UpstreamResult } from "./upstream-call.ts";
 import { completeCall } from "./complete-call.ts";
 import type { RequestDecision } from "./decide.ts";
@@ -19,7 +20,7 @@ import { startInterception, type Interception } from "./interception.ts";
 import { NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import { callOwned, takeOwnBody } from "./object-owners.ts";
 import type { RequestBody } from "./request-body.ts";
-import { createSpending, type Claimed, type Spending } from "./spending.ts";
+import { createSpending, type Spending } from "./spending.ts";
 import { toContext, type Intercepted } from "./start-call.ts";
 
 /** The call of an upload: its start is recorded at most once. */

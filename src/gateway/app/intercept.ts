@@ -13,6 +13,7 @@ import { checkObjects, checkUses } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
 import { callerOf } from "./caller.ts";
+import type { Claimed } from "./call-usage.ts";
 import { callUpstream, checkPolicies } from "./call-upstream.ts";
 import type { Forwardable } from "./upstream-call.ts";
 import { completeCall } from "./complete-call.ts";
@@ -25,7 +26,7 @@ import { callOwned, checkNamedObject, checkOwn, ownershipOf } from "./object-own
 import { passThrough } from "./passthrough.ts";
 import { createRequestBody } from "./read-body.ts";
 import { rejectOtherText, type RequestBody } from "./request-body.ts";
-import { createSpending, type Claimed } from "./spending.ts";
+import { createSpending } from "./spending.ts";
 import { startCall, type Intercepted, type Started } from "./start-call.ts";
 import { welcome } from "./welcome.ts";
 

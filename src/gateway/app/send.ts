@@ -1,21 +1,34 @@
-/** One attempt: the request as the provider gets it. */
-import { CLIENT_DISCONNECTED, forward } from "../upstream/forward.ts";
-import { IDEMPOTENCY_KEY, idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
+/** The request as the provider gets it: sent once, and once more where the provider rejects the usage opt-in. */
+import { CLIENT_DISCONNECTED, forward, type Forwarded } from "../upstream/forward.ts";
+import {
+  IDEMPOTENCY_KEY,
+  idempotencyNames,
+  renewIdempotencyKeys,
+  scopeIdempotencyKeys,
+} from "../upstream/idempotency.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
 import type { Forwardable, Outgoing } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 import { examineOptIn } from "./usage-opt-in.ts";
 
+export type SendOptions = {
+  readonly abort: AbortController;
+  /** Sent where the client has sent none; null for a provider that honours none. */
+  readonly idempotencyKey: string | null;
+  /** When the headers must have arrived, in milliseconds since 1970; null: the configured time after each sending. */
+  readonly headersUntil: number | null;
+};
+
 /** The response to the request, or, if the provider rejects the usage opt-in, to the same request without it. */
 export async function sendWithoutRejected(
   exchange: Exchange,
   forwardable: Forwardable,
   outgoing: Outgoing,
-  abort: AbortController,
-): ReturnType<typeof forward> {
+  options: SendOptions,
+): Promise<Forwarded> {
   const { optIn } = outgoing;
-  const response = await send(exchange, forwardable, outgoing, abort);
+  const response = await send(exchange, forwardable, outgoing, options);
   if (!optIn?.injected || !(response instanceof Response)) return response;
   const { original, remember } = optIn.injected;
   const examined = await examineOptIn(response, original, exchange.deps.config.limits.idleMs);
@@ -25,7 +38,7 @@ export async function sendWithoutRejected(
   examined.response.body?.cancel().catch(() => undefined);
   optIn.state = "rejected";
   outgoing.body = original;
-  const second = await send(exchange, forwardable, outgoing, abort);
+  const second = await send(exchange, forwardable, outgoing, options);
   // An error of the client's own rejects both, and says nothing about the option.
   if (second instanceof Response && second.ok) remember();
   return second;
@@ -35,22 +48,25 @@ async function send(
   { request, headers: sent, deps, after }: Exchange,
   { target, route, caller, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
-  abort: AbortController,
-): ReturnType<typeof forward> {
-  const isChanged = outgoing.isDecoded || Boolean(outgoing.optIn?.injected);
+  { abort, idempotencyKey, headersUntil }: SendOptions,
+): Promise<Forwarded> {
+  const { body, optIn } = outgoing;
+  const isChanged = outgoing.isDecoded || Boolean(optIn?.injected);
   const { provider } = route;
   const headers = upstreamHeaders(sent, { provider, credential, isChanged, owner: acceptedOwner });
-  const { body } = outgoing;
   outgoing.body = null;
-  const keys = credential.kind === "centralized" ? idempotencyNames(sent.names, headers) : [];
-  if (keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
-  const { idempotencyKey, headersMs = deps.config.limits.headersMs } = outgoing;
-  if (idempotencyKey !== undefined && !headers.has(IDEMPOTENCY_KEY))
-    headers.set(IDEMPOTENCY_KEY, idempotencyKey);
+  const isCentral = credential.kind === "centralized";
+  const isRejected = optIn?.state === "rejected";
+  const keys = isCentral || isRejected ? idempotencyNames(sent.names, headers) : [];
+  if (isCentral && keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
+  if (idempotencyKey !== null && !headers.has(IDEMPOTENCY_KEY)) headers.set(IDEMPOTENCY_KEY, idempotencyKey);
+  if (isRejected) renewIdempotencyKeys(headers, [...keys, IDEMPOTENCY_KEY]);
+  const { headersMs } = deps.config.limits;
+  const leftMs = headersUntil === null ? headersMs : Math.max(0, headersUntil - deps.now());
   const { method } = request;
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
   // Most keys are in a header already: such a request waits for nothing.
   const refusal = credential.authorize ? await credential.authorize(init) : null;
   if (refusal !== null) return refusal;
-  return forward(deps.fetch, init, abort, headersMs);
+  return forward(deps.fetch, init, abort, leftMs);
 }

@@ -1,5 +1,5 @@
 /** Budgets and rate limits of one call: it is reserved before the provider is called, and charged at its end. */
-import { budgetEvent, type InterceptionResult } from "../../events/compose.ts";
+import { budgetEvent } from "../../events/compose.ts";
 import type { BudgetEvent } from "../../events/event.ts";
 import { EXTENDED_POSITIONS } from "../../events/event-id.ts";
 import type { Settlement } from "../../events/budget-service.ts";
@@ -8,23 +8,13 @@ import { Refusal } from "../../shared/refusal.ts";
 import { uuidV7 } from "../../shared/uuid.ts";
 import type { Account } from "../policy/budgets/accounts.ts";
 import { hold, type HeldCall } from "../policy/budgets/budgets.ts";
-import type { BudgetDeps, BudgetNotice, CallContext, Used } from "../policy/budgets/call.ts";
-import { keepLater, toLaterCall } from "../policy/budgets/later.ts";
-import {
-  likelyCase,
-  likelyInput,
-  sessionsOf,
-  ONE_CALL,
-  UNLIMITED,
-  worstCase,
-  type Amounts,
-} from "../policy/budgets/estimate.ts";
+import type { BudgetDeps, BudgetNotice, CallContext } from "../policy/budgets/call.ts";
+import { keepLater, keepsLater, toLaterCall } from "../policy/budgets/later.ts";
+import { likelyInput, ONE_CALL, UNLIMITED, worstCase, type Amounts } from "../policy/budgets/estimate.ts";
 import { checkPlatformLimits, type PlatformLimiter } from "../policy/budgets/platform-limits.ts";
 import { toLimitedCall, type LimitedCall } from "../policy/budgets/subject.ts";
-import type { RequestFigures } from "../provider/request-figures.ts";
-import { sumOf } from "../provider/usage.ts";
-import { isFreeError } from "./call-cost.ts";
-import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
+import { usageOf, type Claimed, type EndedCall } from "./call-usage.ts";
+import type { Forwardable } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type SpendingDeps = BudgetDeps & {
@@ -32,26 +22,11 @@ export type SpendingDeps = BudgetDeps & {
   readonly platformLimits: readonly PlatformLimiter[];
 };
 
-/** The claim of a request: its figures, or that it creates a batch, or that nothing of it is known. */
-export type Claimed =
-  | { readonly kind: "figures"; readonly figures: RequestFigures; readonly isStream: boolean }
-  /** A batch: its results are charged when they are read. */
-  | { readonly kind: "later" }
-  | { readonly kind: "unknown"; readonly model: string | null };
-
 export type Spending = {
   /** Reserves for the call; the refusal where it may not be made. */
   readonly reserve: (claimed: Claimed) => Promise<Refusal | null>;
   /** Charges the call, once. `cost`: null for a passthrough. */
   readonly ended: (result: EndedCall, cost: CostFacts | null) => void;
-};
-
-/** How a call ended, of any kind. */
-export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
-  /** The client had disconnected before the provider was called. */
-  readonly isUnsent?: boolean;
-  /** Of a request that may be sent more than once. */
-  readonly attempts?: UpstreamResult["attempts"];
 };
 
 type ReservedCall = {
@@ -69,12 +44,8 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
   if (budgets === null) return null;
   const context = callContext(exchange, forwardable);
   let held: ReservedCall | null = null;
-  /** The call, where no rule is about it. */
+  /** The call, where it reserved nothing: no rule is about it, or only rate limits of the platform are. */
   let unlimited: Claimed | null = null;
-  const keep = (accounts: readonly Account[], id: string): void => {
-    const call = toLaterCall(accounts, exchange.startedAt);
-    exchange.waitUntil(keepLater(budgets, { provider: forwardable.route.provider.name, id }, call, context));
-  };
   let hasEnded = false;
   return {
     reserve: async (claimed) => {
@@ -100,9 +71,9 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
     ended: (result, cost) => {
       hasEnded = true;
       if (held === null) {
-        // Its results are charged to no account, and not to those of their reader.
+        // Stored with no accounts, so that results of it are not charged to the accounts of their first reader.
         const id = unlimited && laterId(result, unlimited);
-        if (id !== null) keep([], id);
+        if (id !== null) keepAccounts(exchange, forwardable, [], id);
         return;
       }
       const { held: reservation, claimed, most, sentAt } = held;
@@ -111,14 +82,33 @@ export function createSpending(exchange: Exchange, forwardable: Forwardable): Sp
         exchange.waitUntil(reservation.release());
         return;
       }
-      const provider = forwardable.route.provider.name;
       const later = laterId(result, claimed);
-      const lostAfterMs = deps.now() - (result.attempts?.sentAt ?? sentAt);
-      const used = usedBy(result, cost, { claimed, most, exchange, provider, later, lostAfterMs });
+      const used = usageOf(result, cost, {
+        claimed,
+        most,
+        later,
+        quote: budgets.quote,
+        provider: forwardable.route.provider.name,
+        at: exchange.startedAt,
+        lostAfterMs: deps.now() - (result.attempts?.sentAt ?? sentAt),
+      });
       exchange.waitUntil(reservation.settle(used));
-      if (later !== null) keep(reservation.accounts, later);
+      if (later !== null) keepAccounts(exchange, forwardable, reservation.accounts, later);
     },
   };
+}
+
+/** Stores the accounts of a call whose usage is known when it is read. `id`: the provider's. */
+function keepAccounts(
+  exchange: Exchange,
+  { route: { provider } }: Forwardable,
+  accounts: readonly Account[],
+  id: string,
+): void {
+  const { budgets } = exchange.deps;
+  if (budgets === null || !keepsLater(budgets)) return;
+  const call = toLaterCall(accounts, exchange.startedAt);
+  exchange.waitUntil(keepLater(budgets, { provider: provider.name, id }, call, exchange));
 }
 
 /** Whether the provider may have run the call, in any attempt. */
@@ -158,97 +148,6 @@ function modelsOf(claimed: Claimed): LimitedCall["models"] {
 function mostOf(claimed: Claimed, provider: string, at: number, quote: QuoteCall): Amounts {
   if (claimed.kind === "later") return ONE_CALL;
   return claimed.kind === "unknown" ? UNLIMITED : worstCase(claimed.figures, { provider, at }, quote);
-}
-
-type UsedContext = {
-  readonly claimed: Claimed;
-  readonly most: Amounts;
-  readonly exchange: Exchange;
-  readonly provider: string;
-  /** `laterId`. */
-  readonly later: string | null;
-  /** Milliseconds from the provider's call to its end. */
-  readonly lostAfterMs: number;
-};
-
-/** Failures at which the provider has run nothing. */
-const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected"]);
-/**
- * Milliseconds. The platform reports a refused connection and a lost one alike. A refused connection fails sooner; a lost one
- * may have run the model.
- */
-const UNREACHABLE_MS = 1000;
-
-export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
-  error !== null &&
-  (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
-
-function usedBy(result: EndedCall, cost: CostFacts | null, context: UsedContext): Used {
-  const used = usedByLast(result, cost, context);
-  const lost = result.attempts?.lost ?? 0;
-  return lost > 0 ? withLost(used, lost, context) : used;
-}
-
-/** By the attempt whose response the client got. */
-function usedByLast(
-  { observation, status, error, isUnsent }: EndedCall,
-  cost: CostFacts | null,
-  context: UsedContext,
-): Used {
-  const { claimed, most, exchange, provider, later, lostAfterMs } = context;
-  const nothing: Used = { amounts: ONE_CALL, isEstimate: false };
-  if (isUnsent) return nothing;
-  if (claimed.kind !== "figures")
-    return cost === null
-      ? nothing
-      : { amounts: { ...ONE_CALL, dollars: cost.micros ?? 0 }, isEstimate: false };
-  if (observation === null && isNotRun(error, lostAfterMs)) return nothing;
-  if (observation !== null && isFreeError(status, observation.report)) return nothing;
-  const usage = observation?.report.usage ?? null;
-  const input =
-    usage && sumOf(usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens);
-  const output = usage?.output_tokens ?? null;
-  const { figures, isStream } = claimed;
-  const known = cost?.micros ?? null;
-  const priced = { provider, at: exchange.startedAt };
-  const quote = exchange.deps.budgets?.quote ?? (() => null);
-  const seen = { input, output, responseBytes: observation?.end.bytes ?? 0 };
-  const likely = (): Amounts => likelyCase(figures, seen, priced, quote);
-  if (observation?.usageState === "final") {
-    const tokens = (input ?? 0) + (output ?? 0);
-    // A tool ran whose cost the response does not state.
-    const beside = cost?.source === "partial" ? sessionsOf(figures) : 0;
-    // A tier that the response names can have no price.
-    const dollars = known === null ? (likely().dollars ?? 0) : known + beside;
-    return { amounts: { ...ONE_CALL, tokens, dollars }, isEstimate: known === null, hasTokens: true };
-  }
-  // A response that is not streamed, or is made in the background, goes on to its end, whether it arrives or not.
-  const { tokens, dollars } = isStream && !figures.isBackground ? likely() : most;
-  const amounts = { ...ONE_CALL, tokens, dollars: Math.max(dollars ?? 0, known ?? 0) };
-  // Its usage is known when it is read, and then replaces the estimate.
-  return { amounts, isEstimate: true, ...(later === null ? {} : { as: `${provider}/${later}` }) };
-}
-
-/**
- * Attempts that were given up and may have run count as calls of which nothing is known. An estimate is bounded by the
- * reservation, which is for one call: the sum is therefore none, unless later figures replace it.
- */
-function withLost(used: Used, lost: number, { claimed, most, exchange, provider }: UsedContext): Used {
-  if (claimed.kind !== "figures") return used;
-  const { figures, isStream } = claimed;
-  const quote = exchange.deps.budgets?.quote ?? (() => null);
-  const unseen = { input: null, output: null, responseBytes: 0 };
-  const each =
-    isStream && !figures.isBackground
-      ? likelyCase(figures, unseen, { provider, at: exchange.startedAt }, quote)
-      : most;
-  const sum = (name: "tokens" | "dollars"): number => {
-    const last = used.amounts[name] ?? 0;
-    const bound = (used.isEstimate && most[name]) || Number.POSITIVE_INFINITY;
-    return Math.min(last, bound) + lost * Math.min(each[name] ?? 0, most[name] ?? Number.POSITIVE_INFINITY);
-  };
-  const amounts = { ...used.amounts, tokens: sum("tokens"), dollars: sum("dollars") };
-  return { ...used, amounts, isEstimate: used.as !== undefined };
 }
 
 /** The context in which a request's calls are charged. */

@@ -2,10 +2,9 @@
 import type { Caller, ProviderHeaderFacts } from "../../events/compose.ts";
 import type { NamedHeaders } from "../../shared/http/named-headers.ts";
 import type { Target } from "../../shared/http/target.ts";
-import type { Refusal } from "../../shared/refusal.ts";
 import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/provider-key.ts";
-import type { CLIENT_DISCONNECTED, UpstreamBody } from "../upstream/forward.ts";
+import type { Forwarded, UpstreamBody } from "../upstream/forward.ts";
 import type { Ownership } from "./object-owners.ts";
 import type { OptIn } from "./usage-opt-in.ts";
 
@@ -23,7 +22,7 @@ export type Forwardable = {
 
 /** The end of the call: the response that may be passed on or why there is none, and the headers that are recorded. */
 export type UpstreamResult = {
-  readonly response: Response | Refusal | typeof CLIENT_DISCONNECTED;
+  readonly response: Forwarded;
   readonly providerHeaders: ProviderHeaderFacts;
   /** The response's headers, where they were read. */
   readonly received?: NamedHeaders;
@@ -44,15 +43,11 @@ export type Outgoing = {
   readonly isDecoded: boolean;
   /** The usage opt-in in the body; null where the request has none. */
   readonly optIn: OptIn | null;
-  /** Sent where the client has sent none, and the provider honours one. */
-  idempotencyKey?: string;
-  /** Milliseconds until the provider's headers must have arrived, in place of the configured limit. */
-  headersMs?: number;
 };
 
 /** The figures about attempts that the accounting needs. */
 export type AttemptSums = {
-  /** Attempts that were given up and may have run. */
+  /** Attempts that were followed by another one and may have cost something: a connection that was lost later, status 524. */
   readonly lost: number;
   /** When the last attempt was sent, in milliseconds since 1970. */
   readonly sentAt: number;

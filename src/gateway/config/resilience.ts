@@ -22,7 +22,7 @@ export function readResilience(fields: Fields): Resilience {
 
 const MAX_ATTEMPTS = 5;
 
-/** Off by default: clients repeat failed requests by themselves. */
+/** Off by default: clients retry failed requests by themselves. */
 function readRetries(parent: Fields): RetryRules {
   const fields = parent.nested("retries") ?? new Fields({}, `${parent.path}.retries`, parent.report);
   const attempts = fields.count("attempts", 1, MAX_ATTEMPTS, 1);
@@ -30,10 +30,10 @@ function readRetries(parent: Fields): RetryRules {
     attempts,
     deadlineMs: fields.count("deadline_ms", 1, 600_000, 30_000),
     waitMs: fields.count("wait_ms", 0, 30_000, 500),
-    repeat: fields.oneOf("repeat", ["not_run", "idempotent", "any"], "not_run"),
+    retryOn: fields.oneOf("retry_on", ["not_run", "idempotent", "any"], "not_run"),
   };
-  if (attempts === 1 && rules.repeat !== "not_run")
-    fields.reject("repeat", "applies only with attempts of 2 or more");
+  if (attempts === 1 && rules.retryOn !== "not_run")
+    fields.reject("retry_on", "applies only with attempts of 2 or more");
   fields.rejectUnknown();
   return rules;
 }

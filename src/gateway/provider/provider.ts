@@ -30,7 +30,7 @@ export type Provider = {
   readonly filterModels: boolean;
   /** The provider's own Cache-Control is passed on. */
   readonly keepsCache: boolean;
-  /** How often a request is repeated. Another key is tried without it. */
+  /** How often a request is retried. Another key is tried without it. */
   readonly retries: RetryRules;
   /** When the provider is not called for a while; null: it is always called. */
   readonly breaker: BreakerRules | null;
@@ -63,17 +63,17 @@ export type ConcurrencyRules = {
 export type CentralKey = { readonly kind: "key"; readonly value: string };
 
 export type RetryRules = {
-  /** The attempts of a request at most, the first included, without those with another key. 1: no request is repeated. */
+  /** The attempts of a request at most, the first included, without those with another key. 1: no request is retried. */
   readonly attempts: number;
-  /** No attempt begins later than this after the first one. */
+  /** No retry begins later than this after the first attempt. An attempt with another key at once may. */
   readonly deadlineMs: number;
-  /** The wait before the first repetition is random, up to this; it doubles with each repetition. */
+  /** The wait before the first retry is random, up to this; it doubles with each retry. */
   readonly waitMs: number;
   /**
-   * The failed attempts that are repeated: those that ran nothing; with an idempotency key that the provider honours, also those
+   * The failed attempts that are retried: those that ran nothing; with an idempotency key that the provider honours, also those
    * that may have run; or all.
    */
-  readonly repeat: "not_run" | "idempotent" | "any";
+  readonly retryOn: "not_run" | "idempotent" | "any";
 };
 
 /** The use of a stored object of the provider: a file, a batch, a response, a conversation, a model. */

@@ -4,7 +4,7 @@ import type { RefusalCode } from "../../shared/refusal.ts";
 
 export type Failure = {
   readonly reason: Exclude<AttemptReason, "used" | "other">;
-  /** Only a request that ran nothing is repeated without permission: a repeated run costs money, and may act twice. */
+  /** Only a request that ran nothing is retried without permission: a second run costs money, and may act twice. */
   readonly mayHaveRun: boolean;
 };
 
@@ -39,11 +39,12 @@ export function failureOfStatus(status: number): Failure | null {
   return reason === undefined ? null : { reason, mayHaveRun: true };
 }
 
+/** The provider did not accept the key, or not for this request. */
+export const KEY_REJECTED: Failure = { reason: "key_rejected", mayHaveRun: false };
+
 /**
- * null for a refusal that an attempt with the same request would meet again. The platform reports a connection that was
- * refused like one that was lost after the request was sent, which may have run.
+ * Of an attempt without a response. null for a refusal that an attempt with the same request would meet again. The platform
+ * reports a connection that was refused like one that was lost after the request was sent, which may have run.
  */
-export function failureOfRefusal(code: RefusalCode): Failure | null {
-  if (code === "upstream_key_rejected") return { reason: "key_rejected", mayHaveRun: false };
-  return code === "upstream_unreachable" ? { reason: "connection_lost", mayHaveRun: true } : null;
-}
+export const failureOfRefusal = (code: RefusalCode): Failure | null =>
+  code === "upstream_unreachable" ? { reason: "connection_lost", mayHaveRun: true } : null;

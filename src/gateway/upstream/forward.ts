@@ -25,6 +25,9 @@ export type UpstreamRequest = {
 /** The client disconnected before the provider's headers arrived. */
 export const CLIENT_DISCONNECTED = Symbol("client disconnected");
 
+/** The end of the call: a response, or why there is none. */
+export type Forwarded = Response | Refusal | typeof CLIENT_DISCONNECTED;
+
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -37,7 +40,7 @@ export async function forward(
   { url, method, headers, body, after }: UpstreamRequest,
   abort: AbortController,
   deadlineMs: number,
-): Promise<Response | Refusal | typeof CLIENT_DISCONNECTED> {
+): Promise<Forwarded> {
   const upload = isUpload(body) ? body : null;
   const deadline = upload
     ? abortAfterUpload(upload, deadlineMs, abort)

@@ -11,7 +11,7 @@ export const IDEMPOTENCY_KEY = "idempotency-key";
 /** `Idempotency-Key` and its variants, of which `forward_headers` may name others. */
 const NAME = /idempoten/;
 
-/** The names that `scopeIdempotencyKeys` has to replace; usually none. */
+/** The names of the client's idempotency keys among the headers to send; usually none. */
 export const idempotencyNames = (names: Iterable<string>, headers: Headers): readonly string[] =>
   [...names].filter((name) => NAME.test(name) && headers.has(name));
 
@@ -24,5 +24,14 @@ export async function scopeIdempotencyKeys(
   for (const name of names) {
     const sent = headers.get(name);
     headers.set(name, await sha256Hex(JSON.stringify([identity_source, actor_id, initiator_id, sent])));
+  }
+}
+
+/** Replaces each value for another body of the same request: providers reject a key that they know with another body. */
+export function renewIdempotencyKeys(headers: Headers, names: Iterable<string>): void {
+  for (const name of new Set(names)) {
+    const sent = headers.get(name);
+    // The header's value may be a quoted string.
+    if (sent !== null) headers.set(name, sent.replace(/"?$/, "-2$&"));
   }
 }

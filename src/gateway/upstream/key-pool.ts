@@ -4,6 +4,7 @@
  * for its own requests cannot lock other callers out.
  */
 import type { UpstreamCredential } from "./provider-key.ts";
+import { coolingMs, DEFAULT_COOLING_MS } from "./retry-after.ts";
 
 /** How long a rejected key is used only where no other one is left. After that, one request tries it. */
 export const REJECTED_MS = 300_000;
@@ -14,8 +15,10 @@ const MAX_OPEN_MS = 3_600_000;
 
 type Key = {
   readonly credential: UpstreamCredential;
-  /** Milliseconds since 1970; 0 where the key was not rate limited. */
+  /** Milliseconds since 1970; 0 where the key was not rate limited. Other keys are preferred until then. */
   coolsUntil: number;
+  /** The provider's own time, which may be later. Milliseconds since 1970. */
+  limitedUntil: number;
   /** Milliseconds since 1970; 0 where the key was not rejected. */
   rejectedUntil: number;
   /** The calls that this isolate has open with the key, the oldest first. */
@@ -33,14 +36,11 @@ export class KeyPool {
     this.#keys = credentials.map((credential) => ({
       credential,
       coolsUntil: 0,
+      limitedUntil: 0,
       rejectedUntil: 0,
       open: new Set(),
     }));
     this.#now = now;
-  }
-
-  get size(): number {
-    return this.#keys.length;
   }
 
   /**
@@ -56,7 +56,7 @@ export class KeyPool {
   ): UpstreamCredential | null {
     const now = this.#now();
     const left = this.#keys.filter(({ credential }) => !tried.has(credential));
-    const valid = left.filter((key) => key.coolsUntil <= now && key.rejectedUntil <= now);
+    const valid = left.filter((key) => isValid(key, now));
     if (valid.length > 0) return leastLoaded(valid, now, random).credential;
     if (accepts === "valid") return null;
     const cooling = left.filter((key) => key.rejectedUntil <= now);
@@ -64,11 +64,23 @@ export class KeyPool {
     return accepts === "any" && left.length > 0 ? earliest(left, "rejectedUntil").credential : null;
   }
 
-  /** Milliseconds until a key that is not rejected is valid; 0 where one is, or where all are rejected. */
-  readyInMs(): number {
+  /**
+   * The chosen key, unless it has become invalid since it was chosen and another one is valid. Call it just before `open`: then
+   * only one of the requests that chose a key that was rejected tries it.
+   */
+  confirm(chosen: UpstreamCredential, random: () => number): UpstreamCredential {
+    const key = this.#keyOf(chosen);
+    if (key === null || isValid(key, this.#now())) return chosen;
+    return this.choose(random, "valid") ?? chosen;
+  }
+
+  /** The key that is not rejected and whose rate limit ends first, by the provider's own time. null where all are rejected. */
+  nextReady(): { readonly credential: UpstreamCredential; readonly inMs: number } | null {
     const now = this.#now();
     const usable = this.#keys.filter((key) => key.rejectedUntil <= now);
-    return usable.length === 0 ? 0 : Math.max(0, earliest(usable, "coolsUntil").coolsUntil - now);
+    if (usable.length === 0) return null;
+    const { credential, limitedUntil } = earliest(usable, "limitedUntil");
+    return { credential, inMs: Math.max(0, limitedUntil - now) };
   }
 
   /** A call begins. The returned function ends it. */
@@ -89,10 +101,15 @@ export class KeyPool {
     if (key) key.rejectedUntil = 0;
   }
 
-  rateLimited(credential: UpstreamCredential, forMs: number): void {
+  /** `retryAfterMs`: the provider's own time in milliseconds; null where it stated none. */
+  rateLimited(credential: UpstreamCredential, retryAfterMs: number | null): void {
     const key = this.#keyOf(credential);
+    if (key === null) return;
+    const now = this.#now();
+    key.coolsUntil = now + coolingMs(retryAfterMs);
+    key.limitedUntil = now + (retryAfterMs ?? DEFAULT_COOLING_MS);
     // The provider has accepted the key.
-    if (key) Object.assign(key, { coolsUntil: this.#now() + forMs, rejectedUntil: 0 });
+    key.rejectedUntil = 0;
   }
 
   /** @returns Whether the key was valid, as far as this isolate knew. */
@@ -111,7 +128,10 @@ export class KeyPool {
 
 const NONE: ReadonlySet<UpstreamCredential> = new Set();
 
-function earliest(keys: readonly Key[], time: "coolsUntil" | "rejectedUntil"): Key {
+const isValid = ({ coolsUntil, rejectedUntil }: Key, now: number): boolean =>
+  coolsUntil <= now && rejectedUntil <= now;
+
+function earliest(keys: readonly Key[], time: "coolsUntil" | "limitedUntil" | "rejectedUntil"): Key {
   return keys.reduce((first, key) => (key[time] < first[time] ? key : first));
 }
 

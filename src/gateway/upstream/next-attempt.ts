@@ -11,7 +11,7 @@ export type NextAttempt = {
   readonly credential: UpstreamCredential;
   readonly waitMs: number;
   /** Counts as one of `RetryRules.attempts`: false with another key that is used at once. */
-  readonly isRepeat: boolean;
+  readonly isRetry: boolean;
 };
 
 export type FailedAttempt = Failure & {
@@ -29,55 +29,54 @@ export type RetryState = {
   readonly rules: RetryRules;
   /** The keys that the request was sent with. */
   readonly tried: ReadonlySet<UpstreamCredential>;
-  /** The repetitions so far, without the attempts with another key. */
-  readonly repeats: number;
-  /** Milliseconds until no further attempt may begin. */
+  /** The retries so far, without the attempts with another key. */
+  readonly retries: number;
+  /** Milliseconds until no retry may begin. It does not bound an attempt with another key at once. */
   readonly leftMs: number;
+  /** Milliseconds that are left for the headers of the response, of all attempts. */
+  readonly headersLeftMs: number;
   /** The request changes nothing (GET, HEAD), or has an idempotency key that the provider honours. */
-  readonly isRepeatable: boolean;
+  readonly mayRunTwice: boolean;
+  /** The provider knows the request's idempotency key beside the key of the failed attempt only. */
+  readonly isPinned: boolean;
   /** At least 0, below 1. */
   readonly random: () => number;
 };
 
 const MAX_WAIT_MS = 30_000;
+/** An attempt with less time than this for its headers would only cost something. */
+export const MIN_HEADERS_MS = 1000;
 
 /** null: the attempt's response is the request's. */
 export function nextAttempt(failed: FailedAttempt, state: RetryState): NextAttempt | null {
-  const { pool, rules, tried, leftMs, random } = state;
-  if (failed.mayHaveRun && rules.repeat !== "any" && !state.isRepeatable) return null;
-  if (leftMs <= 0) return null;
+  const { pool, rules, tried, leftMs, headersLeftMs, random } = state;
+  if (failed.mayHaveRun && rules.retryOn !== "any" && !state.mayRunTwice) return null;
+  if (headersLeftMs < MIN_HEADERS_MS) return null;
   const isOfKey = failed.reason === "key_rejected" || failed.reason === "rate_limited";
-  if (isOfKey && pool !== null) {
+  if (isOfKey && pool !== null && !state.isPinned) {
     const accepts = failed.reason === "key_rejected" ? "not rejected" : "valid";
     const credential = pool.choose(random, accepts, tried);
-    if (credential !== null) return { credential, waitMs: 0, isRepeat: false };
+    if (credential !== null) return { credential, waitMs: 0, isRetry: false };
   }
-  if (failed.reason === "key_rejected" || failed.forbidsRetry || state.repeats >= rules.attempts - 1)
+  if (failed.reason === "key_rejected" || failed.forbidsRetry || state.retries >= rules.attempts - 1)
     return null;
-  const waitMs = waitFor(failed, state);
-  if (waitMs >= leftMs) return null;
-  return { credential: keyFor(failed, pool, random), waitMs, isRepeat: true };
+  const { credential, readyInMs } = readyKey(failed, state);
+  // Full jitter: requests that failed together do not return together.
+  const waitMs = readyInMs + random() * Math.min(MAX_WAIT_MS, rules.waitMs * 2 ** state.retries);
+  if (waitMs >= leftMs || headersLeftMs - waitMs < MIN_HEADERS_MS) return null;
+  return { credential, waitMs, isRetry: true };
 }
 
-/**
- * Full jitter (a random part of an exponentially growing time), so that requests that failed together do not return together;
- * after the provider's own time where it states one.
- */
-function waitFor(
-  { reason, retryAfterMs }: FailedAttempt,
-  { pool, rules, repeats, random }: RetryState,
-): number {
-  const jitter = random() * Math.min(MAX_WAIT_MS, rules.waitMs * 2 ** repeats);
+/** The key of a retry, and the milliseconds until the provider may be called with it again. */
+function readyKey(
+  { credential, reason, retryAfterMs }: FailedAttempt,
+  { pool, isPinned, random }: RetryState,
+): { readonly credential: UpstreamCredential; readonly readyInMs: number } {
+  const readyInMs = retryAfterMs ?? 0;
+  if (pool === null || isPinned) return { credential, readyInMs };
+  if (reason !== "rate_limited")
+    return { credential: pool.choose(random, "not rejected") ?? credential, readyInMs };
   // Another key may be ready before this one.
-  if (reason === "rate_limited" && pool !== null) return pool.readyInMs() + jitter;
-  return (retryAfterMs ?? 0) + jitter;
-}
-
-/** A provider knows an idempotency key only beside the provider key that it came with. */
-function keyFor(
-  { credential, mayHaveRun }: FailedAttempt,
-  pool: KeyPool | null,
-  random: () => number,
-): UpstreamCredential {
-  return mayHaveRun ? credential : (pool?.choose(random, "not rejected") ?? credential);
+  const ready = pool.nextReady();
+  return ready === null ? { credential, readyInMs } : { credential: ready.credential, readyInMs: ready.inMs };
 }

@@ -6,16 +6,14 @@ export const DEFAULT_COOLING_MS = 5000;
 /** No key cools down for longer: a limit of a day may be raised before it ends. */
 export const MAX_COOLING_MS = 300_000;
 
-/** Milliseconds from now; null where the response has none. `now`: milliseconds since 1970. */
+/** The provider's `retry-after`. Milliseconds from now; null where the response has none. `now`: milliseconds since 1970. */
 export function readRetryAfter(headers: HeaderReader, now: number): number | null {
   const ms = numberIn(headers, "retry-after-ms");
   if (ms !== null) return ms;
-  const after = headers.get("retry-after")?.trim();
-  if (after) return toMs(after, now, 1000);
-  return readResets(headers, now);
+  return toMs(headers.get("retry-after")?.trim() ?? "", now);
 }
 
-/** How long a key cools down. */
+/** How long a key cools down, in milliseconds. */
 export const coolingMs = (retryAfterMs: number | null): number =>
   Math.min(retryAfterMs ?? DEFAULT_COOLING_MS, MAX_COOLING_MS);
 
@@ -29,10 +27,13 @@ const LIMITS: readonly (readonly [remaining: string, reset: string])[] = [
   ),
 ];
 
-/** The last reset among the limits that are used up; where none is, the first of all. */
-function readResets(headers: HeaderReader, now: number): number | null {
+/**
+ * When a rate limit is reset: the last reset among the limits that are used up; where none is, the first of all. Milliseconds
+ * from now; null where the response has none. Only a 429 is about a rate limit: other responses have these headers too.
+ */
+export function readReset(headers: HeaderReader, now: number): number | null {
   const resets = LIMITS.flatMap(([remaining, reset]) => {
-    const ms = toMs(headers.get(reset)?.trim() ?? "", now, 1000);
+    const ms = toMs(headers.get(reset)?.trim() ?? "", now);
     return ms === null ? [] : { ms, isUsedUp: numberIn(headers, remaining) === 0 };
   });
   if (resets.length === 0) return null;
@@ -59,12 +60,12 @@ const DATE = /^(?:[A-Z][a-z]{2}, \d\d|\d{4}-\d\d-\d\dT)/;
 const EPOCH_SECONDS = 1e9;
 const EPOCH_MS = 1e12;
 
-/** A number in units of `unit` milliseconds, seconds or milliseconds since 1970, a duration or a date. */
-function toMs(text: string, now: number, unit: number): number | null {
+/** A number of seconds, seconds or milliseconds since 1970, a duration or a date. */
+function toMs(text: string, now: number): number | null {
   if (text === "" || text.length > 64) return null;
   if (/^\d+(?:\.\d+)?$/.test(text)) {
     const value = Number(text);
-    if (value < EPOCH_SECONDS) return value * unit;
+    if (value < EPOCH_SECONDS) return value * 1000;
     return Math.max(0, (value < EPOCH_MS ? value * 1000 : value) - now);
   }
   if (DURATION.test(text))

@@ -233,7 +233,7 @@ describe("the end of a call", () => {
   ])("is reserved once, and charged for an attempt that %s", async (_, isLost, least, most) => {
     let calls = 0;
     const pool = { type: "openai", base_url: "https://central.example/v1", keys: ["CENTRAL_KEY"] };
-    const retries = { attempts: 2, wait_ms: 0, repeat: "any" };
+    const retries = { attempts: 2, wait_ms: 0, retry_on: "any" };
     const gateway: Gateway = await openWithBudgets({
       budgets: { people: { dollars: 1 } },
       vars: { PROVIDERS: { central: { ...pool, retries } } },

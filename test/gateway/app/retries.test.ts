@@ -1,4 +1,4 @@
-/** Other keys and repetitions: what the provider gets, what the client gets, and what is recorded. */
+/** Other keys and retries: what the provider gets, what the client gets, and what is recorded. */
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import {
@@ -201,7 +201,7 @@ describe("the least loaded key", () => {
   });
 });
 
-describe("repetitions", () => {
+describe("retries", () => {
   const RETRIES = { attempts: 3, wait_ms: 1000 };
 
   it("wait at random, up to a time that doubles, and after the provider's own time", async () => {
@@ -271,7 +271,7 @@ describe("repetitions", () => {
     ["status 500", status(500), 500],
     ["a lost connection", lost, null],
   ])("are made after %s where the provider honours an idempotency key", async (_, step, code) => {
-    const retries = { ...RETRIES, repeat: "idempotent" };
+    const retries = { ...RETRIES, retry_on: "idempotent" };
     const gateway = await openWith([step, status(429, { "retry-after": "1" })], { keys: 2, retries });
     const { response, events } = await gateway.exchange(...call());
     expect([response.status, attempts(events)[0]?.status]).toEqual([200, code]);
@@ -282,7 +282,7 @@ describe("repetitions", () => {
   });
 
   it("send the client's idempotency key where it has one, in the form of its first attempt", async () => {
-    const retries = { ...RETRIES, repeat: "idempotent" };
+    const retries = { ...RETRIES, retry_on: "idempotent" };
     const gateway = await openWith([status(500)], { keys: 1, retries });
     await gateway.exchange(...call(post(BODY, { ...CLIENT_KEY, "idempotency-key": "mine" })));
     const [first, second] = gateway.sent.map(({ headers }) => headers.get("idempotency-key"));
@@ -290,7 +290,7 @@ describe("repetitions", () => {
   });
 
   it("are made of any attempt where the configuration says so, and of a request that reads", async () => {
-    const any = await openWith([lost], { keys: 1, retries: { ...RETRIES, repeat: "any" } });
+    const any = await openWith([lost], { keys: 1, retries: { ...RETRIES, retry_on: "any" } });
     expect((await any.exchange(...call())).response.status).toBe(200);
     expect(any.sent[1]?.headers.has("idempotency-key")).toBe(false);
     const read = await openWith([status(502), () => json('{"data":[]}')], { keys: 1, retries: RETRIES });
@@ -304,7 +304,7 @@ describe("repetitions", () => {
       start: (controller) => controller.enqueue(utf8('data: {"choices":[]}\n\n')),
       pull: (controller) => controller.error(new Error("reset")),
     });
-    const retries = { ...RETRIES, repeat: "any" };
+    const retries = { ...RETRIES, retry_on: "any" };
     const gateway = await openWith([() => sse(broken)], { keys: 2, retries });
     const { events } = await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
     expect([gateway.sent.length, only(events, "interception_end").outcome]).toEqual([1, "truncated"]);

@@ -33,7 +33,7 @@ type Schedule = {
   readonly retries: Record<string, unknown> | undefined;
   readonly deadlineMs: number;
   readonly attempts: number;
-  readonly repeat: "not_run" | "idempotent" | "any";
+  readonly retryOn: "not_run" | "idempotent" | "any";
   /** Faults that are not about a key. */
   readonly others: boolean;
 };
@@ -43,11 +43,11 @@ const DEFAULT_COOLING_MS = 5000;
 const MAY_HAVE_RUN = new Set<Fault | null>([500, 504, "lost"]);
 
 function scheduleOf(random: () => number): Schedule {
-  const repeat = (["not_run", "idempotent", "any"] as const)[between(random, 0, 2)] ?? "any";
-  const attempts = repeat === "not_run" ? between(random, 1, 4) : between(random, 2, 4);
+  const retryOn = (["not_run", "idempotent", "any"] as const)[between(random, 0, 2)] ?? "any";
+  const attempts = retryOn === "not_run" ? between(random, 1, 4) : between(random, 2, 4);
   const deadlineMs = between(random, 1, 40_000);
-  const retries = { attempts, deadline_ms: deadlineMs, wait_ms: between(random, 0, 3000), repeat };
-  return { keys: between(random, 2, 5), retries, deadlineMs, attempts, repeat, others: random() < 0.5 };
+  const retries = { attempts, deadline_ms: deadlineMs, wait_ms: between(random, 0, 3000), retry_on: retryOn };
+  return { keys: between(random, 2, 5), retries, deadlineMs, attempts, retryOn, others: random() < 0.5 };
 }
 
 /** The provider of one schedule, and what it was sent. */
@@ -113,7 +113,8 @@ class FaultyProvider {
   /** No request goes to a key that the pool must avoid while it has another one to try. */
   #checkChoice(at: number, request: string): void {
     const mine = this.fetches.filter((one) => one.request === request);
-    const isBound = mine.some(({ fault }) => MAY_HAVE_RUN.has(fault));
+    const isBound =
+      this.#schedule.retryOn === "idempotent" && mine.some(({ fault }) => MAY_HAVE_RUN.has(fault));
     if (isBound || (this.avoidedUntil[at] ?? 0) <= this.now) return;
     const tried = new Set(mine.map(({ key }) => key));
     const others = this.avoidedUntil.filter((until, key) => until <= this.now && !tried.has(key));
@@ -155,21 +156,26 @@ const brokenStream = (): ReadableStream =>
 
 /** The rules that every request keeps, by what was sent for it. */
 function checkFetches(fetches: readonly Fetch[], schedule: Schedule): void {
-  const { attempts, keys, repeat, deadlineMs } = schedule;
+  const { attempts, keys, retryOn, deadlineMs } = schedule;
   expect(fetches.length).toBeLessThanOrEqual(attempts + keys - 1);
   const [first] = fetches;
+  const keysBefore = new Set<number>();
   for (const [at, one] of fetches.entries()) {
     const earlier = fetches.slice(0, at);
-    // Nothing follows a response whose bytes the client got, and none begins after the deadline.
+    // Nothing follows a response whose bytes the client got, and no retry begins after the deadline.
     expect(earlier.every(({ fault }) => fault !== null && fault !== "broken stream")).toBe(true);
-    if (at > 0) expect(one.at - (first?.at ?? 0)).toBeLessThanOrEqual(deadlineMs);
+    const before = earlier.at(-1)?.fault;
+    const isSwitch = (before === 401 || before === 403 || before === 429) && !keysBefore.has(one.key);
+    if (at > 0 && !isSwitch) expect(one.at - (first?.at ?? 0)).toBeLessThanOrEqual(deadlineMs);
+    keysBefore.add(one.key);
     const risky = earlier.filter(({ fault }) => MAY_HAVE_RUN.has(fault));
     if (risky.length === 0) continue;
     // Permission: by configuration, or an idempotency key that the provider knows beside this key.
-    expect(repeat).not.toBe("not_run");
+    expect(retryOn).not.toBe("not_run");
+    if (retryOn === "any") continue;
     for (const ran of risky) {
       expect(one.key).toBe(ran.key);
-      if (repeat === "idempotent") expect([one.idempotencyKey, ran.idempotencyKey]).not.toContain(null);
+      expect([one.idempotencyKey, ran.idempotencyKey]).not.toContain(null);
       expect(one.idempotencyKey).toBe(ran.idempotencyKey);
     }
   }
@@ -180,15 +186,12 @@ async function runRequest(provider: FaultyProvider, n: number, schedule: Schedul
   if (!gateway) throw new Error("no gateway");
   const before = provider.fetches.length;
   const isHealthy = provider.hasHealthyKey();
-  const startedAt = gateway.clock.at;
   const body = `{"model":"gpt-4o","messages":[{"role":"user","content":"${n}"}]}`;
   const { response, events } = await gateway.exchange(POOL_CHAT, post(body, CLIENT_KEY));
   const mine = provider.fetches.slice(before);
   checkFetches(mine, schedule);
   const ofKeys = mine.every(({ fault }) => fault === null || fault === 401 || fault === 403 || fault === 429);
-  // Slow responses may leave no time for a further attempt.
-  const isInTime = gateway.clock.at - startedAt < schedule.deadlineMs;
-  if (isHealthy && ofKeys && isInTime) expect([response.status, mine.at(-1)?.fault]).toEqual([200, null]);
+  if (isHealthy && ofKeys) expect([response.status, mine.at(-1)?.fault]).toEqual([200, null]);
   // A rejected central key is never the client's fault.
   expect([401, 403]).not.toContain(response.status);
   const recorded = events.filter(({ record_type: type }) => type === "upstream_attempt");
@@ -221,7 +224,7 @@ const randomUuid = (random: () => number): string =>
     .padStart(8, "0")}-89ab-4abc-8def-0123456789ab`;
 
 describe("random faults of a provider's keys", () => {
-  it("lose no request that had a healthy key, and repeat none without permission", async () => {
+  it("lose no request that had a healthy key, and retry none without permission", async () => {
     let fetches = 0;
     await forSeedsAsync(120, async (seed) => void (fetches += await runSchedule(seed)));
     // Each schedule has 25 requests.

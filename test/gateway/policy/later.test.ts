@@ -1,6 +1,6 @@
 /** The accounts of calls whose usage is known later, where their object does not respond. */
 import { describe, expect, it } from "vitest";
-import type { BudgetDeps } from "../../../src/gateway/policy/budgets/call.ts";
+import type { ObjectDeps } from "../../../src/gateway/policy/budgets/call.ts";
 import { findLater, keepLater } from "../../../src/gateway/policy/budgets/later.ts";
 
 const CALL = { at: 1000, accounts: [] };
@@ -14,7 +14,7 @@ function harness(failures: number) {
   const deps = {
     nameObject: (subject: string) => subject,
     objects: { keepLater: () => respond(CALL), findLater: () => respond({ later: null }) },
-  } as unknown as BudgetDeps;
+  } as unknown as ObjectDeps;
   const context = {
     after: (ms: number, run: () => void) => {
       waits.push(ms);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { UpstreamCredential } from "../../../src/gateway/upstream/provider-key.ts";
 import { KeyPool, REJECTED_MS } from "../../../src/gateway/upstream/key-pool.ts";
+import { MAX_COOLING_MS } from "../../../src/gateway/upstream/retry-after.ts";
 
 const key = (name: string): UpstreamCredential => ({
   kind: "centralized",
@@ -55,9 +56,18 @@ describe("the choice of a key", () => {
     pool.rateLimited(A, 500);
     pool.rateLimited(B, 300);
     pool.rateLimited(C, 400);
-    expect([pool.choose(zero), pool.readyInMs()]).toEqual([B, 300]);
+    expect([pool.choose(zero), pool.nextReady()]).toEqual([B, { credential: B, inMs: 300 }]);
     expect(pool.choose(zero, "valid")).toBeNull();
     expect(pool.choose(zero, "not rejected", new Set([B]))).toBe(C);
+  });
+
+  it("says when the provider's own time ends, although a key cools down for a shorter time", () => {
+    pool.rejected(A);
+    pool.rateLimited(B, MAX_COOLING_MS + 90_000);
+    pool.rateLimited(C, MAX_COOLING_MS + 60_000);
+    expect(pool.nextReady()).toEqual({ credential: C, inMs: MAX_COOLING_MS + 60_000 });
+    now += MAX_COOLING_MS;
+    expect([pool.choose(zero, "valid", new Set([A])), pool.nextReady()?.inMs]).toEqual([B, 0]);
   });
 
   it("prefers a key that cools down to one that was rejected, and takes that where all were", () => {
@@ -69,7 +79,25 @@ describe("the choice of a key", () => {
     pool.rejected(C);
     expect(pool.choose(zero)).toBe(A);
     expect(pool.choose(zero, "not rejected")).toBeNull();
-    expect(pool.readyInMs()).toBe(0);
+    expect(pool.nextReady()).toBeNull();
+  });
+});
+
+describe("a chosen key", () => {
+  it.each([
+    ["cools down", () => pool.rateLimited(A, 500)],
+    ["is rejected", () => void pool.rejected(A)],
+  ])("gives way to a valid one if it %s before it is used", (_, change) => {
+    expect(pool.confirm(A, last)).toBe(A);
+    change();
+    expect(pool.confirm(A, last)).toBe(C);
+  });
+
+  it("is used if no other one is valid, or if it only has more open calls", () => {
+    pool.open(A);
+    expect(pool.confirm(A, zero)).toBe(A);
+    for (const one of [A, B, C]) pool.rateLimited(one, 500);
+    expect(pool.confirm(A, zero)).toBe(A);
   });
 });
 
@@ -85,6 +113,21 @@ describe("a rejected key", () => {
     pool.open(B);
     pool.open(C);
     expect(pool.choose(zero)).toBe(A);
+  });
+
+  it("is tried by one of two requests that chose it before either was sent", () => {
+    pool.rejected(A);
+    now += REJECTED_MS;
+    const chosen = [pool.choose(zero) ?? B, pool.choose(zero) ?? B];
+    const sent = chosen.map((credential) => {
+      const confirmed = pool.confirm(credential, zero);
+      pool.open(confirmed);
+      return confirmed;
+    });
+    expect([chosen, sent]).toEqual([
+      [A, A],
+      [A, B],
+    ]);
   });
 
   it("is tried by another request where the first one came to no end", () => {
@@ -116,5 +159,5 @@ it("does nothing for a key that is not the pool's", () => {
   pool.open(other)();
   pool.accepted(other);
   pool.rateLimited(other, 10);
-  expect([pool.rejected(other), pool.choose(zero), pool.size]).toEqual([false, A, 3]);
+  expect([pool.rejected(other), pool.confirm(other, zero), pool.choose(zero)]).toEqual([false, other, A]);
 });

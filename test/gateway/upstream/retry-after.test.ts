@@ -3,6 +3,7 @@ import {
   coolingMs,
   DEFAULT_COOLING_MS,
   MAX_COOLING_MS,
+  readReset,
   readRetryAfter,
 } from "../../../src/gateway/upstream/retry-after.ts";
 
@@ -20,6 +21,17 @@ describe("readRetryAfter", () => {
     [{ "retry-after": "soon" }, null],
     [{ "retry-after": "-3" }, null],
     [{ "retry-after": "9".repeat(100) }, null],
+    [{ "retry-after": "" }, null],
+    [{ "retry-after": "soon", "x-ratelimit-reset": "11" }, null],
+  ])("reads %j as %s ms", (headers, ms) => {
+    expect(readRetryAfter(new Headers(headers), NOW)).toBe(ms);
+  });
+});
+
+describe("readReset", () => {
+  it.each<[Record<string, string>, number | null]>([
+    [{}, null],
+    [{ "retry-after": "7" }, null],
     // OpenAI
     [{ "x-ratelimit-reset-requests": "20ms" }, 20],
     [{ "x-ratelimit-reset-tokens": "6m0s" }, 360_000],
@@ -51,7 +63,7 @@ describe("readRetryAfter", () => {
       50_000,
     ],
   ])("reads %j as %s ms", (headers, ms) => {
-    expect(readRetryAfter(new Headers(headers), NOW)).toBe(ms);
+    expect(readReset(new Headers(headers), NOW)).toBe(ms);
   });
 });
 

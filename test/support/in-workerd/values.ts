@@ -32,7 +32,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     models: null,
     filterModels: true,
     keepsCache: false,
-    retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, repeat: "not_run" },
+    retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, retryOn: "not_run" },
     breaker: null,
     concurrency: null,
     fallbacks: [],

@@ -45,7 +45,10 @@ export type CallContext = {
 /** The usage of a call: figures of the provider, or estimates. */
 export type Used = {
   readonly amounts: Amounts;
+  /** Of `amounts`. An estimate is charged up to the reservation only. */
   readonly isEstimate: boolean;
+  /** Estimates of earlier attempts, charged beside `amounts` and in full: the reservation is for one attempt. */
+  readonly lost?: Amounts;
   /** The tokens are the provider's own figures, although the cost is an estimate. */
   readonly hasTokens?: boolean;
   /** The id under which it is charged, in place of the interception's: that of a response whose usage is known later. */

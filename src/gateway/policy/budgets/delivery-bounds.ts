@@ -1,6 +1,9 @@
 /** The bounds of one delivery of charges in mode `soft`. */
 
-/** Settlements of one call to an object: as many as events of the delivering request can take where the object does not. */
+/**
+ * Settlements of one call to an object. Where the object does not respond, they become four `budget_charge` events of the
+ * delivering request, each with at most 32 settlements; an event id has 16 positions.
+ */
 export const MAX_GATHERED = 128;
-/** Charges of them: some 150 KB. */
+/** Charges of these settlements together: some 150 KB. */
 export const MAX_CHARGES = 512;

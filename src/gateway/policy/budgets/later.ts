@@ -5,7 +5,7 @@
 import type { LaterCall } from "../../../events/budget-service.ts";
 import { BACKOFF_MS, wait } from "./backoff.ts";
 import type { Account } from "./accounts.ts";
-import type { BudgetDeps, CallContext } from "./call.ts";
+import type { BudgetDeps, CallContext, ObjectDeps } from "./call.ts";
 import { periodOf } from "./period.ts";
 
 /** `provider`: its configured name. `id`: the provider's, of the response, the batch or the file of results. */
@@ -13,6 +13,10 @@ type LaterName = { readonly provider: string; readonly id: string };
 
 /** `null`: no accounts are stored for the id. */
 export type FoundLater = LaterCall | null | "unavailable";
+
+/** Whether usage that is known later is charged at all: rate limits are about the calls alone. */
+export const keepsLater = <T extends BudgetDeps>(deps: T): deps is T & ObjectDeps =>
+  deps.objects !== null && deps.rules.some(({ kind }) => kind === "budget");
 
 /** The name of the object that stores a call's accounts. */
 const nameOf = (deps: BudgetDeps, { provider, id }: LaterName): string | Promise<string> =>
@@ -28,31 +32,31 @@ export const toLaterCall = (accounts: readonly Account[], at: number): LaterCall
 
 /** Stores the accounts of a call under the provider's id of it, with retries. @returns the accounts that were stored first. */
 export async function keepLater(
-  deps: BudgetDeps,
+  deps: ObjectDeps,
   name: LaterName,
   call: LaterCall,
   context: Pick<CallContext, "after">,
 ): Promise<LaterCall | "unavailable"> {
   const object = await nameOf(deps, name);
-  return (await retried(context, async () => deps.objects?.keepLater(object, call))) ?? "unavailable";
+  return (await retried(context, () => deps.objects.keepLater(object, call))) ?? "unavailable";
 }
 
 /** The accounts that are stored for the id, with retries. */
 export async function findLater(
-  deps: BudgetDeps,
+  deps: ObjectDeps,
   name: LaterName,
   context: Pick<CallContext, "after">,
 ): Promise<FoundLater> {
   const object = await nameOf(deps, name);
-  const found = await retried(context, async () => deps.objects?.findLater(object));
+  const found = await retried(context, () => deps.objects.findLater(object));
   return found ? found.later : "unavailable";
 }
 
 /** Calls until there is a result, with pauses. */
 async function retried<T>(
   context: Pick<CallContext, "after">,
-  call: () => Promise<T | null | undefined>,
-): Promise<T | null | undefined> {
+  call: () => Promise<T | null>,
+): Promise<T | null> {
   let result = await call();
   for (const ms of BACKOFF_MS) {
     if (result) break;

@@ -36,18 +36,33 @@ export async function settleGroup(
   const { objects } = deps;
   const [first] = strict;
   if (first) {
-    const settlement = settlementOf(used.as ?? context.id, strict, used, true);
-    const nothing = { ...used, amounts: NOTHING, isEstimate: false };
-    const settlements =
-      used.as === undefined ? [settlement] : [settlementOf(context.id, strict, nothing), settlement];
+    const settlements = settlementsOf(strict, used, context, true);
     const result = await objects.settle(object, settlements, context);
     if (result === null) context.undelivered(object, first, settlements);
     else notify(result.news, result.states, strict, context);
-    context.notice(overruns(strict, settlement, result?.states ?? []));
+    context.notice(overruns(strict, settlements, result?.states ?? []));
   }
   if (soft.length === 0) return;
-  const settlement = settlementOf(used.as ?? context.id, soft, used);
-  await settleSoft({ object, accounts: soft, settlement }, context, deps);
+  const settlements = settlementsOf(soft, used, context);
+  await Promise.all(
+    settlements.map((settlement) => settleSoft({ object, accounts: soft, settlement }, context, deps)),
+  );
+}
+
+/** A usage that is known later is charged under an id of its own, beside the call, which keeps its lost attempts. */
+export function settlementsOf(
+  accounts: readonly Account[],
+  used: Used,
+  { id }: Pick<CallContext, "id">,
+  isReserved = false,
+): readonly Settlement[] {
+  const { as, lost, ...last } = used;
+  if (as === undefined) return [settlementOf(id, accounts, used, isReserved)];
+  const settlement = settlementOf(as, accounts, last, isReserved);
+  if (!isReserved && lost === undefined) return [settlement];
+  // It also ends the reservation.
+  const call = settlementOf(id, accounts, { amounts: lost ?? NOTHING, isEstimate: false });
+  return [call, settlement];
 }
 
 /** The first of a second delivers the charges of all. */
@@ -79,11 +94,11 @@ async function settleSoft(
   notify(result.news, result.states, accounts, context);
 }
 
-/** An estimate of a call that was reserved is at most its reservation, and never nothing. */
+/** An estimate of a call that was reserved is at most its reservation; lost attempts are added to that. */
 export function settlementOf(
   id: string,
   accounts: readonly Account[],
-  { amounts, isEstimate, hasTokens = false }: Used,
+  { amounts, isEstimate, hasTokens = false, lost = NOTHING }: Used,
   isReserved = false,
 ): Settlement {
   const charges = accounts.map(({ rule, claim }): Claim => {
@@ -91,7 +106,8 @@ export function settlementOf(
     const amount = amounts[rule.measure] ?? claim.amount;
     const isBounded =
       isEstimate && isReserved && rule.kind === "budget" && !(hasTokens && rule.measure === "tokens");
-    return { ...claim, amount: isBounded ? Math.min(amount, claim.amount) : amount };
+    const last = isBounded ? Math.min(amount, claim.amount) : amount;
+    return { ...claim, amount: last + (lost[rule.measure] ?? 0) };
   });
   return { id, isEstimate, charges };
 }
@@ -99,11 +115,11 @@ export function settlementOf(
 /** The charges beyond what was reserved. */
 function overruns(
   accounts: readonly Account[],
-  { charges }: Settlement,
+  settlements: readonly Settlement[],
   states: readonly AccountState[],
 ): readonly BudgetNotice[] {
   return accounts.flatMap((account, at): readonly BudgetNotice[] => {
-    const charged = charges[at]?.amount ?? 0;
+    const charged = settlements.reduce((sum, { charges }) => sum + (charges[at]?.amount ?? 0), 0);
     const { claim, rule } = account;
     if (rule.kind === "rate_limit" || charged <= claim.amount) return [];
     const { limit, resetsAt } = claim;

@@ -1,0 +1,29 @@
+/** The events of a request's attempts. */
+import { attemptEvent } from "../../events/compose.ts";
+import { mayCost, type Attempt } from "./attempt.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Forwardable } from "./upstream-call.ts";
+
+/** `position`: zero-based. `waitedMs`: before the attempt. */
+export function recordAttempt(
+  { id, deps, recorder }: Exchange,
+  { route }: Pick<Forwardable, "route">,
+  attempt: Attempt,
+  { position, waitedMs }: { readonly position: number; readonly waitedMs: number },
+): void {
+  const { credential, startedAt, endedAt, status, failure, result } = attempt;
+  const isUsed = failure === null && result.response instanceof Response;
+  const facts = {
+    position,
+    provider: route.provider.name,
+    sentModel: null,
+    keyHint: credential.kind === "centralized" ? credential.hint : null,
+    reason: failure?.reason ?? (isUsed ? "used" : "other"),
+    status,
+    waitedMs,
+    startedAt,
+    endedAt,
+    costMicros: failure === null || mayCost(attempt) ? null : 0,
+  } as const;
+  recorder.record(attemptEvent(id, facts, deps.now()));
+}

@@ -1,0 +1,108 @@
+/** One attempt of a request that may be sent to its provider more than once: it is sent with one key, and its end is classified. */
+import { Refusal } from "../../shared/refusal.ts";
+import { failureOfRefusal, failureOfStatus, KEY_REJECTED, type Failure } from "../upstream/failure.ts";
+import type { KeyPool } from "../upstream/key-pool.ts";
+import type { UpstreamCredential } from "../upstream/provider-key.ts";
+import { readReset, readRetryAfter } from "../upstream/retry-after.ts";
+import { isNotRun } from "./call-usage.ts";
+import { isFreeError } from "./call-cost.ts";
+import { examineResponse } from "./examine-response.ts";
+import type { Exchange } from "./exchange.ts";
+import { sendWithoutRejected, type SendOptions } from "./send.ts";
+import type { Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
+
+export type Attempt = {
+  readonly credential: UpstreamCredential;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly result: UpstreamResult;
+  /** The status of the provider's response, also of one that was refused; null where there was none. */
+  readonly status: number | null;
+  /** The provider's own wish after a failure; null where it stated none. */
+  readonly retryAfterMs: number | null;
+  readonly forbidsRetry: boolean;
+  /** null where it did not fail, or failed in a way that is not retried. */
+  readonly failure: Failure | null;
+};
+
+/** `forwardable`: with the key of this attempt. */
+export async function attemptOnce(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  outgoing: Outgoing,
+  options: SendOptions & { readonly pool: KeyPool | null },
+): Promise<Attempt> {
+  const { now } = exchange.deps;
+  const { pool, abort: requestAbort } = options;
+  const { credential } = forwardable;
+  // A response that cannot be read ends its own attempt, and not the request.
+  const abort = childOf(requestAbort);
+  const startedAt = now();
+  exchange.closeKey = pool?.open(credential) ?? null;
+  const response = await sendWithoutRejected(exchange, forwardable, outgoing, { ...options, abort });
+  const result = await examineResponse(exchange, forwardable, response, abort);
+  const received = response instanceof Response ? response : null;
+  const failure = failureOf(received, result);
+  const attempt: Attempt = {
+    credential,
+    startedAt,
+    endedAt: now(),
+    result,
+    status: received?.status ?? null,
+    retryAfterMs: received && failure && retryAfterOf(received, failure, now()),
+    forbidsRetry: received?.headers.get("x-should-retry")?.trim() === "false",
+    failure,
+  };
+  if (pool !== null) updateKeyState(exchange, forwardable, attempt, pool);
+  return attempt;
+}
+
+function childOf({ signal }: AbortController): AbortController {
+  const child = new AbortController();
+  if (signal.aborted) child.abort();
+  else signal.addEventListener("abort", () => child.abort(), { once: true });
+  return child;
+}
+
+/** By the status where there is a response, regardless of its body: a 500 that quotes a key may have run. */
+function failureOf(received: Response | null, { response }: UpstreamResult): Failure | null {
+  if (received === null) return response instanceof Refusal ? failureOfRefusal(response.code) : null;
+  const { status } = received;
+  // One that is passed on is about the request, or about the client's own key.
+  if (status === 401 || status === 403) return response instanceof Refusal ? KEY_REJECTED : null;
+  return failureOfStatus(status);
+}
+
+const retryAfterOf = ({ headers }: Response, { reason }: Failure, now: number): number | null =>
+  readRetryAfter(headers, now) ?? (reason === "rate_limited" ? readReset(headers, now) : null);
+
+function updateKeyState(
+  { id, deps }: Exchange,
+  { route }: Forwardable,
+  { credential, failure, status, retryAfterMs, result }: Attempt,
+  pool: KeyPool,
+): void {
+  if (result.isKeyInvalid && pool.rejected(credential)) {
+    const { name: provider } = route.provider;
+    deps.logError({
+      event: "provider_key_rejected",
+      provider,
+      key_hint: credential.hint ?? "",
+      interception_id: id,
+    });
+  }
+  if (failure?.reason === "rate_limited") pool.rateLimited(credential, retryAfterMs);
+  else if (status !== null && status < 400) pool.accepted(credential);
+}
+
+/**
+ * Whether a failed attempt may have cost something, by the rules for a call that ends so: providers charge for no error but a
+ * 524, and a connection that fails within a second was refused.
+ */
+export function mayCost({ failure, status, startedAt, endedAt }: Attempt): boolean {
+  if (failure === null || !failure.mayHaveRun) return false;
+  return status === null
+    ? !isNotRun("upstream_unreachable", endedAt - startedAt)
+    : !isFreeError(status, { usage: null, reportedCost: null });
+}

@@ -1,0 +1,113 @@
+/** The usage that a call is charged for at its end: figures of the provider, or estimates (docs/budgets.md). */
+import type { InterceptionResult } from "../../events/compose.ts";
+import type { CostFacts, QuoteCall } from "../../shared/prices/pricing.ts";
+import type { Used } from "../policy/budgets/call.ts";
+import { likelyCase, NOTHING, ONE_CALL, sessionsOf, type Amounts } from "../policy/budgets/estimate.ts";
+import type { RequestFigures } from "../provider/request-figures.ts";
+import { sumOf } from "../provider/usage.ts";
+import { isFreeError } from "./call-cost.ts";
+import type { UpstreamResult } from "./upstream-call.ts";
+
+/** How a call ended, of any kind. */
+export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
+  /** The client had disconnected before the provider was called. */
+  readonly isUnsent?: boolean;
+  /** Of a request that may be sent more than once. */
+  readonly attempts?: UpstreamResult["attempts"];
+};
+
+/** The claim of a request: its figures, or that it creates a batch, or that nothing of it is known. */
+export type Claimed =
+  | { readonly kind: "figures"; readonly figures: RequestFigures; readonly isStream: boolean }
+  /** A batch: its results are charged when they are read. */
+  | { readonly kind: "later" }
+  | { readonly kind: "unknown"; readonly model: string | null };
+
+export type UsageContext = {
+  readonly claimed: Claimed;
+  /** The reservation, which is for one attempt. */
+  readonly most: Amounts;
+  readonly quote: QuoteCall;
+  readonly provider: string;
+  /** When the call began, in milliseconds since 1970. */
+  readonly at: number;
+  /** The provider's id of a call whose usage is known when it is read; null of others. */
+  readonly later: string | null;
+  /** Milliseconds from the provider's call to its end. */
+  readonly lostAfterMs: number;
+};
+
+/** Failures at which the provider has run nothing. */
+const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected"]);
+/**
+ * Milliseconds. The platform reports a refused connection and a lost one alike. A refused connection fails sooner; a lost one
+ * may have run the model.
+ */
+const UNREACHABLE_MS = 1000;
+
+export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
+  error !== null &&
+  (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
+
+export function usageOf(result: EndedCall, cost: CostFacts | null, context: UsageContext): Used {
+  const { claimed } = context;
+  const used = usageOfLast(result, cost, context);
+  const lost = result.attempts?.lost ?? 0;
+  return lost > 0 && claimed.kind === "figures"
+    ? { ...used, lost: usageOfLost(lost, claimed, context) }
+    : used;
+}
+
+/** By the attempt whose response the client got. */
+function usageOfLast(
+  { observation, status, error, isUnsent }: EndedCall,
+  cost: CostFacts | null,
+  context: UsageContext,
+): Used {
+  const { claimed, most, quote, provider, at, later, lostAfterMs } = context;
+  const nothing: Used = { amounts: ONE_CALL, isEstimate: false };
+  if (isUnsent) return nothing;
+  if (claimed.kind !== "figures")
+    return cost === null
+      ? nothing
+      : { amounts: { ...ONE_CALL, dollars: cost.micros ?? 0 }, isEstimate: false };
+  if (observation === null && isNotRun(error, lostAfterMs)) return nothing;
+  if (observation !== null && isFreeError(status, observation.report)) return nothing;
+  const usage = observation?.report.usage ?? null;
+  const input =
+    usage && sumOf(usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens);
+  const output = usage?.output_tokens ?? null;
+  const { figures, isStream } = claimed;
+  const known = cost?.micros ?? null;
+  const seen = { input, output, responseBytes: observation?.end.bytes ?? 0 };
+  const likely = (): Amounts => likelyCase(figures, seen, { provider, at }, quote);
+  if (observation?.usageState === "final") {
+    const tokens = (input ?? 0) + (output ?? 0);
+    // A tool ran whose cost the response does not state.
+    const beside = cost?.source === "partial" ? sessionsOf(figures) : 0;
+    // A tier that the response names can have no price.
+    const dollars = known === null ? (likely().dollars ?? 0) : known + beside;
+    return { amounts: { ...ONE_CALL, tokens, dollars }, isEstimate: known === null, hasTokens: true };
+  }
+  const { tokens, dollars } = endsUnseen(figures, isStream) ? most : likely();
+  const amounts = { ...ONE_CALL, tokens, dollars: Math.max(dollars ?? 0, known ?? 0) };
+  // Its usage is known when it is read, and then replaces the estimate.
+  return { amounts, isEstimate: true, ...(later === null ? {} : { as: `${provider}/${later}` }) };
+}
+
+/** Of `lost` attempts, each as a call of which nothing is known. Its estimate is at most what was reserved. */
+function usageOfLost(
+  lost: number,
+  { figures, isStream }: Extract<Claimed, { kind: "figures" }>,
+  { most, quote, provider, at }: UsageContext,
+): Amounts {
+  const unseen = { input: null, output: null, responseBytes: 0 };
+  const one = endsUnseen(figures, isStream) ? most : likelyCase(figures, unseen, { provider, at }, quote);
+  const sum = (name: "tokens" | "dollars"): number =>
+    lost * Math.min(one[name] ?? 0, most[name] ?? Number.POSITIVE_INFINITY);
+  return { ...NOTHING, tokens: sum("tokens"), dollars: sum("dollars") };
+}
+
+/** A response that is not streamed, or is made in the background, goes on to its end, whether it arrives or not. */
+const endsUnseen = ({ isBackground }: RequestFigures, isStream: boolean): boolean =>
+  !isStream || isBackground;
