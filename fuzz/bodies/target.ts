@@ -1,5 +1,5 @@
 /**
- * Target `bodies`: request bodies through `readModelCall` and `injectUsageOption`. Checks:
+ * Target `bodies`: request bodies through `readModelCall` and `usageOptionEdit`. Checks:
  *
  * - Nothing throws.
  * - A refusal's reason is visible in the text of the body.
@@ -7,7 +7,8 @@
  * - Outside the inserted bytes, the body is unchanged.
  */
 import { isDeepStrictEqual } from "node:util";
-import { injectUsageOption } from "../../src/gateway/provider/inject-usage.ts";
+import { applyEdits } from "../../src/gateway/provider/body-edit.ts";
+import { usageOptionEdit } from "../../src/gateway/provider/inject-usage.ts";
 import { JsonSource } from "../../src/gateway/provider/json-source.ts";
 import { readModelCall } from "../../src/gateway/provider/model-call.ts";
 import { Refusal } from "../../src/shared/refusal.ts";
@@ -49,8 +50,8 @@ function checkBody({ bytes, expected }: BodyCase): Verdict {
       call.code === "body_invalid" ? value !== null && !nestsOver(value, 255) : expected === "accepted";
     return { failure: isUnjustified ? `refused as ${call.code}` : null, category: call.code };
   }
-  const parts = injectUsageOption(call);
-  const injected = parts && new Uint8Array(Buffer.concat(parts));
+  const edit = usageOptionEdit(call);
+  const injected = edit && new Uint8Array(Buffer.concat(applyEdits(bytes, [edit])));
   if (value === null) return { failure: "accepted, but it is not a JSON object", category: "accepted" };
   if (expected === "refused") return { failure: "accepted, but must be refused", category: "accepted" };
   const needsOption = mustRequestUsage(value);

@@ -38,6 +38,7 @@ import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
 import { createCentralKeys } from "./upstream/central-keys.ts";
+import { createGuards } from "./upstream/guards.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { batchEvents } from "./sinks/batch-events.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
@@ -175,6 +176,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     owners: config.objects && createObjectOwners(config.objects, platform.logError),
     sinks: sinks(config, platform),
     centralKeys: createCentralKeys(config.providers.values(), platform.now),
+    guards: createGuards(config.providers.values(), platform.now),
     redact,
     price: createPricing(config.prices),
     budgets: createBudgets(config, platform),

@@ -145,6 +145,14 @@ const CODES = {
     "The provider's list of models could not be reduced to the allowed ones. Report it to the gateway's administrator.",
   ],
   upstream_timeout: [504, "The provider sent no response in time. Retry later."],
+  circuit_open: [
+    503,
+    "The provider has failed several times, and is not called at the moment. Retry after the time in Retry-After.",
+  ],
+  provider_busy: [
+    503,
+    "The gateway has as many open calls at this provider as its configuration permits. Retry after the time in Retry-After.",
+  ],
   // Records
   recording_unavailable: [503, "The request could not be recorded, so it was not forwarded. Retry later."],
   admin_only: [

@@ -60,11 +60,16 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "`not_run` retries attempts that the provider did not run. `idempotent` sends an `Idempotency-Key`, for a provider that honours it, and also retries attempts that may have run. `any` retries those without it: the provider may run and charge a request twice.",
   ],
   [
+    "headers_ms",
+    "`LIMITS.headers_ms`",
+    "How long one attempt waits for the headers of its response, where that is shorter.",
+  ],
+  [
     "breaker.failures",
     "`5`",
     "With a table `breaker`: the consecutive failures of a route and model at which the provider is not called for a while ([retries.md](retries.md#circuit-breaker)).",
   ],
-  ["breaker.interval_ms", "`10000`", "Failures that lie further apart do not follow each other."],
+  ["breaker.interval_ms", "`10000`", "Failures that are further apart do not follow each other."],
   ["breaker.open_ms", "`30000`", "How long no request is sent."],
   [
     "breaker.trials",

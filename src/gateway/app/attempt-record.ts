@@ -4,19 +4,26 @@ import { mayCost, type Attempt } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Forwardable } from "./upstream-call.ts";
 
-/** `position`: zero-based. `waitedMs`: before the attempt. */
+type AttemptPlace = {
+  /** Zero-based. */
+  readonly position: number;
+  /** Before the attempt. */
+  readonly waitedMs: number;
+  readonly sentModel: string | null;
+};
+
 export function recordAttempt(
   { id, deps, recorder }: Exchange,
   { route }: Pick<Forwardable, "route">,
   attempt: Attempt,
-  { position, waitedMs }: { readonly position: number; readonly waitedMs: number },
+  { position, waitedMs, sentModel }: AttemptPlace,
 ): void {
   const { credential, startedAt, endedAt, status, failure, result } = attempt;
   const isUsed = failure === null && result.response instanceof Response;
   const facts = {
     position,
     provider: route.provider.name,
-    sentModel: null,
+    sentModel,
     keyHint: credential.kind === "centralized" ? credential.hint : null,
     reason: failure?.reason ?? (isUsed ? "used" : "other"),
     status,

@@ -1,9 +1,18 @@
-/** One attempt of a request that may be sent to its provider more than once: it is sent with one key, and its end is classified. */
+/** One attempt of a request that may be sent more than once: it is sent to one provider with one key, and its end is classified. */
 import { Refusal } from "../../shared/refusal.ts";
-import { failureOfRefusal, failureOfStatus, KEY_REJECTED, type Failure } from "../upstream/failure.ts";
+import {
+  failureOfRefusal,
+  failureOfStatus,
+  KEY_REJECTED,
+  verdictOf,
+  type Failure,
+} from "../upstream/failure.ts";
+import type { Guard } from "../upstream/guards.ts";
 import type { KeyPool } from "../upstream/key-pool.ts";
+import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { UpstreamCredential } from "../upstream/provider-key.ts";
 import { readReset, readRetryAfter } from "../upstream/retry-after.ts";
+import { admit, type Denied } from "./admit-attempt.ts";
 import { isNotRun } from "./call-usage.ts";
 import { isFreeError } from "./call-cost.ts";
 import { examineResponse } from "./examine-response.ts";
@@ -26,24 +35,48 @@ export type Attempt = {
   readonly failure: Failure | null;
 };
 
-/** `forwardable`: with the key of this attempt. */
+export type AttemptOptions = SendOptions & {
+  readonly pool: KeyPool | null;
+  /** null for a provider without a circuit breaker and without a cap. */
+  readonly guard: Guard | null;
+  /** The longest wait for the end of other calls, in milliseconds. */
+  readonly maxWaitMs: number;
+};
+
+/** `forwardable`: with the provider and the key of this attempt. */
 export async function attemptOnce(
   exchange: Exchange,
   forwardable: Forwardable,
   outgoing: Outgoing,
-  options: SendOptions & { readonly pool: KeyPool | null },
+  options: AttemptOptions,
 ): Promise<Attempt> {
   const { now } = exchange.deps;
-  const { pool, abort: requestAbort } = options;
-  const { credential } = forwardable;
+  const { pool, guard, abort: requestAbort, maxWaitMs } = options;
+  const { credential, route } = forwardable;
+  const requestedAt = now();
+  const admission = {
+    guard,
+    path: route.route.path,
+    model: outgoing.model,
+    signal: requestAbort.signal,
+    maxWaitMs,
+  };
+  const admitting = admit(exchange, admission);
+  const admitted = admitting instanceof Promise ? await admitting : admitting;
+  if ("refusal" in admitted) return deniedAttempt(admitted, credential, requestedAt, now());
   // A response that cannot be read ends its own attempt, and not the request.
   const abort = childOf(requestAbort);
   const startedAt = now();
-  exchange.closeKey = pool?.open(credential) ?? null;
+  const closeKey = pool?.open(credential);
+  exchange.closeCall = () => {
+    closeKey?.();
+    admitted.release();
+  };
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, { ...options, abort });
   const result = await examineResponse(exchange, forwardable, response, abort);
   const received = response instanceof Response ? response : null;
   const failure = failureOf(received, result);
+  admitted.settle(verdictOf(failure, received !== null));
   const attempt: Attempt = {
     credential,
     startedAt,
@@ -57,6 +90,23 @@ export async function attemptOnce(
   if (pool !== null) updateKeyState(exchange, forwardable, attempt, pool);
   return attempt;
 }
+
+/** An attempt that was not sent. */
+const deniedAttempt = (
+  { failure, refusal }: Denied,
+  credential: UpstreamCredential,
+  startedAt: number,
+  endedAt: number,
+): Attempt => ({
+  credential,
+  startedAt,
+  endedAt,
+  result: { response: refusal, providerHeaders: NO_PROVIDER_HEADERS, isUnsent: true },
+  status: null,
+  retryAfterMs: null,
+  forbidsRetry: false,
+  failure,
+});
 
 function childOf({ signal }: AbortController): AbortController {
   const child = new AbortController();

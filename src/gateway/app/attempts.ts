@@ -1,34 +1,56 @@
 /**
- * A request that may be sent to its provider more than once: with another key where one is rejected or rate limited, or after
- * a wait. It ends before the client gets a byte. Every attempt is recorded, if there are several.
+ * A request that may be sent more than once: with another key where one is rejected or rate limited, after a wait, or to another
+ * provider. It ends before the client gets a byte. Every attempt is recorded, if there are several.
  */
 import { EXTENDED_POSITIONS } from "../../events/event-id.ts";
 import type { After } from "../../shared/deadline.ts";
 import { fraction } from "../../shared/uuid.ts";
 import { CLIENT_DISCONNECTED, isUpload } from "../upstream/forward.ts";
+import type { Guard } from "../upstream/guards.ts";
 import type { KeyPool } from "../upstream/key-pool.ts";
-import { nextAttempt, type NextAttempt } from "../upstream/next-attempt.ts";
+import { MIN_HEADERS_MS, nextAttempt, type NextAttempt } from "../upstream/next-attempt.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import type { UpstreamCredential } from "../upstream/provider-key.ts";
 import { attemptOnce, mayCost, type Attempt } from "./attempt.ts";
 import { recordAttempt } from "./attempt-record.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
+import { composeBody } from "./sent-body.ts";
+import type { Destination, Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
 
-/** False for a provider with one key that retries nothing: its requests are sent once. */
-export const mayRetry = ({ route: { provider }, credential }: Forwardable): boolean =>
-  provider.retries.attempts > 1 || (provider.keys.length > 1 && credential.kind === "centralized");
+/** False for a request that is sent once, with the client's body, to a provider that has neither a breaker nor a cap. */
+export const mayRetry = (
+  { deps }: Exchange,
+  { route: { provider }, credential }: Forwardable,
+  { sentModel, fallbacks }: Outgoing,
+): boolean =>
+  provider.retries.attempts > 1 ||
+  (provider.keys.length > 1 && credential.kind === "centralized") ||
+  sentModel !== null ||
+  fallbacks.length > 0 ||
+  deps.guards.has(provider);
 
-/** The attempts so far. */
-type Progress = {
+/** The attempts at one provider. */
+type Turn = {
+  readonly destination: Destination;
   readonly pool: KeyPool | null;
+  readonly guard: Guard | null;
+  readonly idempotencyKey: string | null;
   readonly tried: Set<UpstreamCredential>;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  position: number;
   retries: number;
   /** Whether one of them may have run. */
   mayHaveRun: boolean;
+};
+
+/** The attempts so far. */
+type Progress = {
+  turn: Turn;
+  /** The providers that follow, in their order. */
+  readonly fallbacks: Destination[];
+  /** When all headers must have arrived, in milliseconds since 1970. */
+  readonly headersUntil: number;
+  position: number;
   /** Those that were followed by another one and may have cost something. */
   lost: number;
   /** A rate limit, which the client gets rather than the news that the next key was rejected. */
@@ -43,121 +65,151 @@ export async function callWithRetries(
 ): Promise<UpstreamResult> {
   const { deps, holding } = exchange;
   const restoreBody = bodyRestorer(outgoing);
-  const progress = startProgress(exchange, forwardable);
-  const options = {
-    pool: progress.pool,
-    abort,
-    idempotencyKey: hasIdempotencyKey(exchange, forwardable) ? exchange.id : null,
-    headersUntil: progress.startedAt + deps.config.limits.headersMs,
-  };
+  const progress = startProgress(exchange, forwardable, outgoing);
   try {
     let next: NextAttempt | null = { credential: forwardable.credential, waitMs: 0, isRetry: false };
     for (;;) {
       const { waitMs } = next;
-      const sent = { ...forwardable, credential: keyToSend(exchange, forwardable, progress, next) };
-      progress.tried.add(sent.credential);
-      const attempt = await attemptOnce(exchange, sent, outgoing, options);
-      next = restoreBody && !abort.signal.aborted ? followUp(exchange, forwardable, attempt, progress) : null;
-      // A single attempt is recorded where the interception names another key.
-      if (next !== null || progress.position > 0 || sent.credential !== forwardable.credential)
-        recordAttempt(exchange, forwardable, attempt, { position: progress.position, waitedMs: waitMs });
+      const { turn, position } = progress;
+      const credential = keyToSend(exchange, progress, next);
+      turn.tried.add(credential);
+      const sent = { ...forwardable, ...turn.destination, credential };
+      const options = {
+        ...turn,
+        abort,
+        headersUntil: progress.headersUntil,
+        maxWaitMs: leftMs(exchange, progress),
+      };
+      const attempt = servedBy(sent, outgoing, await attemptOnce(exchange, sent, outgoing, options));
+      next = restoreBody && !abort.signal.aborted ? followUp(exchange, attempt, progress) : null;
+      // A single attempt is recorded where the interception names another key or model.
+      if (
+        next !== null ||
+        position > 0 ||
+        credential !== forwardable.credential ||
+        outgoing.sentModel !== null
+      )
+        recordAttempt(exchange, sent, attempt, { position, waitedMs: waitMs, sentModel: outgoing.sentModel });
       if (next === null) return end(exchange, attempt, progress);
       prepareNext(exchange, attempt, progress, next);
       if (!(await pause(next.waitMs, exchange.after, abort))) return disconnected(attempt, progress);
+      outgoing.sentModel = progress.turn.destination.sentModel;
       restoreBody?.();
     }
   } finally {
+    outgoing.source = null;
     deps.bodies.budget.release(holding);
   }
 }
 
-const startProgress = ({ deps }: Exchange, { route, credential }: Forwardable): Progress => ({
+function startProgress(exchange: Exchange, forwardable: Forwardable, outgoing: Outgoing): Progress {
+  const { deps } = exchange;
+  return {
+    turn: startTurn(exchange, { ...forwardable, sentModel: outgoing.sentModel }),
+    fallbacks: [...outgoing.fallbacks],
+    headersUntil: deps.now() + deps.config.limits.headersMs,
+    position: 0,
+    lost: 0,
+    limited: null,
+  };
+}
+
+const startTurn = (
+  { id, request: { method }, deps }: Exchange,
+  { target, route, credential, sentModel }: Destination,
+): Turn => ({
+  destination: { target, route, credential, sentModel },
   pool: credential.kind === "centralized" ? (deps.centralKeys.get(route.provider)?.pool ?? null) : null,
+  guard: deps.guards.get(route.provider) ?? null,
+  // By which the provider recognizes a request that it has got before, beside the same key.
+  idempotencyKey: route.provider.retries.retryOn === "idempotent" && !isSafe(method) ? id : null,
   tried: new Set(),
   startedAt: deps.now(),
-  position: 0,
   retries: 0,
   mayHaveRun: false,
-  lost: 0,
-  limited: null,
 });
 
 /** Restores the body for another attempt; null for an upload, which is not held. The body stays held until the last one. */
 function bodyRestorer(outgoing: Outgoing): (() => void) | null {
-  const { body, optIn } = outgoing;
+  const { body, optIn, source } = outgoing;
   if (isUpload(body)) return null;
   const injected = optIn?.injected ?? null;
   return () => {
-    const isRejected = optIn?.state === "rejected";
-    outgoing.body = isRejected && injected ? injected.original : body;
-    if (optIn && !isRejected) optIn.injected = injected;
+    if (optIn && optIn.state !== "rejected") optIn.injected = injected;
+    outgoing.body = source === null ? body : composeBody(source, outgoing);
   };
 }
-
-/** Whether the provider recognizes a request that it has got before, beside the same key. */
-const hasIdempotencyKey = (
-  { request: { method } }: Exchange,
-  { route: { provider } }: Forwardable,
-): boolean => provider.retries.retryOn === "idempotent" && !isSafe(method);
 
 /** RFC 9110 §9.2.1 */
 const isSafe = (method: string): boolean => method === "GET" || method === "HEAD";
 
+/** Milliseconds that are left for the headers of the response, of all attempts. */
+const leftMs = ({ deps }: Exchange, { headersUntil }: Progress): number => headersUntil - deps.now();
+
 /** Other requests may have changed the states of the keys while the body was read, or during a wait. */
 function keyToSend(
-  exchange: Exchange,
-  forwardable: Forwardable,
-  { pool, position, mayHaveRun }: Progress,
+  { deps }: Exchange,
+  { turn: { pool, tried, mayHaveRun, idempotencyKey } }: Progress,
   { credential, isRetry }: NextAttempt,
 ): UpstreamCredential {
-  const isChosenBefore = position === 0 || isRetry;
-  const isPinned = mayHaveRun && hasIdempotencyKey(exchange, forwardable);
+  const isChosenBefore = tried.size === 0 || isRetry;
+  const isPinned = mayHaveRun && idempotencyKey !== null;
   if (pool === null || !isChosenBefore || isPinned) return credential;
-  return pool.confirm(credential, () => fraction(exchange.deps.randomUuid()));
+  return pool.confirm(credential, () => fraction(deps.randomUuid()));
 }
 
-function followUp(
-  exchange: Exchange,
-  forwardable: Forwardable,
-  { failure, ...attempt }: Attempt,
-  { pool, tried, retries, mayHaveRun, startedAt, position }: Progress,
-): NextAttempt | null {
-  if (failure === null || position + 1 >= EXTENDED_POSITIONS) return null;
+/** The attempt, with the provider that responded. */
+function servedBy(sent: Forwardable, { sentModel }: Outgoing, attempt: Attempt): Attempt {
+  const { target, route, credential } = sent;
+  return { ...attempt, result: { ...attempt.result, served: { target, route, credential, sentModel } } };
+}
+
+/** At the same provider, or at the next one. */
+function followUp(exchange: Exchange, attempt: Attempt, progress: Progress): NextAttempt | null {
+  const { failure } = attempt;
+  const headersLeftMs = leftMs(exchange, progress);
+  if (failure === null || progress.position + 1 >= EXTENDED_POSITIONS || headersLeftMs < MIN_HEADERS_MS)
+    return null;
+  const { turn, fallbacks } = progress;
   const { deps, request } = exchange;
-  const { retries: rules } = forwardable.route.provider;
-  const isIdempotent = hasIdempotencyKey(exchange, forwardable);
-  const passedMs = deps.now() - startedAt;
-  return nextAttempt(
+  const { retries: rules } = turn.destination.route.provider;
+  const isIdempotent = turn.idempotencyKey !== null;
+  const next = nextAttempt(
     { ...attempt, ...failure },
     {
-      pool,
+      ...turn,
       rules,
-      tried,
-      retries,
-      leftMs: rules.deadlineMs - passedMs,
-      headersLeftMs: deps.config.limits.headersMs - passedMs,
+      leftMs: rules.deadlineMs - (deps.now() - turn.startedAt),
+      headersLeftMs,
       mayRunTwice: isIdempotent || isSafe(request.method),
-      isPinned: isIdempotent && (mayHaveRun || failure.mayHaveRun),
+      isPinned: isIdempotent && (turn.mayHaveRun || failure.mayHaveRun),
       random: () => fraction(deps.randomUuid()),
     },
   );
+  const [fallback] = fallbacks;
+  if (next !== null || !fallback) return next;
+  return { credential: fallback.credential, waitMs: 0, isRetry: false, isFallback: true };
 }
 
-function prepareNext(
-  exchange: Exchange,
-  attempt: Attempt,
-  progress: Progress,
-  { isRetry }: NextAttempt,
-): void {
+function prepareNext(exchange: Exchange, attempt: Attempt, progress: Progress, next: NextAttempt): void {
   const { failure, result } = attempt;
-  exchange.closeKey?.();
+  const { turn, fallbacks, limited } = progress;
+  exchange.closeCall?.();
   const { response } = result;
-  if (failure?.reason === "rate_limited" && progress.pool !== null) progress.limited = result;
-  else if (response instanceof Response) response.body?.cancel().catch(() => undefined);
-  progress.mayHaveRun ||= failure?.mayHaveRun === true;
+  if (failure?.reason === "rate_limited" && (turn.pool !== null || next.isFallback)) {
+    discard(limited);
+    progress.limited = result;
+  } else if (response instanceof Response) response.body?.cancel().catch(() => undefined);
+  turn.mayHaveRun ||= failure?.mayHaveRun === true;
   if (mayCost(attempt)) progress.lost += 1;
-  if (isRetry) progress.retries += 1;
+  if (next.isRetry) turn.retries += 1;
   progress.position += 1;
+  const fallback = next.isFallback ? fallbacks.shift() : undefined;
+  if (fallback) progress.turn = startTurn(exchange, fallback);
+}
+
+function discard(result: UpstreamResult | null): void {
+  if (result?.response instanceof Response) result.response.body?.cancel().catch(() => undefined);
 }
 
 /** False where the request is aborted first. */
@@ -179,10 +231,15 @@ function end(
   { result, failure, startedAt }: Attempt,
   { lost, limited }: Progress,
 ): UpstreamResult {
-  if (failure !== null || !(result.response instanceof Response)) exchange.closeKey?.();
-  const passed = failure?.reason === "key_rejected" && limited !== null ? limited : result;
+  if (failure !== null || !(result.response instanceof Response)) exchange.closeCall?.();
+  const isPassedOn = failure === null || !YIELDS_TO_LIMIT.has(failure.reason);
+  if (isPassedOn) discard(limited);
+  const passed = isPassedOn ? result : (limited ?? result);
   return { ...passed, attempts: { lost, sentAt: startedAt } };
 }
+
+/** Failures of the gateway's own, beside which a rate limit of an earlier attempt says more. */
+const YIELDS_TO_LIMIT = new Set(["key_rejected", "circuit_open", "busy"]);
 
 /** The client disconnected between two attempts. */
 const disconnected = ({ startedAt }: Attempt, { lost }: Progress): UpstreamResult => ({

@@ -24,9 +24,11 @@ export async function callUpstream(
     if (isUpload(outgoing.body)) outgoing.body.cancel();
     return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS, isUnsent: true };
   }
-  if (mayRetry(forwardable)) return callWithRetries(exchange, forwardable, outgoing, abort);
+  if (mayRetry(exchange, forwardable, outgoing))
+    return callWithRetries(exchange, forwardable, outgoing, abort);
   const options = { abort, idempotencyKey: null, headersUntil: null };
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, options);
+  outgoing.source = null;
   exchange.deps.bodies.budget.release(exchange.holding);
   return examineResponse(exchange, forwardable, response, abort);
 }

@@ -11,17 +11,30 @@ import type { UpstreamResult } from "./upstream-call.ts";
 /** How a call ended, of any kind. */
 export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
   /** The client had disconnected before the provider was called. */
-  readonly isUnsent?: boolean;
+  readonly isUnsent?: boolean | undefined;
   /** Of a request that may be sent more than once. */
-  readonly attempts?: UpstreamResult["attempts"];
+  readonly attempts?: UpstreamResult["attempts"] | undefined;
+  /** The provider whose response it is, where it may be another one than that of the request. */
+  readonly servedBy?: string | undefined;
 };
 
 /** The claim of a request: its figures, or that it creates a batch, or that nothing of it is known. */
 export type Claimed =
-  | { readonly kind: "figures"; readonly figures: RequestFigures; readonly isStream: boolean }
+  | ClaimedFigures
   /** A batch: its results are charged when they are read. */
   | { readonly kind: "later" }
   | { readonly kind: "unknown"; readonly model: string | null };
+
+export type ClaimedFigures = {
+  readonly kind: "figures";
+  /** With the model by the provider's id of it. */
+  readonly figures: RequestFigures;
+  readonly isStream: boolean;
+  /** The client's name of the model, where the figures have another one. */
+  readonly alias?: string | null;
+  /** The figures at each provider that the call may go to if its own one fails. */
+  readonly fallbacks?: readonly { readonly provider: string; readonly figures: RequestFigures }[];
+};
 
 export type UsageContext = {
   readonly claimed: Claimed;
@@ -51,11 +64,19 @@ export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
 
 export function usageOf(result: EndedCall, cost: CostFacts | null, context: UsageContext): Used {
   const { claimed } = context;
-  const used = usageOfLast(result, cost, context);
+  const used = usageOfLast(result, cost, atServing(result, context));
   const lost = result.attempts?.lost ?? 0;
   return lost > 0 && claimed.kind === "figures"
     ? { ...used, lost: usageOfLost(lost, claimed, context) }
     : used;
+}
+
+/** The context at the provider that responded. */
+function atServing({ servedBy }: EndedCall, context: UsageContext): UsageContext {
+  const { claimed } = context;
+  if (claimed.kind !== "figures") return context;
+  const fallback = claimed.fallbacks?.find(({ provider }) => provider === servedBy);
+  return fallback ? { ...context, ...fallback, claimed: { ...claimed, figures: fallback.figures } } : context;
 }
 
 /** By the attempt whose response the client got. */
@@ -98,7 +119,7 @@ function usageOfLast(
 /** Of `lost` attempts, each as a call of which nothing is known. Its estimate is at most what was reserved. */
 function usageOfLost(
   lost: number,
-  { figures, isStream }: Extract<Claimed, { kind: "figures" }>,
+  { figures, isStream }: ClaimedFigures,
   { most, quote, provider, at }: UsageContext,
 ): Amounts {
   const unseen = { input: null, output: null, responseBytes: 0 };

@@ -15,7 +15,8 @@ import type { Intercepted } from "./start-call.ts";
 import type { Interception } from "./interception.ts";
 import type { Spending } from "./spending.ts";
 
-type End = (result: InterceptionResult, isUnsent?: boolean) => void;
+type Sent = Pick<UpstreamResult, "isUnsent" | "attempts" | "served">;
+type End = (result: InterceptionResult) => void;
 
 export type Completion = {
   /** Ends the call before the provider was called. */
@@ -37,11 +38,13 @@ export function completeCall(
   usageOptIn: () => UsageOptIn | null,
   spending: Spending | null = null,
 ): Completion {
-  let attempts: UpstreamResult["attempts"];
-  const end: End = (result, isUnsent = false) => {
-    exchange.closeKey?.();
-    const cost = interception.end(result);
-    if (cost !== null) spending?.ended({ ...result, isUnsent, attempts }, cost);
+  let sent: Sent = {};
+  const end: End = (result) => {
+    exchange.closeCall?.();
+    const { isUnsent, attempts, served } = sent;
+    const by = served && { provider: served.route.provider.name, sentModel: served.sentModel };
+    const cost = interception.end(result, by);
+    if (cost !== null) spending?.ended({ ...result, isUnsent, attempts, servedBy: by?.provider }, cost);
   };
   const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
   const refused = (refusal: Refusal): Response => {
@@ -59,19 +62,23 @@ export function completeCall(
         status: 500,
         error: "internal",
       }),
-    async finished({ response, providerHeaders, received, isUnsent, attempts: sums }, intercepted, abort) {
-      attempts = sums;
-      const sent = { providerHeaders, usageOptIn: usageOptIn() };
+    async finished({ response, providerHeaders, received, ...call }, intercepted, abort) {
+      sent = call;
+      const facts = { providerHeaders, usageOptIn: usageOptIn() };
       if (response === CLIENT_DISCONNECTED) {
-        end({ ...sent, outcome: "cancelled", status: null, error: null, observation: null }, isUnsent);
+        end({ ...facts, outcome: "cancelled", status: null, error: null, observation: null });
         return clientDisconnected(exchange.id);
       }
       if (!(response instanceof Refusal))
-        return observeResponse(exchange, { ...sent, response, received, intercepted, abort }, end);
+        return observeResponse(
+          exchange,
+          { ...facts, response, received, intercepted: { ...intercepted, ...call.served }, abort },
+          end,
+        );
       const { status, code: error } = response;
       // A refusal below 500 is one of the client's upload.
-      const outcome = status < 500 ? "refused" : "upstream_error";
-      end({ ...sent, outcome, status, error, observation: null });
+      const outcome = status < 500 || call.isUnsent ? "refused" : "upstream_error";
+      end({ ...facts, outcome, status, error, observation: null });
       return refuse(exchange, response);
     },
   };

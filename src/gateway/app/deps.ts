@@ -16,6 +16,7 @@ import type { Dialect } from "../provider/provider.ts";
 import type { Sink } from "../sinks/recorder.ts";
 import type { ToRecordedEndUser } from "../client/recorded-end-user.ts";
 import type { CentralKeys } from "../upstream/central-keys.ts";
+import type { Guards } from "../upstream/guards.ts";
 import type { SpendingDeps } from "./spending.ts";
 import type { RejectedOptIns } from "./usage-opt-in.ts";
 
@@ -33,6 +34,8 @@ export type Deps = {
   readonly sinks: readonly Sink[];
   /** The central keys and their states, shared by all requests of the isolate. */
   readonly centralKeys: CentralKeys;
+  /** The circuit breakers and caps of providers, shared by all requests of the isolate. */
+  readonly guards: Guards;
   /** Removes secrets from content before it is recorded. */
   readonly redact: Redact;
   readonly price: PriceCall;

@@ -42,8 +42,8 @@ export type Exchange = {
   /** The error body of the client's dialect, as soon as the route is known. */
   errorBody: Dialect["errorBody"];
   caller: Caller | null;
-  /** Ends the count of the call among those that its central key has open; null where there is none. */
-  closeKey: (() => void) | null;
+  /** Ends the count of the call among those that its central key and its provider have open; null where nothing counts it. */
+  closeCall: (() => void) | null;
 };
 
 export function createExchange(request: Request, deps: Deps, waitUntil: Exchange["waitUntil"]): Exchange {
@@ -67,7 +67,7 @@ export function createExchange(request: Request, deps: Deps, waitUntil: Exchange
     findings: emptyFindings(),
     errorBody: deps.fallbackDialect.errorBody,
     caller: null,
-    closeKey: null,
+    closeCall: null,
   };
 }
 

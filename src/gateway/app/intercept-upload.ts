@@ -20,6 +20,7 @@ import { startInterception, type Interception } from "./interception.ts";
 import { NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import { callOwned, takeOwnBody } from "./object-owners.ts";
 import type { RequestBody } from "./request-body.ts";
+import { unreadOutgoing } from "./sent-body.ts";
 import { createSpending, type Spending } from "./spending.ts";
 import { toContext, type Intercepted } from "./start-call.ts";
 
@@ -53,7 +54,7 @@ export async function interceptUpload(
             call.hasSha256,
           );
     if (outgoing instanceof Refusal) return refuseCall(exchange, call, outgoing);
-    const sent = { body: outgoing, isDecoded: body.decoded() !== null, optIn: null };
+    const sent = unreadOutgoing(outgoing, body.decoded());
     const result = await callOwned(exchange, intercepted, sent, abort);
     return await finish(exchange, intercepted, call, { result, abort });
   } catch (error) {

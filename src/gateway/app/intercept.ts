@@ -24,6 +24,8 @@ import { ownResponse, refuse, type Exchange } from "./exchange.ts";
 import { interceptUpload } from "./intercept-upload.ts";
 import { callOwned, checkNamedObject, checkOwn, ownershipOf } from "./object-owners.ts";
 import { passThrough } from "./passthrough.ts";
+import type { RequestFigures } from "../provider/request-figures.ts";
+import { fallbacksOf } from "./fallbacks.ts";
 import { createRequestBody } from "./read-body.ts";
 import { rejectOtherText, type RequestBody } from "./request-body.ts";
 import { createSpending } from "./spending.ts";
@@ -129,6 +131,7 @@ async function intercept(
   const abort = new AbortController();
   try {
     if (!(await interception.started)) return refused(new Refusal("recording_unavailable"));
+    outgoing.fallbacks = fallbacksOf(exchange, intercepted, started);
     const forbidden =
       checkModels(exchange, intercepted, started) ??
       checkUses(intercepted.route.provider, decided.actor, uses) ??
@@ -148,14 +151,33 @@ async function intercept(
 function checkModels(
   exchange: Exchange,
   intercepted: Intercepted,
-  { model, otherModels }: Pick<Started, "model" | "otherModels">,
+  { model, outgoing, otherModels }: Pick<Started, "model" | "outgoing" | "otherModels">,
 ): Refusal | null {
-  for (const one of [model, ...otherModels]) {
+  for (const one of [outgoing.sentModel ?? model, ...otherModels]) {
     const refusal = checkPolicies(exchange, intercepted, one, true);
     if (refusal) return refusal;
   }
   return null;
 }
 
-const claimOf = ({ figures, model, isStream }: Pick<Started, "figures" | "model" | "isStream">): Claimed =>
-  figures === null ? { kind: "unknown", model } : { kind: "figures", figures, isStream };
+function claimOf({
+  figures,
+  model,
+  isStream,
+  outgoing: { sentModel, fallbacks },
+}: Pick<Started, "figures" | "model" | "isStream" | "outgoing">): Claimed {
+  if (figures === null) return { kind: "unknown", model };
+  const withId = (id: string | null): RequestFigures =>
+    id === null ? figures : { ...figures, models: figures.models.map((one) => (one === model ? id : one)) };
+  const at = fallbacks.map(({ route, sentModel: id }) => ({
+    provider: route.provider.name,
+    figures: withId(id),
+  }));
+  return {
+    kind: "figures",
+    figures: withId(sentModel),
+    isStream,
+    ...(sentModel !== null && { alias: model }),
+    ...(at.length > 0 && { fallbacks: at }),
+  };
+}

@@ -20,6 +20,9 @@ import type { CostFacts, PriceCall } from "../../shared/prices/pricing.ts";
 import type { Recorder } from "../sinks/recorder.ts";
 import { costOfResult } from "./call-cost.ts";
 
+/** The provider that responded, and its id of the model, where they may not be those of the request. */
+export type Served = { readonly provider: string; readonly sentModel: string | null };
+
 export type Interception = {
   /** Whether every required sink took the start. */
   readonly started: Promise<boolean>;
@@ -28,7 +31,7 @@ export type Interception = {
    * hangs keeps three connections of each group open, and one request has six.
    * @returns the call's cost; null where the end was recorded before.
    */
-  readonly end: (result: InterceptionResult) => CostFacts | null;
+  readonly end: (result: InterceptionResult, by?: Served) => CostFacts | null;
 };
 
 export type InterceptionContext = StartFacts & {
@@ -62,7 +65,7 @@ export function startInterception(
   if (prompt) record(prompt);
   const started = flush();
 
-  const end: Interception["end"] = (result) => {
+  const end: Interception["end"] = (result, by) => {
     if (!isOpen) return null;
     isOpen = false;
     const at = now();
@@ -70,7 +73,8 @@ export function startInterception(
     const { observation } = result;
     const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
-    const cost = costOfResult(price, subject, result, at);
+    const call = by ? { provider: by.provider, model: by.sentModel ?? subject.model } : subject;
+    const cost = costOfResult(price, call, result, at);
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
     const ended = { ...result, isOwnKeyRejected, uploadSha256: uploadSha256?.() ?? null, cost };
     record(endEvent(subject, ended, redact, { startedAt, at }));

@@ -71,7 +71,11 @@ export function idsInBody(
   { source, members }: JsonBody,
 ): readonly string[] {
   if (ownership === null) return [];
-  const ids = namedObjects(source, route.provider.dialect.toolArguments);
+  return namedIds({ source, members }, route.provider.dialect.toolArguments);
+}
+
+export function namedIds({ source, members }: JsonBody, toolArguments?: KnownKeys): readonly string[] {
+  const ids = namedObjects(source, toolArguments);
   for (const name of ITEM_LISTS.names) {
     const list = members.get(name);
     if (list) addItemReferences(ids, source, list);

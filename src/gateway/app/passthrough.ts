@@ -26,6 +26,7 @@ import {
 import { callOwned, takeOwnBody, type OnBody } from "./object-owners.ts";
 import { findRetrieval, observeRetrieval, type RetrievedId } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
+import { unreadOutgoing } from "./sent-body.ts";
 import { createSpending, type Spending } from "./spending.ts";
 import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
@@ -40,7 +41,7 @@ export async function passThrough(
   const { started, end: recordEnd, found } = await startPassthrough(exchange, decided, forwardable);
   const spending = createSpending(exchange, forwardable);
   const end: PassthroughRecord["end"] = (result, at) => {
-    exchange.closeKey?.();
+    exchange.closeCall?.();
     recordEnd(result, at);
     spending?.ended({ ...result, observation: null }, null);
   };
@@ -57,7 +58,7 @@ export async function passThrough(
     if (body instanceof Refusal) return refused(body, null);
     const limited = await reserveRun(exchange, forwardable, spending);
     if (limited) return refused(limited, null);
-    const outgoing = { body, isDecoded: requestBody.decoded() !== null, optIn: null };
+    const outgoing = unreadOutgoing(body, requestBody.decoded());
     const called = await callOwned(exchange, forwardable, outgoing, abort);
     const { response: received, providerHeaders, objectIds = [] } = called;
     found.objects(objectIds);

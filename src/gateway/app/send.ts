@@ -10,6 +10,7 @@ import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
 import type { Forwardable, Outgoing } from "./upstream-call.ts";
 import type { Exchange } from "./exchange.ts";
+import { composeBody, isEdited } from "./sent-body.ts";
 import { examineOptIn } from "./usage-opt-in.ts";
 
 export type SendOptions = {
@@ -27,20 +28,20 @@ export async function sendWithoutRejected(
   outgoing: Outgoing,
   options: SendOptions,
 ): Promise<Forwarded> {
-  const { optIn } = outgoing;
+  const { optIn, source } = outgoing;
   const response = await send(exchange, forwardable, outgoing, options);
-  if (!optIn?.injected || !(response instanceof Response)) return response;
-  const { original, remember } = optIn.injected;
-  const examined = await examineOptIn(response, original, exchange.deps.config.limits.idleMs);
+  if (!optIn?.injected || source === null || !(response instanceof Response)) return response;
+  const { remember } = optIn.injected;
+  const examined = await examineOptIn(response, source.bytes, exchange.deps.config.limits.idleMs);
   optIn.injected = null;
   if (!examined.isRejected) return examined.response;
   if (exchange.connection.isGone()) return CLIENT_DISCONNECTED;
   examined.response.body?.cancel().catch(() => undefined);
   optIn.state = "rejected";
-  outgoing.body = original;
+  outgoing.body = composeBody(source, outgoing);
   const second = await send(exchange, forwardable, outgoing, options);
   // An error of the client's own rejects both, and says nothing about the option.
-  if (second instanceof Response && second.ok) remember();
+  if (second instanceof Response && second.ok) remember(forwardable.route.provider.name);
   return second;
 }
 
@@ -51,7 +52,7 @@ async function send(
   { abort, idempotencyKey, headersUntil }: SendOptions,
 ): Promise<Forwarded> {
   const { body, optIn } = outgoing;
-  const isChanged = outgoing.isDecoded || Boolean(optIn?.injected);
+  const isChanged = outgoing.isDecoded || isEdited(outgoing);
   const { provider } = route;
   const headers = upstreamHeaders(sent, { provider, credential, isChanged, owner: acceptedOwner });
   outgoing.body = null;
@@ -61,8 +62,9 @@ async function send(
   if (isCentral && keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
   if (idempotencyKey !== null && !headers.has(IDEMPOTENCY_KEY)) headers.set(IDEMPOTENCY_KEY, idempotencyKey);
   if (isRejected) renewIdempotencyKeys(headers, [...keys, IDEMPOTENCY_KEY]);
-  const { headersMs } = deps.config.limits;
-  const leftMs = headersUntil === null ? headersMs : Math.max(0, headersUntil - deps.now());
+  const headersMs = provider.headersMs ?? deps.config.limits.headersMs;
+  const leftMs =
+    headersUntil === null ? headersMs : Math.min(headersMs, Math.max(0, headersUntil - deps.now()));
   const { method } = request;
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
   // Most keys are in a header already: such a request waits for nothing.

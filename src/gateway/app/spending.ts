@@ -10,7 +10,14 @@ import type { Account } from "../policy/budgets/accounts.ts";
 import { hold, type HeldCall } from "../policy/budgets/budgets.ts";
 import type { BudgetDeps, BudgetNotice, CallContext } from "../policy/budgets/call.ts";
 import { keepLater, keepsLater, toLaterCall } from "../policy/budgets/later.ts";
-import { likelyInput, ONE_CALL, UNLIMITED, worstCase, type Amounts } from "../policy/budgets/estimate.ts";
+import {
+  greatest,
+  likelyInput,
+  ONE_CALL,
+  UNLIMITED,
+  worstCase,
+  type Amounts,
+} from "../policy/budgets/estimate.ts";
 import { checkPlatformLimits, type PlatformLimiter } from "../policy/budgets/platform-limits.ts";
 import { toLimitedCall, type LimitedCall } from "../policy/budgets/subject.ts";
 import { usageOf, type Claimed, type EndedCall } from "./call-usage.ts";
@@ -140,14 +147,20 @@ export const limitedCall = (
 function modelsOf(claimed: Claimed): LimitedCall["models"] {
   if (claimed.kind === "figures") {
     const { models, fallbackModels, toolModels } = claimed.figures;
-    return [...models, ...fallbackModels, ...toolModels];
+    const named = [...models, ...fallbackModels, ...toolModels];
+    return claimed.alias == null ? named : [...named, claimed.alias];
   }
   return [claimed.kind === "unknown" ? claimed.model : null];
 }
 
 function mostOf(claimed: Claimed, provider: string, at: number, quote: QuoteCall): Amounts {
   if (claimed.kind === "later") return ONE_CALL;
-  return claimed.kind === "unknown" ? UNLIMITED : worstCase(claimed.figures, { provider, at }, quote);
+  if (claimed.kind === "unknown") return UNLIMITED;
+  const own = worstCase(claimed.figures, { provider, at }, quote);
+  if (!claimed.fallbacks) return own;
+  return claimed.fallbacks
+    .map((fallback) => worstCase(fallback.figures, { provider: fallback.provider, at }, quote))
+    .reduce(greatest, own);
 }
 
 /** The context in which a request's calls are charged. */

@@ -16,9 +16,10 @@ import type { Forwardable, Outgoing } from "./upstream-call.ts";
 import type { RequestDecision } from "./decide.ts";
 import { networkOf, type Exchange } from "./exchange.ts";
 import { startInterception, type Interception, type InterceptionContext } from "./interception.ts";
-import { idsInBody } from "./object-owners.ts";
+import { idsInBody, namedIds } from "./object-owners.ts";
 import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import type { RequestBody } from "./request-body.ts";
+import { composeBody } from "./sent-body.ts";
 import { planOptIn } from "./usage-opt-in.ts";
 
 /** A model call before its body is read. */
@@ -33,6 +34,8 @@ export type Started = {
   readonly objects: readonly string[];
   /** How the call uses stored objects, where the provider's configuration has rules for them. */
   readonly uses: readonly ObjectAction[];
+  /** Whether another provider could take the call: it uses nothing that this one has stored or will store. */
+  readonly isPortable: boolean;
   /** Whether the provider may store the response. */
   readonly isStored: boolean;
   /** Whether the response is requested as a stream. */
@@ -108,6 +111,8 @@ function prepare(
   const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };
   const isDecoded = encoding !== null;
+  const source = { bytes, model: call.body.members.get("model") ?? null };
+  const sentModel = call.model === null ? null : (route.provider.modelIds.get(call.model) ?? null);
   return {
     context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
     endUser: readEndUser(headers, call.fields),
@@ -116,12 +121,26 @@ function prepare(
     model: call.model,
     objects: idsInBody({ ...rest, route }, call.body),
     uses: hasRules(route.provider) ? usesOf(call.body) : [],
+    isPortable: isPortable(route.provider, call.body),
     isStored: call.fields["store"] !== false,
     isStream: call.stream,
     otherModels,
     figures,
-    outgoing: { body: optIn.injected?.parts ?? bytes, isDecoded, optIn },
+    outgoing: {
+      body: composeBody(source, { optIn, sentModel }),
+      isDecoded,
+      optIn,
+      source,
+      model: call.model,
+      sentModel,
+      fallbacks: [],
+    },
   };
+}
+
+function isPortable({ fallbacks, dialect }: Provider, body: JsonBody): boolean {
+  if (fallbacks.length === 0 || usesOf(body).length > 0) return false;
+  return namedIds(body, dialect.toolArguments).length === 0;
 }
 
 const hasRules = ({ objects: { read, write } }: Provider): boolean => read !== null || write !== null;

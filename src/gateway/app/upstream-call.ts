@@ -6,6 +6,7 @@ import type { Route } from "../provider/route.ts";
 import type { UpstreamCredential } from "../upstream/provider-key.ts";
 import type { Forwarded, UpstreamBody } from "../upstream/forward.ts";
 import type { Ownership } from "./object-owners.ts";
+import type { BodySource } from "./sent-body.ts";
 import type { OptIn } from "./usage-opt-in.ts";
 
 /** A request whose caller is known: everything that forwarding needs. */
@@ -34,6 +35,8 @@ export type UpstreamResult = {
   readonly isKeyInvalid?: boolean;
   /** Of a request that may be sent more than once. */
   readonly attempts?: AttemptSums;
+  /** The provider that responded, and the model that it was sent; absent for the route's, with the client's body. */
+  readonly served?: Destination;
 };
 
 /** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */
@@ -43,6 +46,19 @@ export type Outgoing = {
   readonly isDecoded: boolean;
   /** The usage opt-in in the body; null where the request has none. */
   readonly optIn: OptIn | null;
+  /** The body of a model call as the client sent it, until the headers have arrived; null of others. */
+  source: BodySource | null;
+  /** The model that the client named; null where the body is not read before it is sent. */
+  readonly model: string | null;
+  /** The model's id for the provider, in place of the client's name for it; null where the client's is sent. */
+  sentModel: string | null;
+  /** Where the call may go if the provider fails, in their order. */
+  fallbacks: readonly Destination[];
+};
+
+/** A provider that a call may be sent to: its route, the gateway's key for it, and its id of the model. */
+export type Destination = Pick<Forwardable, "target" | "route" | "credential"> & {
+  readonly sentModel: string | null;
 };
 
 /** The figures about attempts that the accounting needs. */

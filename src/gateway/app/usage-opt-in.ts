@@ -9,7 +9,8 @@ import { TIMED_OUT, withDeadline } from "../../shared/deadline.ts";
 import { contentEncoding } from "../../shared/http/body-headers.ts";
 import { plainText } from "../../shared/secret-finder.ts";
 import type { TtlCache } from "../../shared/ttl-cache.ts";
-import { injectUsageOption, setsUsageOption } from "../provider/inject-usage.ts";
+import type { BodyEdit } from "../provider/body-edit.ts";
+import { setsUsageOption, usageOptionEdit } from "../provider/inject-usage.ts";
 import type { ModelCall } from "../provider/model-call.ts";
 import type { Api, Provider } from "../provider/provider.ts";
 
@@ -30,10 +31,9 @@ export type OptIn = {
 };
 
 type Injected = {
-  readonly parts: readonly Uint8Array[];
-  readonly original: Uint8Array;
-  /** Remembers that this provider rejects the option for this model and caller. */
-  readonly remember: () => void;
+  readonly edit: BodyEdit;
+  /** Remembers that the provider of that name rejects the option for this model and caller. */
+  readonly remember: (provider: string) => void;
 };
 
 type OptInContext = {
@@ -50,14 +50,14 @@ export function planOptIn(call: ModelCall, { provider, caller, api, rejected, no
   const model = call.model ?? "";
   // A caller can bring a rejection about: by an account of its own at the provider, or by an error that quotes its words.
   const { identity_source: source, actor_id: actor, initiator_id: initiator } = caller;
-  const key = [provider.name, source, actor, initiator, model].join("\n");
-  const isSkipped = !provider.injectUsage || rejected.get(key) !== null;
-  const parts = isSkipped ? null : injectUsageOption(call);
-  if (!parts) return without("skipped");
-  const remember = (): void => {
-    if (model.length <= MAX_MODEL) rejected.set(key, true, now() + REMEMBERED_MS);
+  const keyAt = (name: string): string => [name, source, actor, initiator, model].join("\n");
+  const isSkipped = !provider.injectUsage || rejected.get(keyAt(provider.name)) !== null;
+  const edit = isSkipped ? null : usageOptionEdit(call);
+  if (!edit) return without("skipped");
+  const remember = (name: string): void => {
+    if (model.length <= MAX_MODEL) rejected.set(keyAt(name), true, now() + REMEMBERED_MS);
   };
-  return { state: "added", injected: { parts, original: call.body.source.bytes, remember } };
+  return { state: "added", injected: { edit, remember } };
 }
 
 const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null });

@@ -8,11 +8,15 @@ import type {
   RetryRules,
 } from "../provider/provider.ts";
 
-type Resilience = Pick<Provider, "retries" | "breaker" | "concurrency" | "fallbacks" | "modelIds">;
+type Resilience = Pick<
+  Provider,
+  "retries" | "headersMs" | "breaker" | "concurrency" | "fallbacks" | "modelIds"
+>;
 
 export function readResilience(fields: Fields): Resilience {
   return {
     retries: readRetries(fields),
+    headersMs: fields.has("headers_ms") ? fields.count("headers_ms", 1, 3_600_000, 1) : null,
     breaker: readBreaker(fields),
     concurrency: readConcurrency(fields),
     fallbacks: fields.texts("fallbacks") ?? [],

@@ -1,7 +1,5 @@
-/**
- * Adds the usage opt-in (`stream_options.include_usage`) to a Chat Completions request. The request's bytes are not
- * changed and not copied: the opt-in is a part between them.
- */
+/** Adds the usage opt-in (`stream_options.include_usage`) to a Chat Completions request. */
+import type { BodyEdit } from "./body-edit.ts";
 import type { Range } from "./json-body.ts";
 import { eachMember } from "./json-members.ts";
 import { skipBlank } from "./json-scan.ts";
@@ -16,25 +14,25 @@ export const setsUsageOption = ({ fields }: Pick<ModelCall, "fields">): boolean 
   asObject(fields["stream_options"])?.["include_usage"] === true;
 
 /**
- * The parts of the body with the opt-in, or null if the body needs no change: the request does not stream, or the client has
- * already set `include_usage`.
+ * The edit that adds the opt-in, or null if the body needs none: the request does not stream, or the client has already set
+ * `include_usage`.
  */
-export function injectUsageOption({ stream, fields, body }: ModelCall): readonly Uint8Array[] | null {
+export function usageOptionEdit({ stream, fields, body }: ModelCall): BodyEdit | null {
   if (!stream || setsUsageOption({ fields })) return null;
   const { members, source } = body;
   const { bytes } = source;
   const range = members.get("stream_options");
   if (range === undefined) {
     const at = bytes.indexOf(0x7b) + 1;
-    return replaceBytes(bytes, { from: at, to: at }, `"stream_options":{${OPTION}},`);
+    return { from: at, to: at, text: `"stream_options":{${OPTION}},` };
   }
   const options = fields["stream_options"];
-  if (options === null) return replaceBytes(bytes, range, `{${OPTION}}`);
+  if (options === null) return { ...range, text: `{${OPTION}}` };
   return setOption(source, range.from);
 }
 
 /** Sets the option in the object at `from`, which has it at most once. */
-function setOption(source: JsonSource, from: number): readonly Uint8Array[] {
+function setOption(source: JsonSource, from: number): BodyEdit {
   const { bytes } = source;
   const isEmpty = bytes[skipBlank(bytes, from + 1)] === 0x7d;
   let range: Range = { from: from + 1, to: from + 1 };
@@ -44,10 +42,5 @@ function setOption(source: JsonSource, from: number): readonly Uint8Array[] {
     range = { from: start, to };
     text = "true";
   });
-  return replaceBytes(bytes, range, text);
-}
-
-/** The parts of the bytes with those in the range replaced. */
-function replaceBytes(bytes: Uint8Array, { from, to }: Range, replacement: string): readonly Uint8Array[] {
-  return [bytes.subarray(0, from), new TextEncoder().encode(replacement), bytes.subarray(to)];
+  return { ...range, text };
 }

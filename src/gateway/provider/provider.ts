@@ -32,6 +32,8 @@ export type Provider = {
   readonly keepsCache: boolean;
   /** How often a request is retried. Another key is tried without it. */
   readonly retries: RetryRules;
+  /** How long an attempt waits for the headers of its response, in milliseconds; null: as long as any. */
+  readonly headersMs: number | null;
   /** When the provider is not called for a while; null: it is always called. */
   readonly breaker: BreakerRules | null;
   /** The calls that an isolate may have open; null: any number. */

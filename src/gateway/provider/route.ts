@@ -55,6 +55,12 @@ function findCorrected(
   return other ? null : route;
 }
 
+/** The provider's route for an API whose request names its model in the body; null where it has none. */
+export function routeOfApi(provider: Provider, api: Api): Route | null {
+  const route = provider.dialect.routes.find((one) => one.kind === "intercept" && one.api === api);
+  return route ? { provider, route, upstreamPath: route.path } : null;
+}
+
 /** The provider that the path names, even if the route does not exist. Its dialect formats the error. */
 export function namedProvider(path: string, providers: ReadonlyMap<string, Provider>): Provider | null {
   return providers.get(withoutPrefix(path).split("/", 2)[1] ?? "") ?? null;

@@ -46,5 +46,13 @@ export const KEY_REJECTED: Failure = { reason: "key_rejected", mayHaveRun: false
  * Of an attempt without a response. null for a refusal that an attempt with the same request would meet again. The platform
  * reports a connection that was refused like one that was lost after the request was sent, which may have run.
  */
-export const failureOfRefusal = (code: RefusalCode): Failure | null =>
-  code === "upstream_unreachable" ? { reason: "connection_lost", mayHaveRun: true } : null;
+export function failureOfRefusal(code: RefusalCode): Failure | null {
+  if (code === "upstream_timeout") return { reason: "timed_out", mayHaveRun: true };
+  return code === "upstream_unreachable" ? { reason: "connection_lost", mayHaveRun: true } : null;
+}
+
+/** Whether the provider works, as far as an attempt shows it: a limit of a key and a rejected key do not. */
+export function verdictOf(failure: Failure | null, hasResponse: boolean): "succeeded" | "failed" | "unknown" {
+  if (failure === null) return hasResponse ? "succeeded" : "unknown";
+  return failure.reason === "rate_limited" || failure.reason === "key_rejected" ? "unknown" : "failed";
+}

@@ -1,7 +1,4 @@
-/**
- * Decides what follows a failed attempt: another key at once, the same or another key after a wait, or nothing. It
- * decides which key is next; a chain of providers would decide here which provider is next.
- */
+/** Decides what follows a failed attempt at one provider: another key at once, the same or another key after a wait, or nothing. */
 import type { RetryRules } from "../provider/provider.ts";
 import type { UpstreamCredential } from "./provider-key.ts";
 import type { Failure } from "./failure.ts";
@@ -12,6 +9,8 @@ export type NextAttempt = {
   readonly waitMs: number;
   /** Counts as one of `RetryRules.attempts`: false with another key that is used at once. */
   readonly isRetry: boolean;
+  /** It goes to the next provider. */
+  readonly isFallback?: true;
 };
 
 export type FailedAttempt = Failure & {
@@ -50,6 +49,7 @@ export const MIN_HEADERS_MS = 1000;
 /** null: the attempt's response is the request's. */
 export function nextAttempt(failed: FailedAttempt, state: RetryState): NextAttempt | null {
   const { pool, rules, tried, leftMs, headersLeftMs, random } = state;
+  if (failed.reason === "circuit_open" || failed.reason === "busy") return null;
   if (failed.mayHaveRun && rules.retryOn !== "any" && !state.mayRunTwice) return null;
   if (headersLeftMs < MIN_HEADERS_MS) return null;
   const isOfKey = failed.reason === "key_rejected" || failed.reason === "rate_limited";

@@ -53,7 +53,7 @@ export class Slots {
     };
     const cancel = after(ms, stop);
     signal.addEventListener("abort", stop, { once: true });
-    // A call whose invocation has ended leaves room that nobody announces.
+    // A call whose invocation has ended leaves room, and no code of it runs that would say so.
     this.#next();
     const release = await promise;
     cancel();

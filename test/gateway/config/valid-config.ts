@@ -10,6 +10,7 @@ export const TABLES = {
       filter_models: false,
       response_cache: "keep",
       retries: { attempts: 3, deadline_ms: 20_000, wait_ms: 250, retry_on: "idempotent" },
+      headers_ms: 9000,
       breaker: { failures: 2, interval_ms: 5000, open_ms: 6000, trials: 1 },
       concurrency: { max: 10, wait_ms: 50 },
       model_ids: { fast: "gpt-4o" },

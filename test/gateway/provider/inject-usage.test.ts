@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { JsonSource } from "../../../src/gateway/provider/json-source.ts";
 import { readModelCall } from "../../../src/gateway/provider/model-call.ts";
-import { injectUsageOption } from "../../../src/gateway/provider/inject-usage.ts";
+import { applyEdits } from "../../../src/gateway/provider/body-edit.ts";
+import { usageOptionEdit } from "../../../src/gateway/provider/inject-usage.ts";
 import { forSeeds, seededRandom } from "../../support/rechunk.ts";
 import { jsonObject } from "../../support/in-workerd/random-json.ts";
 import { accepted, join, text, utf8 } from "../../support/in-workerd/values.ts";
@@ -10,9 +11,9 @@ import { accepted, join, text, utf8 } from "../../support/in-workerd/values.ts";
 function injected(body: string): string | null {
   const bytes = utf8(body);
   const before = bytes.slice();
-  const result = injectUsageOption(accepted(readModelCall(new JsonSource(bytes))));
+  const edit = usageOptionEdit(accepted(readModelCall(new JsonSource(bytes))));
   expect(bytes).toEqual(before);
-  return result && text(join(result));
+  return edit && text(join(applyEdits(bytes, [edit])));
 }
 
 describe("the usage opt-in", () => {
@@ -119,8 +120,8 @@ describe("F11 the usage opt-in in random bodies", () => {
         form.value === null ? streaming : [...streaming, ["stream_options", form.value]],
       );
       const bytes = utf8(body);
-      const parts = injectUsageOption(accepted(readModelCall(new JsonSource(bytes))));
-      const result = parts && join(parts);
+      const edit = usageOptionEdit(accepted(readModelCall(new JsonSource(bytes))));
+      const result = edit && join(applyEdits(bytes, [edit]));
       const before = JSON.parse(body) as Record<string, unknown>;
       counts[result === null ? "unmodified" : "injected"] += 1;
       expect(result === null).toBe(form.optedIn);

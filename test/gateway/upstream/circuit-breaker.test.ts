@@ -32,7 +32,7 @@ describe("a closed circuit", () => {
     expect(breaker.enter(CHAT, "gpt")).toBe(1);
   });
 
-  it("counts from zero after a success, and after failures that lie further apart", () => {
+  it("counts from zero after a success, and after failures that are further apart", () => {
     fail(2);
     permit().succeeded();
     fail(2);
@@ -85,7 +85,7 @@ describe("an open circuit, after its time", () => {
     permit().succeeded();
   });
 
-  it("opens again at the first trial that fails, whatever the others do later", () => {
+  it("opens again at the first trial that fails, regardless of the results of the others", () => {
     const [one, two] = [permit(), permit()];
     one.failed();
     now += 1;
@@ -110,7 +110,7 @@ describe("an open circuit, after its time", () => {
   });
 });
 
-/** What the circuit must do after calls that end at once, from the whole list of them. */
+/** The states of a circuit after calls that end at once, from the list of them. */
 class Expected {
   failures: number[] = [];
   openUntil: number | null = null;

@@ -33,6 +33,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     filterModels: true,
     keepsCache: false,
     retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, retryOn: "not_run" },
+    headersMs: null,
     breaker: null,
     concurrency: null,
     fallbacks: [],

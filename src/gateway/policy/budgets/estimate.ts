@@ -27,6 +27,20 @@ export const NOTHING: Amounts = { dollars: 0, tokens: 0, requests: 0, concurrent
 /** Of a call whose use has no limit. */
 export const UNLIMITED: Amounts = { dollars: null, tokens: null, requests: 1, concurrent: 1 };
 
+/** The greater amount of each measure; null, which is no limit, is greater than any. */
+export function greatest(one: Amounts, other: Amounts): Amounts {
+  const of = (measure: Measure): number | null => {
+    const [a, b] = [one[measure], other[measure]];
+    return a === null || b === null ? null : Math.max(a, b);
+  };
+  return {
+    dollars: of("dollars"),
+    tokens: of("tokens"),
+    requests: of("requests"),
+    concurrent: of("concurrent"),
+  };
+}
+
 type Priced = { readonly provider: string; readonly at: number };
 
 /** The most that the call may use. */
