@@ -29,7 +29,10 @@ const ALWAYS: Admitted = { settle: () => undefined, release: () => undefined };
 /** The `retry-after` of a refusal because of the cap, in seconds. */
 const BUSY_RETRY_S = 1;
 
-export function admit({ after }: Exchange, admission: Admission): Admitted | Denied | Promise<Admitted | Denied> {
+export function admit(
+  { after }: Exchange,
+  admission: Admission,
+): Admitted | Denied | Promise<Admitted | Denied> {
   const { guard, path, model, signal, maxWaitMs } = admission;
   if (guard === null) return ALWAYS;
   const { breaker, slots } = guard;

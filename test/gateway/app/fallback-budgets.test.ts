@@ -1,0 +1,89 @@
+/** Budgets of calls that may go to a fallback, or that name a model by an alias. */
+import { describe, expect, it } from "vitest";
+import { json } from "../../support/in-workerd/calls.ts";
+import { chat, chatBody, openWithBudgets, usageResponse } from "../../support/in-workerd/budget-gateway.ts";
+import { alice } from "../../support/in-workerd/object-store.ts";
+
+const PATH = "/main/v1/chat/completions";
+const LIMIT = ',"max_tokens":1000';
+
+/** The gateway's prices are 2.50 dollars per million tokens of input and 10 of output; `backup` is ten times as expensive. */
+const open = (budgets: Record<string, unknown>, isDown: () => boolean, main: Record<string, unknown> = {}) =>
+  openWithBudgets({
+    budgets,
+    provider: ({ url }) =>
+      url.startsWith("https://main.") && isDown()
+        ? json('{"error":{"message":"overloaded"}}', { status: 503 })
+        : usageResponse(100, 100),
+    vars: {
+      PROVIDERS: {
+        main: {
+          type: "openai",
+          base_url: "https://main.example/v1",
+          keys: ["MAIN_KEY"],
+          fallbacks: ["backup"],
+          ...main,
+        },
+        backup: { type: "openai", base_url: "https://backup.example/v1", keys: ["BACKUP_KEY"] },
+      },
+      MAIN_KEY: "sk-main-0123456789abcdef",
+      BACKUP_KEY: "sk-back-0123456789abcdef",
+      PRICES: { backup: { list: "none", models: { "gpt*": { input: 25, output: 100 } } } },
+    },
+  });
+const send = (gateway: Awaited<ReturnType<typeof open>>, model?: string) =>
+  chat(gateway, chatBody(LIMIT, model), alice, PATH);
+const hostsOf = ({ sent }: Awaited<ReturnType<typeof open>>): (string | undefined)[] =>
+  sent.map(({ url }) => new URL(url).hostname.split(".")[0]);
+
+describe("the budget of a call with a fallback", () => {
+  it("reserves the most that it may cost at any of the providers", async () => {
+    // 38 tokens of input and 1,000 of output: 10,095 micro-dollars at `main`, 100,950 at `backup`.
+    const tight = await open({ people: { dollars: 0.1009 } }, () => true);
+    expect(await send(tight)).toMatchObject({ status: 403, code: "budget_exceeded" });
+    expect(tight.sent).toHaveLength(0);
+    const enough = await open({ people: { dollars: 0.101 } }, () => true);
+    expect((await send(enough)).status).toBe(200);
+  });
+
+  it("is charged the price of the provider that responded", async () => {
+    for (const [isDown, spent] of [
+      [true, "0.012500"],
+      [false, "0.001250"],
+    ] as const) {
+      const gateway = await open({ people: { dollars: 0.102 } }, () => isDown);
+      expect((await send(gateway)).status).toBe(200);
+      expect((await send(gateway)).message).toContain(`$${spent} of`);
+    }
+  });
+
+  // The attack: a call that a budget of the fallback forbids is made by way of another provider.
+  it("does not let a call pass to a provider with a budget that did not reserve it", async () => {
+    const gateway = await open(
+      { backup: { requests: 0, providers: ["backup"] }, people: { requests: 5 } },
+      () => true,
+    );
+    expect((await send(gateway)).status).toBe(503);
+    expect(hostsOf(gateway)).toEqual(["main"]);
+  });
+});
+
+describe("the budget of a call that names an alias", () => {
+  const model_ids = { cheap: "gpt-4o" };
+
+  it("is that of the model behind it, and its price", async () => {
+    const gateway = await open({ people: { dollars: 0.0102 } }, () => false, { model_ids, fallbacks: [] });
+    expect((await send(gateway, "cheap")).status).toBe(200);
+    expect(await send(gateway, "cheap")).toMatchObject({ status: 403, code: "budget_exceeded" });
+  });
+
+  // The attack: a budget of a model is evaded by an alias of the model.
+  it.each([
+    ["the model behind it", ["gpt-4o"]],
+    ["the alias", ["cheap"]],
+  ])("applies where it names %s", async (_, models) => {
+    const budgets = { model: { requests: 0, models }, people: { requests: 5 } };
+    const gateway = await open(budgets, () => false, { model_ids, fallbacks: [] });
+    expect(await send(gateway, "cheap")).toMatchObject({ status: 403, code: "budget_exceeded" });
+  });
+});
