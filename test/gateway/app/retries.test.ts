@@ -31,6 +31,15 @@ const status =
   (code: number, headers: Record<string, string> = {}, text?: string): Step =>
   () =>
     error(code, headers, text);
+const errorOf =
+  (members: object, code = 403): Step =>
+  () =>
+    json(JSON.stringify({ error: members }), { status: code });
+/** An error whose body cannot be searched for secrets. */
+const unreadable =
+  (code: number): Step =>
+  () =>
+    json("{}", { status: code, headers: { "content-encoding": "zstd" } });
 const stream: Step = () => sse(new Response("data: [DONE]\n\n").body as ReadableStream);
 const lost: Step = () => {
   throw new TypeError("Network connection lost.");
@@ -174,28 +183,23 @@ describe("another key", () => {
 });
 
 describe("the state of a key", () => {
-  const body =
-    (members: object, code = 403): Step =>
-    () =>
-      json(JSON.stringify({ error: members }), { status: code });
-
   // The attack: a caller brings about an error that quotes its own words, and so rejects the keys for all other callers.
   it.each<[string, number, Step, boolean]>([
-    ["the code invalid_api_key", 1, body({ message: "no", code: "invalid_api_key" }), true],
-    ["the type account_deactivated", 1, body({ message: "no", type: "account_deactivated" }), true],
+    ["the code invalid_api_key", 1, errorOf({ message: "no", code: "invalid_api_key" }), true],
+    ["the type account_deactivated", 1, errorOf({ message: "no", type: "account_deactivated" }), true],
     [
       "a message that quotes words about a key",
       0,
-      body({ message: "model 'invalid api key' is unknown" }),
+      errorOf({ message: "model 'invalid api key' is unknown" }),
       false,
     ],
     [
       "a code about the request",
       0,
-      body({ code: "invalid_key_value_pair", type: "permission_error" }),
+      errorOf({ code: "invalid_key_value_pair", type: "permission_error" }),
       false,
     ],
-    ["a missing permission", 0, body({ message: "Missing scopes: a", code: "missing_scope" }, 401), false],
+    ["a missing permission", 0, errorOf({ message: "Missing scopes: a", code: "missing_scope" }, 401), false],
   ])("after an error with %s is rejected %i times", async (_, count, step, isRejected) => {
     const gateway = await openWith([step], { keys: 2 });
     await gateway.exchange(...call());
@@ -217,15 +221,13 @@ describe("the state of a key", () => {
   });
 
   it("cools down after a 429 whose body cannot be read, and another key is tried", async () => {
-    const encoded: Step = () => json("{}", { status: 429, headers: { "content-encoding": "zstd" } });
-    const gateway = await openWith([encoded], { keys: 2 });
+    const gateway = await openWith([unreadable(429)], { keys: 2 });
     const { response, events } = await gateway.exchange(...call());
     expect([response.status, attempts(events)[0]?.reason]).toEqual([200, "rate_limited"]);
   });
 
   it("is that of a rejected key after a 401 whose body cannot be read, and another key is tried", async () => {
-    const encoded: Step = () => json("{}", { status: 401, headers: { "content-encoding": "zstd" } });
-    const gateway = await openWith([encoded], { keys: 2 });
+    const gateway = await openWith([unreadable(401)], { keys: 2 });
     const { response, events } = await gateway.exchange(...call());
     expect([response.status, attempts(events)[0]?.reason]).toEqual([200, "key_rejected"]);
     expect(gateway.operatorErrors.map(({ event }) => event)).toEqual(["provider_key_rejected"]);
@@ -336,7 +338,7 @@ describe("retries", () => {
   it.each([
     ["begin", 1000, 200, 2],
     ["do not begin", 1001, 503, 1],
-  ])("%s with a rest of 1 s for the headers, less %i - 1000 ms", async (_, passedMs, code, count) => {
+  ])("%s where %i ms of the 2000 ms for the headers have passed", async (_, passedMs, code, count) => {
     const gateway: PoolGateway = await openPool({
       keys: 1,
       retries: { ...RETRIES, wait_ms: 0 },
@@ -351,25 +353,21 @@ describe("retries", () => {
     expect([response.status, gateway.sent.length]).toEqual([code, count]);
   });
 
-  it("are bounded by the deadline, and another key at once is not", async () => {
-    const slow: Step = () => error(429, { "retry-after": "1" });
-    const open = async (keys: number): Promise<readonly [number, number]> => {
-      const gateway: PoolGateway = await openPool({
-        keys,
-        retries: { ...RETRIES, deadline_ms: 5000 },
-        provider: (sent) => {
-          if (gateway.sent.length > 1) return chatResponse();
-          gateway.clock.at += 6000;
-          return slow(sent);
-        },
-      });
-      const { response } = await gateway.exchange(...call());
-      return [response.status, gateway.sent.length];
-    };
-    expect([await open(1), await open(2)]).toEqual([
-      [429, 1],
-      [200, 2],
-    ]);
+  it.each([
+    ["are bounded by the deadline with one key", 1, 429, 1],
+    ["are not what bounds another key at once", 2, 200, 2],
+  ])("%s", async (_, keys, code, count) => {
+    const gateway: PoolGateway = await openPool({
+      keys,
+      retries: { ...RETRIES, deadline_ms: 5000 },
+      provider: () => {
+        if (gateway.sent.length > 1) return chatResponse();
+        gateway.clock.at += 6000;
+        return error(429, { "retry-after": "1" });
+      },
+    });
+    const { response } = await gateway.exchange(...call());
+    expect([response.status, gateway.sent.length]).toEqual([code, count]);
   });
 
   it("end with the provider's last response", async () => {
