@@ -335,6 +335,25 @@ describe("retries", () => {
     expect([response.status, gateway.waits.map(Math.floor)]).toEqual([200, [320_004]]);
   });
 
+  it("share the time for the headers, also with the request that is sent without the usage opt-in", async () => {
+    const gateway: PoolGateway = await openPool({
+      keys: 1,
+      retries: { ...RETRIES, wait_ms: 0 },
+      vars: { LIMITS: { body_ms: 3_600_000, headers_ms: 600_123 } },
+      provider: () => {
+        const steps = [
+          status(503),
+          status(400, {}, "Unrecognized request argument supplied: stream_options"),
+          stream,
+        ];
+        gateway.clock.at += 1000;
+        return steps[gateway.sent.length - 1]?.(gateway.sent[0] as Sent) ?? chatResponse();
+      },
+    });
+    await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
+    expect(gateway.deadlines.filter((ms) => ms % 1000 === 123)).toEqual([600_123, 599_123, 598_123]);
+  });
+
   it.each([
     ["begin", 1000, 200, 2],
     ["do not begin", 1001, 503, 1],

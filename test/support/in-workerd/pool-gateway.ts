@@ -12,7 +12,12 @@ export const keyName = (at: number): string => `sk-pool-${at}-0123456789abcdef`;
 export const keyOf = (headers: Headers): number =>
   Number(/sk-pool-(\d+)-/.exec(headers.get("authorization") ?? "")?.[1] ?? -1);
 
-export type PoolGateway = Gateway & { readonly waits: readonly number[]; readonly held: () => number };
+export type PoolGateway = Gateway & {
+  readonly waits: readonly number[];
+  /** The longer timers, in milliseconds: most are deadlines of headers. */
+  readonly deadlines: readonly number[];
+  readonly held: () => number;
+};
 
 export type PoolSetup = {
   readonly keys?: number;
@@ -36,6 +41,7 @@ export async function openPool({
   maxWaitMs = 60_000,
 }: PoolSetup): Promise<PoolGateway> {
   const waits: number[] = [];
+  const deadlines: number[] = [];
   let clock = { at: T0 };
   const now = (): number => clock.at;
   // After a success the timers are those of the response. A deadline is longer than any wait. None is reached here.
@@ -47,6 +53,7 @@ export async function openPool({
     return response;
   };
   const after: After = (ms, call) => {
+    if (ms > maxWaitMs) deadlines.push(ms);
     if (!hasFailed || ms > maxWaitMs || ms === LOOK_MS) return () => undefined;
     waits.push(ms);
     let isCancelled = false;
@@ -87,5 +94,5 @@ export async function openPool({
     },
   });
   ({ clock } = gateway);
-  return { ...gateway, waits, held: () => budget.held };
+  return { ...gateway, waits, deadlines, held: () => budget.held };
 }
