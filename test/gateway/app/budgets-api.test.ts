@@ -144,11 +144,12 @@ describe("POST /budgets/changes", () => {
       gateway.clock.at += 1;
       const body = { ...subject, top_up: 1, change_id };
       const { json, events } = await call(gateway, "/budgets/changes", ADMIN, body);
-      return { limit: (json as { limit: number }).limit, event: eventId(only(events, "budget_change")) };
+      const change = only(events, "budget_change");
+      return { limit: (json as { limit: number }).limit, event: eventId(change), change };
     };
     const first = await topUp("ticket-7");
     expect(first.limit).toBe(1_000_000);
-    // The event again, in case that the first one was lost: by its id, the ledger counts it once.
+    // The event again, in case that the first one was lost: it is the same in all of its fields.
     expect(await topUp("ticket-7")).toEqual(first);
     const other = await topUp("ticket-8");
     expect(other.limit).toBe(2_000_000);

@@ -9,6 +9,9 @@ import {
   openWithBudgets,
   usageResponse,
 } from "../../support/in-workerd/budget-gateway.ts";
+import { BACKOFF_MS } from "../../../src/gateway/policy/budgets/backoff.ts";
+import { ByteBudget } from "../../../src/shared/byte-budget.ts";
+import type { After } from "../../../src/shared/deadline.ts";
 import { json, post } from "../../support/in-workerd/calls.ts";
 import type { Gateway, Provider } from "../../support/in-workerd/gateway-harness.ts";
 import { alice, ALICE_ID, asserted, bob } from "../../support/in-workerd/object-store.ts";
@@ -28,6 +31,19 @@ const PROVIDERS = {
 };
 const open = (budgets: Record<string, unknown>, provider: Provider): Promise<Gateway> =>
   openWithBudgets({ budgets, provider, vars: { PROVIDERS } });
+
+/** The waits between the tries of a call to an object end at once. No other timer ends. */
+const endWaits: After = (ms, run) => {
+  if (BACKOFF_MS.includes(ms)) queueMicrotask(run);
+  return () => undefined;
+};
+const BODIES = {
+  pace: { graceMs: 60_000, minRate: 1 },
+  budget: new ByteBudget(48 * 1024 * 1024, Date.now),
+  neededMs: 60_000,
+  now: Date.now,
+  after: endWaits,
+};
 
 /** A result of 1,000 tokens of output. */
 const resultOf = (id: string, model: string, line: object): string =>
@@ -159,6 +175,53 @@ describe("the results of a batch", () => {
     gateway.clock.at += DAY_MS;
     await read(gateway, `${BATCHES}/msgbatch_1/results`, alice);
     expect(await spentBy(gateway, alice)).toBe(0);
+  });
+});
+
+describe("the accounts of results", () => {
+  const results = `${claudeResult("a", "claude-opus-4-6")}\n`;
+  const provider: Provider = ({ method }) =>
+    method === "POST"
+      ? json('{"id":"msgbatch_1","type":"message_batch","processing_status":"in_progress"}')
+      : new Response(results, { headers: { "content-type": "application/x-jsonl" } });
+  it("are looked for nowhere where only calls are limited", async () => {
+    const names = new Set<string>();
+    const idFromName = (name: string): DurableObjectId => {
+      names.add(name);
+      return BUDGET_OBJECTS.idFromName(name);
+    };
+    const counted = { idFromName, get: (id: DurableObjectId) => BUDGET_OBJECTS.get(id) };
+    const gateway = await openWithBudgets({
+      limits: { burst: { requests: 60 } },
+      provider,
+      objects: counted,
+      vars: { PROVIDERS },
+    });
+    await create(gateway, alice);
+    await read(gateway, `${BATCHES}/msgbatch_1/results`, bob);
+    // The limit of the person who created the batch.
+    expect(names.size).toBe(1);
+  });
+
+  it("are missed in the operator's log where their object is down, and no one is charged", async () => {
+    const down = {
+      idFromName: (name: string) => name,
+      get: () => {
+        throw new Error("the object is down");
+      },
+    };
+    const gateway = await openWithBudgets({
+      budgets: { people: { dollars: 1, mode: "soft" } },
+      provider,
+      objects: down,
+      vars: { PROVIDERS },
+      parts: { bodies: BODIES },
+    });
+    await read(gateway, `${BATCHES}/msgbatch_1/results`, bob);
+    expect(gateway.operatorErrors).toContainEqual(
+      expect.objectContaining({ event: "budget_not_charged", provider: "claude" }),
+    );
+    expect(gateway.events.map(({ record_type: type }) => type)).not.toContain("budget_charge");
   });
 });
 

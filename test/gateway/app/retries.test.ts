@@ -13,7 +13,14 @@ import {
   STREAM_BODY,
 } from "../../support/in-workerd/calls.ts";
 import type { Sent } from "../../support/in-workerd/gateway-harness.ts";
-import { keyOf, openPool, POOL_CHAT, type PoolSetup } from "../../support/in-workerd/pool-gateway.ts";
+import {
+  keyName,
+  keyOf,
+  openPool,
+  POOL_CHAT,
+  type PoolGateway,
+  type PoolSetup,
+} from "../../support/in-workerd/pool-gateway.ts";
 import { utf8 } from "../../support/in-workerd/values.ts";
 
 type Step = (sent: Sent) => Response | Promise<Response>;
@@ -24,6 +31,15 @@ const status =
   (code: number, headers: Record<string, string> = {}, text?: string): Step =>
   () =>
     error(code, headers, text);
+const errorOf =
+  (members: object, code = 403): Step =>
+  () =>
+    json(JSON.stringify({ error: members }), { status: code });
+/** An error whose body cannot be searched for secrets. */
+const unreadable =
+  (code: number): Step =>
+  () =>
+    json("{}", { status: code, headers: { "content-encoding": "zstd" } });
 const stream: Step = () => sse(new Response("data: [DONE]\n\n").body as ReadableStream);
 const lost: Step = () => {
   throw new TypeError("Network connection lost.");
@@ -166,6 +182,82 @@ describe("another key", () => {
   });
 });
 
+describe("the state of a key", () => {
+  // The attack: a caller brings about an error that quotes its own words, and so rejects the keys for all other callers.
+  it.each<[string, number, Step, boolean]>([
+    ["the code invalid_api_key", 1, errorOf({ message: "no", code: "invalid_api_key" }), true],
+    ["the type account_deactivated", 1, errorOf({ message: "no", type: "account_deactivated" }), true],
+    [
+      "a message that quotes words about a key",
+      0,
+      errorOf({ message: "model 'invalid api key' is unknown" }),
+      false,
+    ],
+    [
+      "a code about the request",
+      0,
+      errorOf({ code: "invalid_key_value_pair", type: "permission_error" }),
+      false,
+    ],
+    ["a missing permission", 0, errorOf({ message: "Missing scopes: a", code: "missing_scope" }, 401), false],
+  ])("after an error with %s is rejected %i times", async (_, count, step, isRejected) => {
+    const gateway = await openWith([step], { keys: 2 });
+    await gateway.exchange(...call());
+    const [first = -1] = keysOf(gateway.sent);
+    await gateway.exchange(...call());
+    expect([gateway.operatorErrors.length, keysOf(gateway.sent)[2] === first]).toEqual([count, !isRejected]);
+  });
+
+  it("does not change by a response that quotes a key with a status that is not about it", async () => {
+    const gateway = await openWith([status(500, {}, keyName(0)), status(400, {}, keyName(0))], { keys: 2 });
+    for (const _ of [500, 400]) {
+      const { response, events } = await gateway.exchange(...call());
+      expect([response.headers.get("x-interceptor-error"), attempts(events)]).toEqual([
+        "upstream_key_rejected",
+        [],
+      ]);
+    }
+    expect(keysOf(gateway.sent)).toEqual([0, 0]);
+  });
+
+  it("cools down after a 429 whose body cannot be read, and another key is tried", async () => {
+    const gateway = await openWith([unreadable(429)], { keys: 2 });
+    const { response, events } = await gateway.exchange(...call());
+    expect([response.status, attempts(events)[0]?.reason]).toEqual([200, "rate_limited"]);
+  });
+
+  it("is that of a rejected key after a 401 whose body cannot be read, and another key is tried", async () => {
+    const gateway = await openWith([unreadable(401)], { keys: 2 });
+    const { response, events } = await gateway.exchange(...call());
+    expect([response.status, attempts(events)[0]?.reason]).toEqual([200, "key_rejected"]);
+    expect(gateway.operatorErrors.map(({ event }) => event)).toEqual(["provider_key_rejected"]);
+  });
+
+  it("may change before the request is sent: a valid key is used, and the attempt names it", async () => {
+    const { promise, resolve } = Promise.withResolvers<null>();
+    const isHeld = Promise.withResolvers<void>();
+    const toRecordedEndUser = (): Promise<null> => {
+      isHeld.resolve();
+      return promise;
+    };
+    const gateway = await openWith([status(401)], { keys: 2, parts: { toRecordedEndUser } });
+    const pending = gateway.call(...call(post(BODY.replace("{", '{"user":"u",'), CLIENT_KEY)));
+    await isHeld.promise;
+    // Another request finds out that the key is rejected, after the first one has chosen it.
+    gateway.clock.at += 1;
+    const other = await gateway.call(...call());
+    await other.settled();
+    resolve(null);
+    const { response, settled } = await pending;
+    await settled();
+    expect([response.status, keysOf(gateway.sent)]).toEqual([200, [0, 1, 1]]);
+    const [second, first] = Object.values(
+      Object.groupBy(attempts(gateway.events), ({ interception_id: id }) => id),
+    );
+    expect([second?.length, first]).toMatchObject([2, [{ position: 0, reason: "used" }]]);
+  });
+});
+
 describe("the least loaded key", () => {
   it("is used by parallel requests", async () => {
     const open: (() => void)[] = [];
@@ -217,6 +309,84 @@ describe("retries", () => {
       { reason: "unavailable", status: 529, waited_ms: 4 },
       { reason: "used", waited_ms: 4009 },
     ]);
+  });
+
+  it("wait for the provider's own time, also after a response that is no rate limit", async () => {
+    const headers = { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "9s" };
+    const gateway = await openWith([status(503, headers), status(429, headers)], {
+      keys: 1,
+      retries: RETRIES,
+    });
+    await gateway.exchange(...call());
+    // The reset of a rate limit says nothing about a provider that is overloaded.
+    expect(gateway.waits.map(Math.floor)).toEqual([4, 9008]);
+  });
+
+  it("wait for a time beyond that for which a key cools down", async () => {
+    const retries = { ...RETRIES, deadline_ms: 600_000 };
+    const limited = status(429, { "retry-after": "320" });
+    const gateway = await openWith([limited, limited], {
+      keys: 2,
+      retries,
+      maxWaitMs: 400_000,
+      vars: { LIMITS: { body_ms: 3_600_000, headers_ms: 900_000 } },
+    });
+    const { response } = await gateway.exchange(...call());
+    expect([response.status, gateway.waits.map(Math.floor)]).toEqual([200, [320_004]]);
+  });
+
+  it("share the time for the headers, also with the request that is sent without the usage opt-in", async () => {
+    const gateway: PoolGateway = await openPool({
+      keys: 1,
+      retries: { ...RETRIES, wait_ms: 0 },
+      vars: { LIMITS: { body_ms: 3_600_000, headers_ms: 600_123 } },
+      provider: () => {
+        const steps = [
+          status(503),
+          status(400, {}, "Unrecognized request argument supplied: stream_options"),
+          stream,
+        ];
+        gateway.clock.at += 1000;
+        return steps[gateway.sent.length - 1]?.(gateway.sent[0] as Sent) ?? chatResponse();
+      },
+    });
+    await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
+    expect(gateway.deadlines.filter((ms) => ms % 1000 === 123)).toEqual([600_123, 599_123, 598_123]);
+  });
+
+  it.each([
+    ["begin", 1000, 200, 2],
+    ["do not begin", 1001, 503, 1],
+  ])("%s where %i ms of the 2000 ms for the headers have passed", async (_, passedMs, code, count) => {
+    const gateway: PoolGateway = await openPool({
+      keys: 1,
+      retries: { ...RETRIES, wait_ms: 0 },
+      vars: { LIMITS: { body_ms: 3_600_000, headers_ms: 2000 } },
+      provider: () => {
+        if (gateway.sent.length > 1) return chatResponse();
+        gateway.clock.at += passedMs;
+        return error(503);
+      },
+    });
+    const { response } = await gateway.exchange(...call());
+    expect([response.status, gateway.sent.length]).toEqual([code, count]);
+  });
+
+  it.each([
+    ["are bounded by the deadline with one key", 1, 429, 1],
+    ["are not what bounds another key at once", 2, 200, 2],
+  ])("%s", async (_, keys, code, count) => {
+    const gateway: PoolGateway = await openPool({
+      keys,
+      retries: { ...RETRIES, deadline_ms: 5000 },
+      provider: () => {
+        if (gateway.sent.length > 1) return chatResponse();
+        gateway.clock.at += 6000;
+        return error(429, { "retry-after": "1" });
+      },
+    });
+    const { response } = await gateway.exchange(...call());
+    expect([response.status, gateway.sent.length]).toEqual([code, count]);
   });
 
   it("end with the provider's last response", async () => {
@@ -279,6 +449,46 @@ describe("retries", () => {
     expect(new Set(keysOf(gateway.sent)).size).toBe(1);
     const sent = gateway.sent.map(({ headers }) => headers.get("idempotency-key"));
     expect(sent).toEqual(Array(3).fill(response.headers.get("x-interception-id")));
+  });
+
+  it.each([
+    ["any", {}, true],
+    ["idempotent", {}, false],
+  ])("may use another key after an attempt that may have run with %s", async (retryOn, _, isOther) => {
+    const retries = { ...RETRIES, wait_ms: 0, retry_on: retryOn };
+    const steps = [status(500), status(429, { "retry-after": "0" })];
+    const gateway = await openWith(steps, { keys: 2, retries });
+    await gateway.exchange(...call());
+    expect(new Set(keysOf(gateway.sent)).size).toBe(isOther ? 2 : 1);
+  });
+
+  it("may use another key for a request that reads, which needs no idempotency key", async () => {
+    const retries = { ...RETRIES, wait_ms: 0, retry_on: "idempotent" };
+    const steps = [status(500), status(429, { "retry-after": "0" }), () => json('{"data":[]}')];
+    const gateway = await openWith(steps, { keys: 2, retries });
+    await gateway.exchange("/pool/v1/models", { headers: CLIENT_KEY });
+    expect(new Set(keysOf(gateway.sent)).size).toBe(2);
+  });
+
+  it("send one idempotency key for each body: without the usage opt-in another one", async () => {
+    const retries = { ...RETRIES, retry_on: "idempotent" };
+    const steps = [
+      status(500),
+      status(400, {}, "Unrecognized request argument supplied: stream_options"),
+      status(500),
+      stream,
+    ];
+    for (const [own, first] of [
+      [{}, /^[0-9a-f-]{36}$/],
+      [{ "idempotency-key": "mine" }, /^[0-9a-f]{64}$/],
+    ] as const) {
+      const gateway = await openWith(steps, { keys: 1, retries });
+      await gateway.exchange(...call(post(STREAM_BODY, { ...CLIENT_KEY, ...own })));
+      const sent = gateway.sent.map(({ headers }) => headers.get("idempotency-key") ?? "");
+      const [key = ""] = sent;
+      expect(key).toMatch(first);
+      expect(sent).toEqual([key, key, `${key}-2`, `${key}-2`]);
+    }
   });
 
   it("send the client's idempotency key where it has one, in the form of its first attempt", async () => {

@@ -1,7 +1,7 @@
 /** The accounts of calls whose usage is known later, where their object does not respond. */
 import { describe, expect, it } from "vitest";
 import type { ObjectDeps } from "../../../src/gateway/policy/budgets/call.ts";
-import { findLater, keepLater } from "../../../src/gateway/policy/budgets/later.ts";
+import { findLater, keepLater, keepsLater } from "../../../src/gateway/policy/budgets/later.ts";
 
 const CALL = { at: 1000, accounts: [] };
 const NAME = { provider: "openai", id: "batch_1" };
@@ -42,5 +42,18 @@ describe("the accounts of a later charge", () => {
     const { deps, context } = harness(8);
     expect(await findLater(deps, NAME, context)).toBe("unavailable");
     expect(await keepLater(deps, NAME, CALL, context)).toBe("unavailable");
+  });
+});
+
+describe("keepsLater", () => {
+  const objects = {};
+  it.each([
+    ["a budget", objects, ["rate_limit", "budget"], true],
+    ["rate limits only", objects, ["rate_limit"], false],
+    ["no rule", objects, [], false],
+    ["no objects", null, ["budget"], false],
+  ])("with %s", (_, bound, kinds, isKept) => {
+    const deps = { objects: bound, rules: kinds.map((kind) => ({ kind })) } as unknown as ObjectDeps;
+    expect(keepsLater(deps)).toBe(isKept);
   });
 });

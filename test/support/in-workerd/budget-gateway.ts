@@ -1,6 +1,7 @@
 /** Gateways with budgets over real budget objects, each with objects of its own, and a provider that reports what it used. */
 import { env } from "cloudflare:workers";
 import { sha256Hex } from "../../../src/shared/digest.ts";
+import type { Deps } from "../../../src/gateway/app/deps.ts";
 import { json } from "./calls.ts";
 import { openGateway, type Gateway, type Provider } from "./gateway-harness.ts";
 import { alice, clientKeys } from "./object-store.ts";
@@ -32,6 +33,7 @@ export type BudgetSetup = {
   readonly provider?: Provider;
   readonly vars?: Record<string, unknown>;
   readonly objects?: unknown;
+  readonly parts?: Partial<Deps>;
 };
 
 export async function openWithBudgets({
@@ -40,9 +42,11 @@ export async function openWithBudgets({
   provider = () => usageResponse(100, 100),
   vars = {},
   objects = BUDGET_OBJECTS,
+  parts = {},
 }: BudgetSetup): Promise<Gateway> {
   const gateway = await openGateway({
     provider,
+    parts,
     vars: {
       PROVIDERS: {
         central: { type: "openai", base_url: "https://central.example/v1", keys: ["CENTRAL_KEY"] },

@@ -1,4 +1,4 @@
-/** Gateways with several keys of one provider. Waits of up to a minute end at once, and move the clock. */
+/** Gateways with several keys of one provider. Waits end at once, and move the clock. */
 import { ByteBudget } from "../../../src/shared/byte-budget.ts";
 import type { After } from "../../../src/shared/deadline.ts";
 import type { Deps } from "../../../src/gateway/app/deps.ts";
@@ -12,7 +12,12 @@ export const keyName = (at: number): string => `sk-pool-${at}-0123456789abcdef`;
 export const keyOf = (headers: Headers): number =>
   Number(/sk-pool-(\d+)-/.exec(headers.get("authorization") ?? "")?.[1] ?? -1);
 
-export type PoolGateway = Gateway & { readonly waits: readonly number[]; readonly held: () => number };
+export type PoolGateway = Gateway & {
+  readonly waits: readonly number[];
+  /** The longer timers, in milliseconds: most are deadlines of headers. */
+  readonly deadlines: readonly number[];
+  readonly held: () => number;
+};
 
 export type PoolSetup = {
   readonly keys?: number;
@@ -22,9 +27,9 @@ export type PoolSetup = {
   /** Called when a wait begins. */
   readonly onWait?: () => void;
   readonly vars?: Record<string, unknown>;
+  /** Longer timers are deadlines. */
+  readonly maxWaitMs?: number;
 };
-
-const MAX_WAIT_MS = 60_000;
 
 export async function openPool({
   keys = 3,
@@ -33,8 +38,10 @@ export async function openPool({
   parts,
   onWait,
   vars,
+  maxWaitMs = 60_000,
 }: PoolSetup): Promise<PoolGateway> {
   const waits: number[] = [];
+  const deadlines: number[] = [];
   let clock = { at: T0 };
   const now = (): number => clock.at;
   // After a success the timers are those of the response. A deadline is longer than any wait. None is reached here.
@@ -46,7 +53,8 @@ export async function openPool({
     return response;
   };
   const after: After = (ms, call) => {
-    if (!hasFailed || ms > MAX_WAIT_MS || ms === LOOK_MS) return () => undefined;
+    if (ms > maxWaitMs) deadlines.push(ms);
+    if (!hasFailed || ms > maxWaitMs || ms === LOOK_MS) return () => undefined;
     waits.push(ms);
     let isCancelled = false;
     if (onWait) queueMicrotask(onWait);
@@ -86,5 +94,5 @@ export async function openPool({
     },
   });
   ({ clock } = gateway);
-  return { ...gateway, waits, held: () => budget.held };
+  return { ...gateway, waits, deadlines, held: () => budget.held };
 }

@@ -3,6 +3,7 @@ import { checkpointIn } from "../../../../src/records/ledger/seal/checkpoint.ts"
 import { parseNote, verifyNote } from "../../../../src/records/ledger/seal/note.ts";
 import { queryOf, readState } from "../../../../src/records/ledger/seal/seal-state.ts";
 import { TIME_ENTRY_MS, runSealer } from "../../../../src/records/ledger/seal/sealer.ts";
+import { BUDGET_CHANGE } from "../../../support/in-workerd/events.ts";
 import { allEventsOf, eventsOf, T0 } from "../../../support/in-workerd/ledger-events.ts";
 import {
   emptySealedLedger,
@@ -48,6 +49,17 @@ describe("the sealer", () => {
     const parsed = parseNote(note);
     expect(parsed && (await verifyNote(parsed, [SIGNER]))).toEqual([SIGNER]);
     expect(await verify(database)).toMatchObject({ isIntact: true, findings: [], events: count });
+  });
+
+  // A retried top-up is recorded again, by another administrator with another name in it.
+  it("keeps the first of two events with one id, and seals it once", async () => {
+    const again = { ...BUDGET_CHANGE, changed_by: "token:fedcba9876543210" };
+    await storeSealed(database, [BUDGET_CHANGE, again]);
+    await storeSealed(database, [again]);
+    expect(await seal(database)).toMatchObject({ events: 1, absent: [] });
+    const { results } = await database.prepare("SELECT changed_by FROM budget_events").all();
+    expect(results).toEqual([{ changed_by: BUDGET_CHANGE.changed_by }]);
+    expect(await verify(database)).toMatchObject({ isIntact: true, findings: [], events: 1 });
   });
 
   it("writes nothing where there is nothing to seal, and after an hour an entry of its own", async () => {
