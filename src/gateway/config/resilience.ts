@@ -16,7 +16,7 @@ type Resilience = Pick<
 export function readResilience(fields: Fields): Resilience {
   return {
     retries: readRetries(fields),
-    headersMs: fields.has("headers_ms") ? fields.count("headers_ms", 1, 3_600_000, 1) : null,
+    headersMs: fields.count("headers_ms", 1, 3_600_000, 0) || null,
     breaker: readBreaker(fields),
     concurrency: readConcurrency(fields),
     fallbacks: fields.texts("fallbacks") ?? [],
