@@ -37,6 +37,7 @@ const PROVIDER = {
   baseUrl: "https://api.openai.example/v1",
   keys: [],
   keyHeader: null,
+    accountHeaders: [],
   injectUsage: true,
   coderHeaders: false,
   keepsCache: false,

@@ -1,5 +1,5 @@
 /** One attempt: the request as the provider gets it. */
-import { CLIENT_DISCONNECTED, forward } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, forward, isUpload } from "../upstream/forward.ts";
 import { IDEMPOTENCY_KEY, idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
@@ -51,6 +51,9 @@ async function send(
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
   // Most keys are in a header already: such a request waits for nothing.
   const refusal = credential.authorize ? await credential.authorize(init) : null;
-  if (refusal !== null) return refusal;
+  if (refusal !== null) {
+    if (isUpload(body)) body.cancel();
+    return refusal;
+  }
   return forward(deps.fetch, init, abort, headersMs);
 }
