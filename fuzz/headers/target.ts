@@ -37,7 +37,7 @@ const PROVIDER = {
   baseUrl: "https://api.openai.example/v1",
   keys: [],
   keyHeader: null,
-    accountHeaders: [],
+  accountHeaders: [],
   injectUsage: true,
   coderHeaders: false,
   keepsCache: false,
