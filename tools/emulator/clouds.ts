@@ -116,11 +116,11 @@ const MANTLE: Cloud = {
 
 const CLAUDE_AWS: Cloud = {
   prefix: "/claude-aws",
-  does: "Claude Platform on AWS: a key in x-api-key, or a signature for aws-external-anthropic, and a workspace",
+  does: "Claude Platform on AWS: a key in x-api-key or as bearer token, or a signature for aws-external-anthropic, and a workspace",
   headers: awsHeaders,
   refuse: async (request, keys) => {
     const { headers } = request;
-    const hasKey = hasValue(headers["x-api-key"]);
+    const hasKey = hasValue(headers["x-api-key"]) || isBearer(headers);
     const refused = hasKey ? null : await checkAws(request, keys, "aws-external-anthropic");
     if (refused) return refused;
     return hasValue(headers["anthropic-workspace-id"])

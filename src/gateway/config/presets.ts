@@ -37,6 +37,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
   // https://platform.claude.com/docs/en/build-with-claude/claude-platform-on-aws
   "claude-aws": {
     ...claude("https://aws-external-anthropic.{region}.api.aws"),
+    // As Anthropic's SDK for it sends one.
+    keyHeader: "authorization",
     awsService: "aws-external-anthropic",
     account: ["workspace_id", "anthropic-workspace-id"],
   },

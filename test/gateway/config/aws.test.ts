@@ -32,7 +32,7 @@ describe("a preset for Claude on another cloud", () => {
       { region: "us-west-2", workspace_id: "wrkspc_01" },
       {
         baseUrl: "https://aws-external-anthropic.us-west-2.api.aws",
-        keyHeader: null,
+        keyHeader: "authorization",
         accountHeaders: [["anthropic-workspace-id", "wrkspc_01"]],
       },
     ],
