@@ -38,7 +38,7 @@ const turnHeaders = (betas: string): HeaderPair[] => [
   ["x-app", "cli"],
   ...END,
 ];
-/** Before the first turn Mantle's mode asks whether there is a model; the client is not named. */
+/** Mantle's mode calls the model once before the first turn, and does not name the client. */
 const PROBE_HEADERS: readonly HeaderPair[] = [
   ["Accept", "application/json"],
   ["Content-Type", "application/json"],

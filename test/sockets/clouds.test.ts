@@ -23,7 +23,7 @@ import { CENTRAL_KEY, CLIENT_KEY, OWN_KEY, PROMPT, uniqueModel } from "./exchang
 
 afterEach(() => void (wires.length = 0));
 
-/** What a client sent and received: the bytes of the bodies, and what reached the provider for it. */
+/** The bodies of one exchange, as the client sent and received them. */
 type Wire = { readonly request: string; readonly response: () => Promise<Buffer> };
 const wires: Wire[] = [];
 
@@ -220,7 +220,7 @@ const errorOf = async (call: PromiseLike<unknown>): Promise<InstanceType<typeof 
 };
 
 describe("an SDK for Claude on another cloud", () => {
-  it.each(CASES)("G18 E4 gets a turn with tool calls, byte by byte: $name", async (one) => {
+  it.each(CASES)("E4 gets a turn with tool calls, byte by byte: $name", async (one) => {
     const model = uniqueModel();
     const messages = await turn(one.client(), model);
     expect(messages.map(({ stop_reason: reason }) => reason)).toEqual(["tool_use", "end_turn"]);
@@ -273,7 +273,7 @@ describe("a signature", () => {
   it.each([
     ["is wrong", "mantle-wrong", "InvalidSignatureException"],
     ["lacks its session token", "mantle-expired", "UnrecognizedClientException"],
-  ])("E6 that %s is the gateway's fault, never the client's", async (_, provider, type) => {
+  ])("that %s is the gateway's fault, never the client's", async (_, provider, type) => {
     const client = new AnthropicBedrockMantle({
       baseURL: `${interceptor.url}/${provider}`,
       apiKey: CLIENT_KEY,
@@ -324,7 +324,7 @@ describe("a signature", () => {
           ...shared,
         }),
     ],
-  ])("E6 of a client is refused with a hint, and reaches no provider: %s", async (_, create) => {
+  ])("of a client is refused with a hint, and reaches no provider: %s", async (_, create) => {
     const error = await errorOf(create().messages.create({ model: "m", max_tokens: 9, messages }));
     expect(error).toBeInstanceOf(Anthropic.AuthenticationError);
     expect(error.headers?.get("x-interceptor-error")).toBe("aws_signature_unsupported");
@@ -333,7 +333,7 @@ describe("a signature", () => {
     expect(proxy.passed).toEqual([]);
   });
 
-  it("E6 of a client that skips AWS's authentication is not needed", async () => {
+  it("of a client that skips AWS's authentication is not needed", async () => {
     const client = new AnthropicBedrockMantle({
       baseURL: `${interceptor.url}/mantle-signed`,
       skipAuth: true,

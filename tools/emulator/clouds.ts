@@ -21,7 +21,7 @@ export type CloudReply = { readonly reply: Reply; readonly headers?: Readonly<Re
 export type AwsKeys = SigningRules["keys"];
 
 export type Cloud = {
-  /** What the API's own paths follow. */
+  /** The start of the path. The API's own paths follow it. */
   readonly prefix: string;
   readonly does: string;
   /** The headers of every response beside Anthropic's. */

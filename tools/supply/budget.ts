@@ -108,4 +108,5 @@ export const ADDITIONS: readonly Addition[] = [
   { issue: 16, what: "corrections of costs: their event, the request that books them", gzipBytes: 800 },
   { issue: 16, what: "the fields by which a request runs another model than it names", gzipBytes: 1_200 },
   { issue: 18, what: "states of central keys, repetitions, the record of attempts", gzipBytes: 4_400 },
+  { issue: 18, what: "signatures of AWS, presets of Claude on other clouds", gzipBytes: 3_400 },
 ];

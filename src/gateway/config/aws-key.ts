@@ -17,7 +17,7 @@ export function readAwsKey(
   if (parent.has("keys")) parent.reject("aws", "must not be set beside keys");
   const accessKeyId = fields.secret("access_key_id", key);
   const secretAccessKey = fields.secret("secret_access_key", key);
-  const sessionToken = fields.has("session_token") ? fields.secret("session_token", key) : null;
+  const sessionToken = fields.text("session_token") === null ? null : fields.secret("session_token", key);
   const region = readScopeName(fields, "region", parent.text("region"));
   const service = readScopeName(fields, "service", preset?.awsService ?? null);
   fields.rejectUnknown();
@@ -26,7 +26,7 @@ export function readAwsKey(
 }
 
 function readScopeName(fields: Fields, key: string, otherwise: string | null): string {
-  const name = fields.has(key) || otherwise === null ? (fields.required(key) ?? "") : otherwise;
+  const name = fields.text(key) ?? otherwise ?? fields.required(key) ?? "";
   if (!SCOPE_NAME.test(name)) fields.reject(key, `must match ${SCOPE_NAME.source}`);
   return name;
 }

@@ -137,7 +137,7 @@ describe("a signed request", () => {
   });
 
   it("has a session token, which is signed", async () => {
-    const key = { ...KEY, sessionToken: "session/token+1==" };
+    const key = { ...KEY, sessionToken: "session/secret+token==" };
     const request = await received({ key });
     const keys = { AKIDEXAMPLE: { ...KEYS["AKIDEXAMPLE"], sessionToken: key.sessionToken } };
     const rules = { keys: keys as never, service: SERVICE, now: NOW };
