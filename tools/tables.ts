@@ -80,12 +80,13 @@ function routesTable(): string {
 
 function presetsTable(): string {
   return table(
-    ["`preset`", "`type`", "`base_url`", "header for keys"],
-    Object.entries(PRESETS).map(([name, { type, baseUrl, keyHeader }]) => [
+    ["`preset`", "`type`", "`base_url`", "header for keys", "AWS service"],
+    Object.entries(PRESETS).map(([name, { type, baseUrl, keyHeader, awsService }]) => [
       code(name),
       code(type),
       code(baseUrl),
       keyHeader === null ? "the dialect's" : code(keyHeader),
+      awsService === undefined ? "" : code(awsService),
     ]),
   );
 }

@@ -42,6 +42,7 @@ const PROVIDER = {
   concurrency: null,
   fallbacks: [],
   modelIds: new Map(),
+  accountHeaders: [],
   injectUsage: true,
   coderHeaders: false,
   keepsCache: false,

@@ -36,6 +36,10 @@ const CODES = {
     401,
     "The credential is malformed. Send exactly one, as a bearer token or in X-Api-Key, api-key or x-goog-api-key.",
   ],
+  aws_signature_unsupported: [
+    401,
+    "A request that is signed for AWS cannot be forwarded, because the signature is for one host. Have the client skip its AWS authentication, and send a client key as a bearer token or in X-Api-Key.",
+  ],
   invalid_credential: [401, "The credential is not valid. Check that it was issued for this gateway."],
   byok_not_accepted: [
     401,
@@ -76,6 +80,10 @@ const CODES = {
   body_encoding_invalid: [
     400,
     "The request body does not match its Content-Encoding. Send exactly one complete stream, or no Content-Encoding.",
+  ],
+  upload_not_signed: [
+    413,
+    "The provider requires a signature over the whole request body, which a body of this size is not held for. Send a shorter one.",
   ],
   body_unexpected: [400, "This method takes no body. Send the request without one."],
   body_incomplete: [400, "The request body ended early. Send it again."],

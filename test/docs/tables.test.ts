@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RECORDS, type RecordDefinition } from "../../src/events/fields.ts";
 import { readConfig } from "../../src/gateway/config/config.ts";
+import { PRESETS } from "../../src/gateway/config/presets.ts";
 import { registry } from "../../src/gateway/wiring.ts";
 import { readConfig as readRecordsConfig } from "../../src/records/config/config.ts";
 import { BINDINGS, GATEWAY_SETTINGS, RECORDS_SETTINGS } from "../../src/shared/config/unread-names.ts";
@@ -15,6 +16,27 @@ const PROVIDERS = { a: { type: "openai", base_url: "https://a.example/v1" } };
 const keysReadBy = (worker: ConfigKey["worker"]): readonly string[] =>
   CONFIG_KEYS.filter((entry) => entry.worker === worker).map(({ key }) => key);
 
+const AWS = {
+  access_key_id: "ACCESS",
+  secret_access_key: "SECRET",
+  region: "us-east-1",
+  service: "a",
+  [UNKNOWN_KEY]: 1,
+};
+
+/** A provider for each preset, with the settings that its address requires. */
+function ofPresets(): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+  return Object.fromEntries(
+    Object.entries(PRESETS).map(([name, { baseUrl }]) => [
+      name,
+      {
+        ...Object.fromEntries(Array.from(baseUrl.matchAll(/\{(\w+)\}/g), ([, key = ""]) => [key, "a"])),
+        [UNKNOWN_KEY]: 1,
+      },
+    ]),
+  );
+}
+
 /** The keys of the gateway's tables, from the issue that each table reports about an unknown key. */
 function tableKeys(): string[] {
   const env = {
@@ -24,9 +46,15 @@ function tableKeys(): string[] {
         retries: { [UNKNOWN_KEY]: 1 },
         breaker: { [UNKNOWN_KEY]: 1 },
         concurrency: { max: 1, [UNKNOWN_KEY]: 1 },
+        aws: AWS,
         [UNKNOWN_KEY]: 1,
       },
+      ...ofPresets(),
     },
+    IDENTITY: [{ source: "keys" }],
+    CLIENT_KEYS: "[]",
+    ACCESS: "access",
+    SECRET: "secret",
     OWNER_ASSERTION: { [UNKNOWN_KEY]: 1, directory: { [UNKNOWN_KEY]: 1 } },
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
@@ -43,7 +71,7 @@ function tableKeys(): string[] {
     const [, path, known] = /^(.+)\.zz_no_such_key is not a known key \(known: (.+)\)$/.exec(issue) ?? [];
     if (path !== undefined && known !== undefined) {
       const named = path
-        .replace(/^PROVIDERS\.a\b/, "PROVIDERS.<name>")
+        .replace(/^PROVIDERS\.[a-z-]+/, "PROVIDERS.<name>")
         .replace(/^PRICES\.a/, "PRICES.<provider>")
         .replace(/^(BUDGETS|RATE_LIMITS)\.a/, "$1.<name>")
         .replace(/models\.m$/, "models.<model>");
@@ -54,7 +82,7 @@ function tableKeys(): string[] {
     throw new Error(`unexpected issue: ${issue}`);
   });
   // A nested table is represented by its keys.
-  return keys.filter((key) => !keys.some((other) => other.startsWith(`${key}.`)));
+  return [...new Set(keys)].filter((key) => !keys.some((other) => other.startsWith(`${key}.`)));
 }
 
 /** The names that `read` reads from an environment. */

@@ -626,7 +626,7 @@ const NAMED_ROUTES = ROUTES.map((entry) => [`${entry.dialect.type} ${entry.path}
 /** All paths of the route: under the provider's name and on the root, under each prefix. */
 function targetsOf({ dialect, path }: Registered): string[] {
   return ["", ...ROUTE_PREFIXES].flatMap((prefix) => [
-    `${prefix}/${dialect.type}${dialect.mount}${path}`,
+    ...[dialect.mount, ...(dialect.aliases ?? [])].map((base) => `${prefix}/${dialect.type}${base}${path}`),
     `${prefix}${dialect.mount}${path}`,
   ]);
 }

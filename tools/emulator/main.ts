@@ -1,6 +1,7 @@
 /** The emulated AI provider as a process of its own: `node tools/emulator/main.ts --port 8788`. */
 import { parseArgs } from "node:util";
 import { faultTable } from "./faults.ts";
+import { cloudTable } from "./clouds.ts";
 import { quirkTable } from "./quirks.ts";
 import { startEmulator } from "./server.ts";
 
@@ -11,6 +12,10 @@ Usage: node tools/emulator/main.ts [--port 8788] [--event-ms 20] [--slow-ms 1000
   --port      port to listen on; 0 for any free one
   --event-ms  milliseconds between two events of a stream
   --slow-ms   the same for the model fault-slow
+
+Claude on other clouds, below these paths:
+
+${cloudTable()}
 
 Any API key and any model's name are accepted. These model names trigger a fault:
 

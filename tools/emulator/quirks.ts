@@ -83,6 +83,12 @@ const failed = (path: string, does: string, status: number, body: unknown): Quir
   respond: () => raw(JSON_TYPE, JSON.stringify(body), status),
 });
 
+/** The same with headers. */
+const named = (quirk: Quirk, headers: NonNullable<RawReply["headers"]>): Quirk => ({
+  ...quirk,
+  respond: (request) => ({ ...quirk.respond(request), headers }),
+});
+
 const CODEX_USAGE = { input_tokens: 154_000, output_tokens: 303, total_tokens: 154_303 };
 const CODEX_CALL = { id: "fc_1", type: "function_call", call_id: "call_1", name: "shell", arguments: "{}" };
 const CODEX_STREAM = typedEvents(
@@ -372,6 +378,29 @@ export const QUIRKS = {
   }),
   "quirk-error-in-message": failed(CHAT, "500 with the provider's error body as its message", 500, {
     error: { message: ERROR_TEXT, code: 500 },
+  }),
+  "quirk-aws-throttling": named(
+    failed(MESSAGES, "429 with only a message, named by a header (Amazon)", 429, {
+      message: "Too many tokens, please wait before trying again.",
+    }),
+    { "x-amzn-errortype": "ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/" },
+  ),
+  "quirk-aws-validation": failed(MESSAGES, "400 with the type of a shape (Amazon)", 400, {
+    __type: "com.amazon.coral.validate#ValidationException",
+    message: "invalid beta flag",
+  }),
+  "quirk-foundry-rate-limit": failed(MESSAGES, "429 with the status as its code (Microsoft Foundry)", 429, {
+    error: { code: "429", message: "Rate limit is exceeded. Try again in 60 seconds." },
+  }),
+  "quirk-foundry-no-deployment": failed(MESSAGES, "404 for a deployment (Microsoft Foundry)", 404, {
+    error: {
+      code: "DeploymentNotFound",
+      message: "The API deployment for this resource does not exist.",
+    },
+  }),
+  "quirk-foundry-gateway": failed(MESSAGES, "401 of the gateway in front (Microsoft Foundry)", 401, {
+    statusCode: 401,
+    message: "Unauthorized. Access token is missing, invalid, audience is incorrect, or have expired.",
   }),
   "quirk-error-problem": failed(CHAT, "429 with a problem document (RFC 9457)", 429, {
     type: "about:blank",

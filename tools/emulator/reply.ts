@@ -19,6 +19,7 @@ export type RawReply = {
   readonly kind: "raw";
   readonly status: number;
   readonly contentType: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: string;
 };
 

@@ -14,13 +14,17 @@ export type RequestHead = {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly dialect: Dialect;
+  /** The credential was checked already. */
+  readonly isAuthorized?: boolean;
 };
 export type ReplyWithFault = { readonly reply: Reply; readonly fault?: Fault };
 
-export function respond({ method, path, headers, dialect }: RequestHead, body: string): ReplyWithFault {
+export function respond(head: RequestHead, body: string): ReplyWithFault {
+  const { method, path, headers, dialect } = head;
   // Claude Code sends this probe before its first message, without credentials.
   if (path === "/" || path === "/api/hello") return { reply: json({ message: "hello" }) };
-  if (!hasCredentials(headers, dialect)) return { reply: errors.missingCredentials(dialect) };
+  if (head.isAuthorized !== true && !hasCredentials(headers, dialect))
+    return { reply: errors.missingCredentials(dialect) };
   // Codex tries a WebSocket first; this status makes it fall back to a plain request at once.
   if (headers.upgrade !== undefined)
     return { reply: errors.openAiError(426, "This endpoint does not support WebSocket here.") };

@@ -37,7 +37,8 @@ export async function sendReply(
     return;
   }
   if (reply.kind === "raw") {
-    response.writeHead(reply.status, reply.contentType === null ? {} : { "content-type": reply.contentType });
+    const type = reply.contentType === null ? {} : { "content-type": reply.contentType };
+    response.writeHead(reply.status, { ...type, ...reply.headers });
     response.write(reply.body);
     response.end();
     return;

@@ -1,4 +1,4 @@
-/** The emulated provider's HTTP server: both APIs on one port of 127.0.0.1. */
+/** The emulated provider's HTTP server: both APIs, and the clouds that serve one of them, on one port of 127.0.0.1. */
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -7,7 +7,8 @@ import {
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { respond, dialectOf } from "./respond.ts";
+import { cloudOf, EMULATED_AWS_KEYS, type AwsKeys, type Cloud, type CloudRequest } from "./clouds.ts";
+import { respond, dialectOf, type ReplyWithFault } from "./respond.ts";
 import { responseHeaders } from "./headers.ts";
 import { isObject } from "./json.ts";
 import type { Dialect, Reply } from "./reply.ts";
@@ -28,6 +29,8 @@ export type EmulatorOptions = {
   readonly eventMs?: number;
   /** The same under `fault-slow`; 1,000 when absent. */
   readonly slowMs?: number;
+  /** The access keys of AWS that are accepted, by their ids; `EMULATED_AWS_KEYS` when absent. */
+  readonly awsKeys?: AwsKeys;
   readonly onRequest?: (request: SeenRequest) => void;
   /** A client closed the connection before its response was complete. */
   readonly onDisconnect?: (path: string) => void;
@@ -47,7 +50,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     const path = request.url ?? "/";
     response.once("close", () => response.writableFinished || options.onDisconnect?.(path));
     // Reading rejects when the client disconnects while it sends its request: there is no client to respond to.
-    handle(request, response, pace, options.onRequest).catch(() => response.destroy());
+    handle(request, response, pace, options).catch(() => response.destroy());
   });
   await listen(server, options.port);
   const address = server.address();
@@ -73,24 +76,49 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
   pace: Pace,
-  onRequest: EmulatorOptions["onRequest"],
+  { onRequest, awsKeys = EMULATED_AWS_KEYS }: EmulatorOptions,
 ): Promise<void> {
   const { method = "GET", url = "/", headers } = request;
-  const body = (await buffer(request)).toString();
+  const bytes = await buffer(request);
+  const body = bytes.toString();
   onRequest?.({ method, path: url, headers, body });
-  const path = url.split("?", 1)[0] ?? "/";
+  const cloud = cloudOf(url);
+  const path = url.slice(cloud?.prefix.length ?? 0).split("?", 1)[0] ?? "/";
   const dialect = dialectOf(headers, path);
-  const { reply, fault } = respond({ method, path, headers, dialect }, body);
   const { requestId, headers: providerHeaders } = responseHeaders(dialect);
-  for (const [name, value] of Object.entries(providerHeaders)) response.setHeader(name, value);
+  const own =
+    cloud && (await respondInCloud(cloud, path, { method, target: url, headers, body: bytes }, awsKeys));
+  const { reply, fault } = own ?? respond({ method, path, headers, dialect }, body);
+  const all = { ...providerHeaders, ...own?.headers };
+  for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
   if (fault?.kind === "status" && fault.retryAfter !== undefined)
     response.setHeader("retry-after", fault.retryAfter);
   await sendReply(response, withRequestId(reply, dialect, requestId), fault, pace);
+}
+
+type InCloud = ReplyWithFault & { readonly headers: Readonly<Record<string, string>> };
+
+/** Anthropic's reply, or the cloud's own error. */
+async function respondInCloud(
+  cloud: Cloud,
+  path: string,
+  request: CloudRequest,
+  keys: AwsKeys,
+): Promise<InCloud> {
+  const { method, headers, body } = request;
+  const refused = await cloud.refuse(request, keys);
+  const head = { method, path, headers, dialect: "anthropic", isAuthorized: true } as const;
+  const replied: ReplyWithFault = refused ?? respond(head, Buffer.from(body).toString());
+  const { fault } = replied;
+  const own = refused ?? (fault?.kind === "status" ? cloud.fault(fault.status) : null);
+  return { ...replied, ...own, headers: { ...cloud.headers(), ...own?.headers } };
 }
 
 /** Anthropic's error bodies repeat the id of the `request-id` header. */
 function withRequestId(reply: Reply, dialect: Dialect, request_id: string): Reply {
   if (dialect !== "anthropic" || reply.kind !== "json" || reply.status < 400 || !isObject(reply.body))
     return reply;
+  // The errors of a cloud have other bodies.
+  if (reply.body["type"] !== "error") return reply;
   return { ...reply, body: { ...reply.body, request_id } };
 }

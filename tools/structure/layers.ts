@@ -84,6 +84,7 @@ export const COMPOSES: Readonly<Record<string, (layer: string) => boolean>> = {
 /** The packages that a layer may import. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   shared: ["jose", "jose/errors"],
+  "gateway/upstream": ["aws4fetch"],
   "gateway/app": ["hono", "hono/tiny", "node:zlib"],
   "gateway/index": ["hono/tiny", "cloudflare:workers"],
   "records/ledger": ["@noble/hashes/sha2.js"],

@@ -35,6 +35,31 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "Names of secrets that hold central provider keys. Each request gets the valid key with the fewest open calls; another one is tried where the provider rejects it or limits its rate ([retries.md](retries.md)). Without it the client's own provider key is forwarded.",
   ],
   [
+    "aws.access_key_id",
+    "none",
+    "Name of the secret with the id of an access key of AWS. With `aws` the gateway signs each request (Signature Version 4), in place of `keys` ([providers.md](providers.md#signatures-of-aws)).",
+  ],
+  ["aws.secret_access_key", "required with `aws`", "Name of the secret with the access key itself."],
+  [
+    "aws.session_token",
+    "none",
+    "Name of the secret with the session token of temporary credentials, which expire.",
+  ],
+  ["aws.region", "the provider's `region`", "The region in the signature's scope."],
+  ["aws.service", "the preset's", "The service in the signature's scope, such as `bedrock-mantle`."],
+  ["resource", "required by the preset `claude-foundry`", "The name of the resource in Microsoft Foundry."],
+  [
+    "region",
+    "required by `bedrock-mantle` and `claude-aws`",
+    "The AWS region, in the address and in signatures.",
+  ],
+  [
+    "workspace_id",
+    "none",
+    "With the preset `claude-aws`: the workspace in `anthropic-workspace-id`, beside a central key or a signature. A client with its own key sends its own.",
+  ],
+  ["account_id", "required by the preset `workers-ai`", "The id of the Cloudflare account."],
+  [
     "key_header",
     "the preset's, else the dialect's",
     "The header in which the provider expects a key: `authorization` (as a bearer token), `x-api-key`, `api-key`, `x-goog-api-key`, or `default` for the dialect's.",

@@ -1,5 +1,5 @@
 /** The request as the provider gets it: sent once, and once more where the provider rejects the usage opt-in. */
-import { CLIENT_DISCONNECTED, forward, type Forwarded } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, forward, isUpload, type Forwarded } from "../upstream/forward.ts";
 import {
   IDEMPOTENCY_KEY,
   idempotencyNames,
@@ -69,6 +69,9 @@ async function send(
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
   // Most keys are in a header already: such a request waits for nothing.
   const refusal = credential.authorize ? await credential.authorize(init) : null;
-  if (refusal !== null) return refusal;
+  if (refusal !== null) {
+    if (isUpload(body)) body.cancel();
+    return refusal;
+  }
   return forward(deps.fetch, init, abort, leftMs);
 }

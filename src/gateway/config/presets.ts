@@ -9,9 +9,15 @@ export type Preset = {
   readonly baseUrl: string;
   /** null: the dialect's. */
   readonly keyHeader: KeyHeader | null;
+  /** The service's name in AWS's signatures; absent where it accepts none. */
+  readonly awsService?: string;
+  /** A setting, and the header that has its value beside a central key. */
+  readonly account?: readonly [setting: string, header: string];
 };
 
 const compatible = (baseUrl: string): Preset => ({ type: "openai", baseUrl, keyHeader: null });
+
+const claude = (baseUrl: string): Preset => ({ type: "anthropic", baseUrl, keyHeader: null });
 
 /** Of services that one runs oneself: the address at which they listen by default. */
 const LOCAL = "http://localhost";
@@ -19,7 +25,23 @@ const LOCAL = "http://localhost";
 /** By its name in the setting `preset`. */
 export const PRESETS: Readonly<Record<string, Preset>> = {
   openai: compatible("https://api.openai.com/v1"),
-  anthropic: { type: "anthropic", baseUrl: "https://api.anthropic.com", keyHeader: null },
+  anthropic: claude("https://api.anthropic.com"),
+  // https://learn.microsoft.com/azure/foundry/foundry-models/how-to/use-foundry-models-claude
+  "claude-foundry": claude("https://{resource}.services.ai.azure.com/anthropic"),
+  // https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html
+  "bedrock-mantle": {
+    ...claude("https://bedrock-mantle.{region}.api.aws/anthropic"),
+    keyHeader: "authorization",
+    awsService: "bedrock-mantle",
+  },
+  // https://platform.claude.com/docs/en/build-with-claude/claude-platform-on-aws
+  "claude-aws": {
+    ...claude("https://aws-external-anthropic.{region}.api.aws"),
+    // As Anthropic's SDK for it sends one.
+    keyHeader: "authorization",
+    awsService: "aws-external-anthropic",
+    account: ["workspace_id", "anthropic-workspace-id"],
+  },
   // https://openrouter.ai/docs/api/reference/overview
   openrouter: compatible("https://openrouter.ai/api/v1"),
   // https://console.groq.com/docs/openai
@@ -63,6 +85,20 @@ const presetOf = (name: string): Preset | undefined =>
 const SETTING = /\{(\w+)\}/g;
 /** A label of a host name, or an id: nothing that could end the host or the segment in the address. */
 const VALUE = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
+
+/** An id that is sent in a header. */
+const ID = /^[\w-]{1,128}$/;
+
+/** The headers that name the account of the provider's central keys. */
+export function readAccountHeaders(
+  { account }: Pick<Preset, "account">,
+  fields: Fields,
+): readonly (readonly [name: string, value: string])[] {
+  const value = account ? fields.text(account[0]) : null;
+  if (!account || value === null) return [];
+  if (!ID.test(value)) fields.reject(account[0], `must match ${ID.source}`);
+  return [[account[1], value]];
+}
 
 /** The preset's address with the provider's settings; null after reporting one that is missing. */
 export function presetUrl({ baseUrl }: Preset, fields: Fields): string | null {

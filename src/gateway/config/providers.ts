@@ -3,8 +3,9 @@ import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
 import { readObjects } from "./objects.ts";
-import { presetUrl, readPreset, type Preset } from "./presets.ts";
-import type { Dialect, KeyHeader, Provider } from "../provider/provider.ts";
+import { readAwsKey } from "./aws-key.ts";
+import { presetUrl, readAccountHeaders, readPreset, type Preset } from "./presets.ts";
+import type { CentralKey, Dialect, KeyHeader, Provider } from "../provider/provider.ts";
 import { checkFallbacks, readResilience } from "./resilience.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
@@ -31,15 +32,22 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
     const settings = asTable(entry, path, report);
     const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
-    if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies) {
+    const central = settings === null || verifies ? null : centralSetting(settings);
+    if (central !== null) {
       report(
-        `${path}.keys`,
+        `${path}.${central}`,
         'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend these keys',
       );
     }
   }
   checkFallbacks(providers, report);
   return providers;
+}
+
+/** The setting that gives a provider central keys; null where it has none. */
+function centralSetting({ keys, aws }: Readonly<Record<string, unknown>>): "keys" | "aws" | null {
+  if (aws !== undefined) return "aws";
+  return Array.isArray(keys) && keys.length > 0 ? "keys" : null;
 }
 
 function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
@@ -49,9 +57,10 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   if (!dialect)
     fields.reject("type", `${oneOfIssue(dialects.map((one) => one.type))}, or \`preset\` must be set`);
   const baseUrl = readBaseUrl(fields, dialect, preset);
-  const keys = fields.secrets("keys", key).map((value) => ({ kind: "key", value }) as const);
+  const keys = readKeys(fields, preset, key);
   const options = {
     keyHeader: readKeyHeader(fields, preset),
+    accountHeaders: readAccountHeaders(preset ?? {}, fields),
     injectUsage: fields.flag("inject_usage", true),
     coderHeaders: fields.flag("forward_coder_headers", false),
     forwardHeaders: readForwardHeaders(fields),
@@ -63,6 +72,12 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;
+}
+
+function readKeys(fields: Fields, preset: Preset | null, key: ProviderContext["key"]): readonly CentralKey[] {
+  const keys = fields.secrets("keys", key).map((value) => ({ kind: "key", value }) as const);
+  const aws = readAwsKey(fields, preset, key);
+  return aws ? [aws] : keys;
 }
 
 const KEY_HEADERS: readonly KeyHeader[] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];

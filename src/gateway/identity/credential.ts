@@ -65,7 +65,8 @@ const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 /**
  * Reads the credential headers. If several headers hold a key, the first of `Authorization`, `X-Api-Key`, `api-key` and
  * `x-goog-api-key` counts, and the others are dropped.
- * @returns `credential_missing` if there is no credential; `credential_malformed` if a header is repeated, has another
+ * @returns `credential_missing` if there is no credential; `aws_signature_unsupported` if `Authorization` has a signature of
+ * AWS, which is for one host and identifies no one here; `credential_malformed` if a header is repeated, has another
  * scheme than Bearer, or does not hold a token.
  */
 export async function readCredential(
@@ -133,9 +134,13 @@ function readHeader(headers: HeaderReader, from: Secret["from"], name: string): 
   return isToken(value) ? { value, from } : new Refusal("credential_malformed", { detail: name });
 }
 
+/** The schemes of AWS's signatures: AWS4-HMAC-SHA256, AWS4-ECDSA-P256-SHA256. */
+const AWS_SIGNATURE = /^\s*aws4-/i;
+
 function readKey(headers: HeaderReader): Token | Refusal | null {
   const authorization = headers.get("authorization");
   if (authorization === null) return readKeyHeader(headers);
+  if (AWS_SIGNATURE.test(authorization)) return new Refusal("aws_signature_unsupported");
   const value = /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
   if (value === undefined || !isToken(value))
     return new Refusal("credential_malformed", { detail: "Authorization" });

@@ -16,6 +16,8 @@ export type Provider = {
   readonly keys: readonly CentralKey[];
   /** The header in which the provider expects a key; null: as the dialect says. */
   readonly keyHeader: KeyHeader | null;
+  /** Sent beside a central key: they name the account that it is used for, such as a workspace. */
+  readonly accountHeaders: readonly (readonly [name: string, value: string])[];
   /** Add the usage opt-in to requests without it (see `inject-usage.ts`). */
   readonly injectUsage: boolean;
   /** Forward `X-Coder-*` headers. For an upstream that is Coder itself. */
@@ -62,7 +64,18 @@ export type ConcurrencyRules = {
 };
 
 /** A credential of the gateway for a provider. */
-export type CentralKey = { readonly kind: "key"; readonly value: string };
+export type CentralKey = { readonly kind: "key"; readonly value: string } | AwsKey;
+
+/** An access key of AWS, which signs each request (Signature Version 4). */
+export type AwsKey = {
+  readonly kind: "aws";
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Of temporary credentials; null for an access key that does not expire. */
+  readonly sessionToken: string | null;
+  readonly region: string;
+  readonly service: string;
+};
 
 export type RetryRules = {
   /** The attempts of a request at most, the first included, without those with another key. 1: no request is retried. */
@@ -180,6 +193,8 @@ export type Dialect = {
   readonly type: string;
   /** The path between the provider's name and the routes in gateway URLs; `base_url` includes it on the upstream side. */
   readonly mount: string;
+  /** Paths that stand for `mount` after a provider's name: base URLs of clients for other clouds end in them. */
+  readonly aliases?: readonly string[];
   readonly routes: readonly DialectRoute[];
   readonly retrievals: readonly Retrieval[];
   /** The key of a tool call's arguments, where they are an object and not a text: they are the client's own data. */

@@ -35,7 +35,7 @@ function findExactRoute(
   const slash = inner.indexOf("/", 1);
   if (slash > 0) {
     const named = providers.get(inner.slice(1, slash));
-    if (named) return providerRoute(named, inner.slice(slash));
+    if (named) return namedRoute(named, inner.slice(slash));
   }
   return rootRoute(inner, headers, providers);
 }
@@ -49,7 +49,7 @@ function findCorrected(
   if (corrected === null) return null;
   const { provider, paths } = corrected;
   const [route = null, other] = paths.flatMap(
-    (one) => (provider ? providerRoute(provider, one) : rootRoute(one, headers, providers)) ?? [],
+    (one) => (provider ? namedRoute(provider, one) : rootRoute(one, headers, providers)) ?? [],
   );
   // With two of them it is not known which one was meant.
   return other ? null : route;
@@ -75,7 +75,16 @@ export function isBase(path: string): boolean {
   return match !== null && !RESERVED_NAMES.has(match[1] ?? "");
 }
 
-/** The provider's route for the path that follows its name. */
+/** The provider's route for the path that follows its name, below the mount or an alias of it. */
+function namedRoute(provider: Provider, path: string): Route | null {
+  const route = providerRoute(provider, path);
+  if (route) return route;
+  const { mount, aliases = [] } = provider.dialect;
+  const alias = aliases.find((one) => path.startsWith(`${one}/`));
+  return alias === undefined ? null : providerRoute(provider, `${mount}${path.slice(alias.length)}`);
+}
+
+/** The provider's route for a path below the dialect's mount. */
 function providerRoute(provider: Provider, path: string): Route | null {
   const { mount } = provider.dialect;
   if (!path.startsWith(`${mount}/`)) return null;

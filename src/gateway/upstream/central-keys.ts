@@ -16,7 +16,7 @@ export type CentralKeys = ReadonlyMap<Provider, ProviderKeys>;
 export function createCentralKeys(providers: Iterable<Provider>, now: () => number): CentralKeys {
   const keys = new Map<Provider, ProviderKeys>();
   for (const provider of providers) {
-    const credentials = provider.keys.map((key) => centralCredential(key, provider));
+    const credentials = provider.keys.map((key) => centralCredential(key, provider, now));
     const [first, second] = credentials;
     if (first) keys.set(provider, { first, pool: second ? new KeyPool(credentials, now) : null });
   }

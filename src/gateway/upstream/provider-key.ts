@@ -2,6 +2,7 @@
 import type { Refusal } from "../../shared/refusal.ts";
 import type { CentralKey, KeyHeader, Provider } from "../provider/provider.ts";
 import type { UpstreamBody } from "./forward.ts";
+import { signWith } from "./sigv4.ts";
 
 export type UpstreamCredential = {
   readonly kind: "centralized" | "byok";
@@ -26,9 +27,19 @@ export type UnauthorizedRequest = {
   readonly body: UpstreamBody;
 };
 
-export function centralCredential(key: CentralKey, provider: Provider): UpstreamCredential {
+/** `now`: milliseconds since 1970. */
+export function centralCredential(
+  key: CentralKey,
+  provider: Provider,
+  now: () => number,
+): UpstreamCredential {
+  const { keyHeader, dialect, accountHeaders } = provider;
+  if (key.kind === "aws") {
+    const account = accountHeaders.map(([name]) => name);
+    const hint = credentialHint(key.accessKeyId);
+    return { kind: "centralized", hint, header: null, authorize: signWith(key, account, now) };
+  }
   const { value } = key;
-  const { keyHeader, dialect } = provider;
   const header = keyHeader === null ? dialect.keyHeader(value) : keyHeaderOf(value, keyHeader);
   return { kind: "centralized", hint: credentialHint(value), header };
 }

@@ -49,6 +49,8 @@ export function upstreamHeaders(sent: NamedHeaders, options: UpstreamHeaderOptio
   headers.set("accept-encoding", "identity");
   headers.set("via", `1.1 ${VIA_MARK}`);
   headers.set("x-real-ip", REAL_IP);
+  if (credential.kind === "centralized")
+    for (const [name, value] of provider.accountHeaders) headers.set(name, value);
   if (credential.header !== null) headers.set(credential.header[0], credential.header[1]);
   return headers;
 }

@@ -31,6 +31,7 @@ const RESERVED = [
   "x-goog-api-key",
   "cookie",
   "cookie2",
+  "x-amz-*",
   "coder-*",
   "x-coder-*",
   // The caller's connection, and what networks in front of the gateway add.

@@ -44,13 +44,16 @@ const VARIANTS: readonly Variant[] = registry.dialects.flatMap((dialect) =>
   dialect.routes.flatMap((route) =>
     pathsOf(route).flatMap((path) =>
       ["", ...ROUTE_PREFIXES]
-        .flatMap((prefix) => [`${prefix}/${dialect.type}`, prefix])
+        .flatMap((prefix) => [
+          ...[dialect.mount, ...(dialect.aliases ?? [])].map((base) => `${prefix}/${dialect.type}${base}`),
+          `${prefix}${dialect.mount}`,
+        ])
         .flatMap((base) =>
           METHODS.map((method) => ({
             dialect,
             route,
             method,
-            path: `${base}${dialect.mount}${path}`,
+            path: `${base}${path}`,
             upstream: `${HOST}/${dialect.type}${path}`,
           })),
         ),

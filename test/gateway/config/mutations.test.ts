@@ -1,6 +1,7 @@
 /** Random mutations of a valid config: `readConfig` never throws, never quotes a secret and never breaks its own rules. */
 import { expect, it } from "vitest";
 import { readConfig, type Config } from "../../../src/gateway/config/config.ts";
+import type { CentralKey } from "../../../src/gateway/provider/provider.ts";
 import { registry } from "../../../src/gateway/wiring.ts";
 import type { ConfigIssues } from "../../../src/shared/config/environment.ts";
 import { between, forSeeds, seededRandom } from "../../support/rechunk.ts";
@@ -76,6 +77,9 @@ function faultsOfIssues({ issues }: ConfigIssues): string[] {
 const isBindingOrNull = (binding: object | null, method: string): boolean =>
   binding === null || typeof (binding as Record<string, unknown>)[method] === "function";
 
+const valuesOf = (key: CentralKey): readonly unknown[] =>
+  key.kind === "key" ? [key.value] : [key.accessKeyId, key.secretAccessKey, key.region, key.service];
+
 /** The rules of a valid config that this one breaks. */
 function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: Config): string[] {
   const faults: string[] = [];
@@ -84,7 +88,7 @@ function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: 
   for (const { name, baseUrl, keys } of providers.values()) {
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) faults.push(`name ${name}`);
     if (!/^https:\/\/[^/?#@]+(\/[^?#]*)?$/.test(baseUrl)) faults.push(`base_url ${baseUrl}`);
-    if (keys.some((key) => typeof key.value !== "string" || key.value.trim() === ""))
+    if (keys.flatMap(valuesOf).some((value) => typeof value !== "string" || value.trim() === ""))
       faults.push(`${name} has a bad key`);
     if (keys.length > 0 && !verifies) faults.push(`${name} is an open relay`);
   }

@@ -85,6 +85,22 @@ describe("readCredential", () => {
     expect(statusOf(refusal)).toBe(401);
   });
 
+  const SIGNATURE =
+    "Credential=AKIDEXAMPLE/20261123/us-east-1/bedrock-mantle/aws4_request, SignedHeaders=host, Signature=0a";
+
+  it.each([
+    `AWS4-HMAC-SHA256 ${SIGNATURE}`,
+    `aws4-hmac-sha256 ${SIGNATURE}`,
+    "AWS4-HMAC-SHA256",
+    `AWS4-ECDSA-P256-SHA256 ${SIGNATURE}`,
+  ])("refuses a signature of AWS, which is for one host, with a hint: %s", async (authorization) => {
+    for (const beside of [{}, { "x-api-key": "aei_key" }, { "x-coder-ai-governance-token": "gov" }]) {
+      const refusal = await read({ authorization, ...beside });
+      expect([reasonOf(refusal), statusOf(refusal)]).toEqual(["aws_signature_unsupported", 401]);
+      expect(JSON.stringify(refusal)).not.toContain("AKID");
+    }
+  });
+
   it.each(["Bearer t0ken", "bEaReR t0ken", "BEARER   t0ken", "Bearer t0ken "])(
     "C3 reads the token t0ken from Authorization %j",
     async (authorization) => {

@@ -25,8 +25,8 @@ const streamed = cases.flatMap(([name, quirk]) =>
   [true, false].map((stream) => [name, stream ? "streamed" : "not streamed", quirk, stream] as const),
 );
 
-function headersOf(contentType: string | null): Headers {
-  return new Headers(contentType === null ? {} : { "content-type": contentType });
+function headersOf(contentType: string | null, others: Readonly<Record<string, string>> = {}): Headers {
+  return new Headers({ ...others, ...(contentType !== null && { "content-type": contentType }) });
 }
 
 describe("the record of a response that differs from the documentation", () => {
@@ -34,8 +34,8 @@ describe("the record of a response that differs from the documentation", () => {
     const gateway = await openGateway({
       provider: (sent) => {
         const hasUsageOption = text(sent.body).includes("stream_options");
-        const { status, contentType, body } = quirk.respond({ stream, hasUsageOption });
-        const response = new Response(wholeBody(body), { status, headers: headersOf(contentType) });
+        const { status, contentType, body, headers } = quirk.respond({ stream, hasUsageOption });
+        const response = new Response(wholeBody(body), { status, headers: headersOf(contentType, headers) });
         if (contentType === null) response.headers.delete("content-type");
         return response;
       },

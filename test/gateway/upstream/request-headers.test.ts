@@ -57,6 +57,25 @@ const ALWAYS = {
   "x-real-ip": "192.0.2.1",
 };
 
+describe("the headers that name a central key's account", () => {
+  const provider = openaiProvider({
+    accountHeaders: [["anthropic-workspace-id", "wrkspc_team"]],
+    forwardHeaders: ["anthropic-workspace-id"],
+  });
+  const sent = [["anthropic-workspace-id", "wrkspc_caller"]] as const;
+
+  // The attack: a caller has its requests charged to another workspace of the gateway's key.
+  it("replace the client's beside a central key", () => {
+    expect(forwardedTo({ provider }, sent)).toEqual({ "anthropic-workspace-id": "wrkspc_team" });
+    expect(forwardedTo({ provider }, [])).toEqual({ "anthropic-workspace-id": "wrkspc_team" });
+  });
+
+  it("are not sent beside the client's own key", () => {
+    expect(forwardedTo({ provider, kind: "byok" }, sent)).toEqual(Object.fromEntries(sent));
+    expect(forwardedTo({ provider, kind: "byok" }, [])).toEqual({});
+  });
+});
+
 describe("the headers that the provider receives", () => {
   it("always include the provider's credential, the gateway's Via, identity encoding, and no client's address", () => {
     const header = ["x-api-key", "provider-key"] as const;

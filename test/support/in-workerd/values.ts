@@ -25,6 +25,7 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     baseUrl: "https://api.openai.example/v1",
     keys: [],
     keyHeader: null,
+    accountHeaders: [],
     injectUsage: true,
     coderHeaders: false,
     forwardHeaders: [],

@@ -34,6 +34,8 @@ const BATCH: Api = {
 export const anthropic: Dialect = {
   type: "anthropic",
   mount: "",
+  // On Microsoft Foundry and Amazon Bedrock, where base URLs end in it.
+  aliases: ["/anthropic"],
   distinguishingHeaders: ["anthropic-version", "x-api-key"],
   routes: [
     {
