@@ -36,6 +36,7 @@ import { createBudgetObjects } from "./policy/budgets/object-client.ts";
 import { SoftAccounts } from "./policy/budgets/soft-accounts.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
+import { azure } from "./provider/azure/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
 import { createCentralKeys } from "./upstream/central-keys.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
@@ -66,7 +67,7 @@ const PLATFORM: Platform = {
 
 /** The dialects and identity sources that `PROVIDERS` and `IDENTITY` can name. */
 export const registry: Registry = {
-  dialects: [openai, anthropic],
+  dialects: [openai, anthropic, azure],
   sources: [byok, keys, coder, jwt, access],
   platform: PLATFORM,
 };

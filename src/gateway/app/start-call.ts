@@ -95,7 +95,7 @@ function prepare(
   { api, route, caller, ...rest }: Intercepted,
   { bytes, encoding, hash }: SentBody,
 ): Prepared | Refusal {
-  const call = readModelCall(new JsonSource(bytes), api.requestFields);
+  const call = readModelCall(new JsonSource(bytes), api.requestFields, route.pathModel);
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
@@ -103,7 +103,7 @@ function prepare(
   const { rejectedOptIns: rejected, now, redact, config } = deps;
   const figures = deps.budgets === null ? null : readFigures(call, api);
   if (figures instanceof Refusal) return figures;
-  const otherModels = route.provider.models === null ? [] : otherModelsOf(call.body, figures);
+  const otherModels = route.provider.models === null ? [] : otherModelsOf(call, figures);
   if (otherModels instanceof Refusal) return otherModels;
   const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };

@@ -20,6 +20,8 @@ const LOCAL = "http://localhost";
 export const PRESETS: Readonly<Record<string, Preset>> = {
   openai: compatible("https://api.openai.com/v1"),
   anthropic: { type: "anthropic", baseUrl: "https://api.anthropic.com", keyHeader: null },
+  // https://learn.microsoft.com/azure/foundry/openai/latest
+  azure: { type: "azure", baseUrl: "https://{resource}.openai.azure.com/openai", keyHeader: null },
   // https://openrouter.ai/docs/api/reference/overview
   openrouter: compatible("https://openrouter.ai/api/v1"),
   // https://console.groq.com/docs/openai

@@ -73,7 +73,8 @@ function readKeyHeader(fields: Fields, preset: Preset | null): KeyHeader | null 
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined, preset: Preset | null): string | null {
   if (preset && !fields.has("base_url")) return presetUrl(preset, fields);
   const url = fields.url("base_url");
-  if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
+  const beginsWithVersion = dialect?.routes.some(({ path }) => path.startsWith("/v1/")) ?? false;
+  if (url === null || !beginsWithVersion || !url.endsWith("/v1")) return url;
   fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");
   return null;
 }

@@ -77,7 +77,14 @@ export type RunsModel = "no" | "named" | "hidden";
 
 /** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and recorded. */
 export type DialectRoute =
-  | { readonly kind: "intercept"; readonly path: string; readonly api: Api; readonly isProbe?: false }
+  | {
+      readonly kind: "intercept";
+      readonly path: string;
+      readonly api: Api;
+      /** One segment of `path` is a name in braces. It stands for the model, which then decides before that of the body. */
+      readonly modelInPath?: boolean;
+      readonly isProbe?: false;
+    }
   | {
       readonly kind: "passthrough";
       readonly path: string;
