@@ -18,7 +18,14 @@ const keysReadBy = (worker: ConfigKey["worker"]): readonly string[] =>
 /** The keys of the gateway's tables, from the issue that each table reports about an unknown key. */
 function tableKeys(): string[] {
   const env = {
-    PROVIDERS: { a: { ...PROVIDERS.a, retries: { [UNKNOWN_KEY]: 1 }, [UNKNOWN_KEY]: 1 } },
+    PROVIDERS: {
+      a: {
+        ...PROVIDERS.a,
+        retries: { [UNKNOWN_KEY]: 1 },
+        entra: { [UNKNOWN_KEY]: 1 },
+        [UNKNOWN_KEY]: 1,
+      },
+    },
     OWNER_ASSERTION: { [UNKNOWN_KEY]: 1, directory: { [UNKNOWN_KEY]: 1 } },
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },
@@ -41,8 +48,8 @@ function tableKeys(): string[] {
         .replace(/models\.m$/, "models.<model>");
       return known.split(", ").map((key) => `${named}.${key}`);
     }
-    // These two tables have required keys.
-    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION)\./.test(issue)) return [];
+    // These three tables have required keys.
+    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION|PROVIDERS\.a\.entra)\b/.test(issue)) return [];
     throw new Error(`unexpected issue: ${issue}`);
   });
   // A nested table is represented by its keys.

@@ -1,5 +1,5 @@
 /** One attempt: the request as the provider gets it. */
-import { CLIENT_DISCONNECTED, forward } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, forward, isUpload } from "../upstream/forward.ts";
 import { IDEMPOTENCY_KEY, idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
 import { targetUrl } from "../upstream/url.ts";
@@ -51,6 +51,11 @@ async function send(
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
   // Most keys are in a header already: such a request waits for nothing.
   const refusal = credential.authorize ? await credential.authorize(init) : null;
-  if (refusal !== null) return refusal;
-  return forward(deps.fetch, init, abort, headersMs);
+  if (refusal !== null) {
+    if (isUpload(body)) body.cancel();
+    return refusal;
+  }
+  const response = await forward(deps.fetch, init, abort, headersMs);
+  if (response instanceof Response && response.status === 401) credential.rejected?.();
+  return response;
 }

@@ -1,10 +1,11 @@
 /** The config's `PROVIDERS`, validated: names, dialects, base URLs and keys. */
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
-import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
+import { asTable, Fields, oneOfIssue, type ReportIssue, type Table } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
+import { readEntra } from "./entra.ts";
 import { readObjects } from "./objects.ts";
 import { presetUrl, readPreset, type Preset } from "./presets.ts";
-import type { Dialect, KeyHeader, Provider, RetryRules } from "../provider/provider.ts";
+import type { CentralKey, Dialect, KeyHeader, Provider, RetryRules } from "../provider/provider.ts";
 
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
@@ -30,14 +31,21 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
     const settings = asTable(entry, path, report);
     const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
-    if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies) {
+    for (const setting of verifies ? [] : centralSettings(settings ?? {}))
       report(
-        `${path}.keys`,
+        `${path}.${setting}`,
         'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend these keys',
       );
-    }
   }
   return providers;
+}
+
+/** The settings that give the provider keys of the gateway. */
+function centralSettings({ keys, entra }: Table): readonly string[] {
+  return [
+    ...(Array.isArray(keys) && keys.length > 0 ? ["keys"] : []),
+    ...(entra === undefined ? [] : ["entra"]),
+  ];
 }
 
 function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
@@ -47,7 +55,7 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   if (!dialect)
     fields.reject("type", `${oneOfIssue(dialects.map((one) => one.type))}, or \`preset\` must be set`);
   const baseUrl = readBaseUrl(fields, dialect, preset);
-  const keys = fields.secrets("keys", key).map((value) => ({ kind: "key", value }) as const);
+  const keys = readKeys(fields, key);
   const options = {
     keyHeader: readKeyHeader(fields, preset),
     injectUsage: fields.flag("inject_usage", true),
@@ -61,6 +69,14 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;
+}
+
+function readKeys(fields: Fields, key: ProviderContext["key"]): readonly CentralKey[] {
+  const keys = fields.secrets("keys", key).map((value) => ({ kind: "key", value }) as const);
+  const settings = fields.nested("entra");
+  if (settings === null) return keys;
+  if (keys.length > 0) fields.reject("entra", "must not be set beside keys");
+  return [readEntra(settings, key) ?? []].flat();
 }
 
 const KEY_HEADERS: readonly KeyHeader[] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];

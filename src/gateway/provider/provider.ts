@@ -35,7 +35,18 @@ export type Provider = {
 };
 
 /** A credential of the gateway for a provider. */
-export type CentralKey = { readonly kind: "key"; readonly value: string };
+export type CentralKey = { readonly kind: "key"; readonly value: string } | EntraKey;
+
+/** An application of Microsoft Entra ID, with whose secret the gateway fetches access tokens. */
+export type EntraKey = {
+  readonly kind: "entra";
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly scope: string;
+  /** A URL without a trailing slash. */
+  readonly authority: string;
+};
 
 export type RetryRules = {
   /** The attempts of a request at most, the first included, without those with another key. 1: no request is repeated. */

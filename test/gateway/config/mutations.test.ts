@@ -84,7 +84,7 @@ function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: 
   for (const { name, baseUrl, keys } of providers.values()) {
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) faults.push(`name ${name}`);
     if (!/^https:\/\/[^/?#@]+(\/[^?#]*)?$/.test(baseUrl)) faults.push(`base_url ${baseUrl}`);
-    if (keys.some((key) => typeof key.value !== "string" || key.value.trim() === ""))
+    if (keys.some((key) => key.kind !== "key" || typeof key.value !== "string" || key.value.trim() === ""))
       faults.push(`${name} has a bad key`);
     if (keys.length > 0 && !verifies) faults.push(`${name} is an open relay`);
   }
