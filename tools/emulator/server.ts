@@ -1,4 +1,4 @@
-/** The emulated provider's HTTP server: both APIs on one port of 127.0.0.1. */
+/** The emulated provider's HTTP server: all its APIs on one port of 127.0.0.1. */
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
+import { azurePath } from "./azure.ts";
 import { respond, dialectOf } from "./respond.ts";
 import { responseHeaders } from "./headers.ts";
 import { isObject } from "./json.ts";
@@ -79,9 +80,10 @@ async function handle(
   const body = (await buffer(request)).toString();
   onRequest?.({ method, path: url, headers, body });
   const path = url.split("?", 1)[0] ?? "/";
+  const search = url.slice(path.length);
   const dialect = dialectOf(headers, path);
-  const { reply, fault } = respond({ method, path, headers, dialect }, body);
-  const { requestId, headers: providerHeaders } = responseHeaders(dialect);
+  const { reply, fault } = respond({ method, path, search, headers, dialect }, body);
+  const { requestId, headers: providerHeaders } = responseHeaders(dialect, azurePath(path) !== null);
   for (const [name, value] of Object.entries(providerHeaders)) response.setHeader(name, value);
   if (fault?.kind === "status" && fault.retryAfter !== undefined)
     response.setHeader("retry-after", fault.retryAfter);
