@@ -224,6 +224,15 @@ describe("without an access token", () => {
     expect((await gateway.chat()).response.status).toBe(200);
   });
 
+  it("lets go of an upload that no provider will take", async () => {
+    const gateway = await open({ login: () => json("", { status: 500 }) });
+    const body = new Uint8Array(2 * 1024 * 1024);
+    const headers = { ...CLIENT_KEY, "content-length": String(body.byteLength) };
+    // The exchange, which waits for the upload's end, settles.
+    const { response } = await gateway.exchange("/azure/openai/v1/files", { method: "POST", body, headers });
+    expect(response.headers.get("x-interceptor-error")).toBe("upstream_token_unavailable");
+  });
+
   it("refuses a caller whose only credential is a provider key, and fetches nothing: no open relay", async () => {
     const gateway = await open();
     const { response } = await gateway.exchange(AZURE_CHAT, post(BODY, OWN_KEY));
