@@ -147,7 +147,7 @@ describe("the AzureOpenAI client gets the same as without the interceptor", () =
     expect(ends.map(({ tool_call_count: count }) => count)).toEqual([2, 0]);
   });
 
-  it("where the client did not request usage: it is recorded, and the client's bytes are the same", async () => {
+  it("where the client did not request usage: it is recorded, and the client's chunks differ only by a usage of null", async () => {
     const model = uniqueModel();
     const messages = [{ role: "user" as const, content: PROMPT }];
     const clients = [through("azure"), clientOf(emulator.url)];
@@ -257,7 +257,7 @@ describe("central credentials for Azure", () => {
     expect([calls.length, tokens.size, [...tokens][0]]).toEqual([
       3,
       1,
-      expect.stringMatching(/^Bearer emulated-entra-token\./),
+      expect.stringContaining(" emulated-entra-token."),
     ]);
     expect(calls.map(({ headers }) => headers["api-key"])).toEqual([undefined, undefined, undefined]);
     expect((await interceptor.recorded(models[0] ?? "")).start).toMatchObject({
