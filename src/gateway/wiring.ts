@@ -14,6 +14,7 @@ import { cacheDigests } from "../shared/digest-cache.ts";
 import { keyedHash, sha256Hex } from "../shared/digest.ts";
 import { errorName, logOperatorEvent } from "../shared/operator-log.ts";
 import { createPricing, createQuoting } from "../shared/prices/pricing.ts";
+import { createRenewedSecrets } from "../shared/renewed-secrets.ts";
 import { createSecretFinder } from "../shared/secret-finder.ts";
 import { createTtlCache } from "../shared/ttl-cache.ts";
 import { uuidV7 } from "../shared/uuid.ts";
@@ -36,9 +37,11 @@ import { createBudgetObjects } from "./policy/budgets/object-client.ts";
 import { SoftAccounts } from "./policy/budgets/soft-accounts.ts";
 import { modelsPolicy } from "./policy/models.ts";
 import { anthropic } from "./provider/anthropic/dialect.ts";
+import { azure } from "./provider/azure/dialect.ts";
 import { openai } from "./provider/openai/dialect.ts";
 import { createCentralKeys } from "./upstream/central-keys.ts";
 import { createGuards } from "./upstream/guards.ts";
+import type { KeyDeps } from "./upstream/provider-key.ts";
 import { analyticsEngineSink } from "./sinks/analytics-engine.ts";
 import { batchEvents } from "./sinks/batch-events.ts";
 import { coalesceStarts } from "./sinks/coalesce-starts.ts";
@@ -67,7 +70,7 @@ const PLATFORM: Platform = {
 
 /** The dialects and identity sources that `PROVIDERS` and `IDENTITY` can name. */
 export const registry: Registry = {
-  dialects: [openai, anthropic],
+  dialects: [openai, anthropic, azure],
   sources: [byok, keys, coder, jwt, access],
   platform: PLATFORM,
 };
@@ -160,10 +163,22 @@ function bodyReading({ limits }: Config, { now }: Platform): Deps["bodies"] {
   };
 }
 
+/** The finder of the configured secrets and of those that the gateway fetches. */
+function createSecrets({ secrets, providers }: Config): {
+  readonly secrets: Deps["secrets"];
+  readonly onSecret: KeyDeps["onSecret"];
+} {
+  const centralKeys = [...providers.values()].flatMap((provider) => provider.keys);
+  if (!centralKeys.some(({ kind }) => kind === "entra"))
+    return { secrets: createSecretFinder(secrets), onSecret: () => undefined };
+  const { finder, renew } = createRenewedSecrets(secrets);
+  return { secrets: finder, onSecret: renew };
+}
+
 /** The app's dependencies as they are in production. */
 export function createDeps(config: Config, platform: Platform = PLATFORM): Deps {
   const { recording } = config;
-  const secrets = createSecretFinder(config.secrets);
+  const { secrets, onSecret } = createSecrets(config);
   const redact = createRedactor(recording.patterns, secrets);
   const hashText = createTextHash(recording);
   return {
@@ -175,7 +190,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     policies: [modelsPolicy],
     owners: config.objects && createObjectOwners(config.objects, platform.logError),
     sinks: sinks(config, platform),
-    centralKeys: createCentralKeys(config.providers.values(), platform.now),
+    centralKeys: createCentralKeys(config.providers.values(), { ...platform, onSecret }),
     guards: createGuards(config.providers.values(), platform.now),
     redact,
     price: createPricing(config.prices),

@@ -144,6 +144,10 @@ const CODES = {
     502,
     "The provider rejected the gateway's own key. Report it to the gateway's administrator.",
   ],
+  upstream_token_unavailable: [
+    503,
+    "The gateway could not get an access token for the provider. Retry later; if it persists, report it to the gateway's administrator.",
+  ],
   upstream_key_leaked: [
     502,
     "The provider's response was withheld: it contained a key of the gateway, or could not be searched for one. Report it to the gateway's administrator.",

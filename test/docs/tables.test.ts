@@ -47,6 +47,7 @@ function tableKeys(): string[] {
         breaker: { [UNKNOWN_KEY]: 1 },
         concurrency: { max: 1, [UNKNOWN_KEY]: 1 },
         aws: AWS,
+        entra: { [UNKNOWN_KEY]: 1 },
         [UNKNOWN_KEY]: 1,
       },
       ...ofPresets(),
@@ -77,8 +78,8 @@ function tableKeys(): string[] {
         .replace(/models\.m$/, "models.<model>");
       return known.split(", ").map((key) => `${named}.${key}`);
     }
-    // These two tables have required keys.
-    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION)\./.test(issue)) return [];
+    // These three tables have required keys.
+    if (/^(?:OWNER_ASSERTION\.directory|DELEGATION|PROVIDERS\.a\.entra)\b/.test(issue)) return [];
     throw new Error(`unexpected issue: ${issue}`);
   });
   // A nested table is represented by its keys.

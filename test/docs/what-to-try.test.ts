@@ -10,7 +10,7 @@ const printed = (devVars: Vars): string =>
 describe("the text that npm start prints", () => {
   it("offers any key for the emulated providers, and a client key for the others", () => {
     const text = printed({});
-    expect(text).toContain("openai and anthropic accept any key");
+    expect(text).toContain("openai, anthropic and azure accept any key");
     expect(text).toContain('OpenAI(base_url="http://127.0.0.1:8787/openai/v1", api_key="any-key")');
     expect(text).toContain("aei_local-alice-a-user-with-a-key-of-her-own-00");
   });

@@ -157,7 +157,7 @@ describe("the gateway as it is wired", () => {
   });
 
   it("registers the dialects and identity sources of the contract", () => {
-    expect(registry.dialects.map(({ type }) => type)).toEqual(["openai", "anthropic"]);
+    expect(registry.dialects.map(({ type }) => type)).toEqual(["openai", "anthropic", "azure"]);
     expect(registry.sources.map(({ source, verifies }) => [source, verifies])).toEqual([
       ["byok", false],
       ["keys", true],

@@ -50,6 +50,25 @@ describe("fetchText", () => {
     expect(await fetchText(async () => response, REQUEST)).toEqual({ status: 404, text: "no such" });
   });
 
+  it.each([400, 401, 500])("returns the text of a %i where errors are read", async (status) => {
+    const request = { ...REQUEST, readsErrors: true };
+    expect(await fetchText(respond("why", { status }), request)).toEqual({ status, text: "why" });
+  });
+
+  it("posts a form, and lets no cache respond to another request", async () => {
+    const sent: unknown[] = [];
+    const fetcher: Fetcher = async (_, init) => {
+      sent.push([init?.method ?? "GET", init?.cache ?? null, String(init?.body ?? "")]);
+      return new Response("ok");
+    };
+    await fetchText(fetcher, { ...REQUEST, form: { a: "1 2" } });
+    await fetchText(fetcher, REQUEST);
+    expect(sent).toEqual([
+      ["POST", null, "a=1+2"],
+      ["GET", "no-store", ""],
+    ]);
+  });
+
   it.each([204, 301, 302, 401, 500])(
     "returns status %i without its text, and cancels the body",
     async (status) => {

@@ -58,6 +58,7 @@ const TABLE: readonly (readonly [RefusalCode, number, string, string])[] = [
   ["upstream_unreachable", 502, "server_error", "api_error"],
   ["upstream_redirected", 502, "server_error", "api_error"],
   ["upstream_key_rejected", 502, "server_error", "api_error"],
+  ["upstream_token_unavailable", 503, "server_error", "api_error"],
   ["upstream_key_leaked", 502, "server_error", "api_error"],
   ["models_not_filtered", 502, "server_error", "api_error"],
   ["upstream_timeout", 504, "server_error", "api_error"],
@@ -108,6 +109,7 @@ describe("a refusal", () => {
     "upstream_key_leaked",
     "upstream_key_rejected",
     "upstream_timeout",
+    "upstream_token_unavailable",
     "upstream_unreachable",
   ];
 

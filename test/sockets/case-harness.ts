@@ -40,6 +40,7 @@ export const KEYS = {
 export const CENTRAL = {
   openai: "sk-proj-Ce7NtRaL4oPeNaI2kEy9mXw6QzTb1Hd8Ys3Gf5Vj0K",
   anthropic: "sk-ant-api03-Ce5NtRaL8aNtHr0PiC3kEy7bWq2Zm9Xd4Fh6Gj1K",
+  azure: "c0ffee5a1d3b47e29f60813c5d7ea942",
 } as const;
 /** Own keys: provider keys that the clients hold. */
 export const OWN = {
@@ -306,6 +307,7 @@ export function interceptorOptions(
   const all = {
     OPENAI_KEY: CENTRAL.openai,
     ANTHROPIC_KEY: CENTRAL.anthropic,
+    AZURE_KEY: CENTRAL.azure,
     CLIENT_KEYS,
     ...secrets,
   };
@@ -315,6 +317,7 @@ export function interceptorOptions(
       PROVIDERS: {
         openai: { type: "openai", base_url: at("central-openai/v1"), keys: ["OPENAI_KEY"], objects },
         anthropic: { type: "anthropic", base_url: at("central-anthropic"), keys: ["ANTHROPIC_KEY"], objects },
+        azure: { type: "azure", base_url: at("central-azure/openai"), keys: ["AZURE_KEY"], objects },
         "own-openai": { type: "openai", base_url: at("own-openai/v1") },
         "own-anthropic": { type: "anthropic", base_url: at("own-anthropic") },
         ...providers,
@@ -462,6 +465,7 @@ function checkForwarded(
   const [base] = target.slice(1).split("/");
   if (!hasGovernanceToken && base === "central-openai")
     expect(credentials).toEqual([`Bearer ${CENTRAL.openai}`]);
+  if (!hasGovernanceToken && base === "central-azure") expect(credentials).toEqual([CENTRAL.azure]);
   if (!hasGovernanceToken && base === "central-anthropic") expect(credentials).toEqual([CENTRAL.anthropic]);
   const head = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
   for (const key of Object.values(KEYS))

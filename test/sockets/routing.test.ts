@@ -6,7 +6,7 @@ import { anthropic } from "../../src/gateway/provider/anthropic/dialect.ts";
 import type { Dialect, DialectRoute } from "../../src/gateway/provider/provider.ts";
 import { methodsOf as methodsOfRoute } from "../../src/gateway/provider/method.ts";
 import * as respond from "../support/response-steps.ts";
-import { DIALECTS } from "../support/dialects.ts";
+import { DIALECTS, isAtRoot, samplePath } from "../support/dialects.ts";
 import { startFakeUpstream, type FakeUpstream } from "../support/fake-upstream.ts";
 import { openRaw } from "../support/raw-client.ts";
 import { utf8, type HeaderPair } from "../support/wire.ts";
@@ -615,9 +615,10 @@ type Registered = { readonly dialect: Dialect; readonly route: DialectRoute; rea
 
 const ROUTES: readonly Registered[] = DIALECTS.flatMap((dialect) =>
   dialect.routes.flatMap((route) => {
-    const paths = route.path.endsWith("/*")
-      ? [route.path.replace("*", "one"), route.path.replace("*", "one/two")]
-      : [route.path, ...(route.kind === "passthrough" && route.below ? [`${route.path}/one`] : [])];
+    const sample = samplePath(route.path);
+    const paths = sample.endsWith("/*")
+      ? [sample.replace("*", "one"), sample.replace("*", "one/two")]
+      : [sample, ...(route.kind === "passthrough" && route.below ? [`${sample}/one`] : [])];
     return paths.map((path) => ({ dialect, route, path }));
   }),
 );
@@ -627,7 +628,7 @@ const NAMED_ROUTES = ROUTES.map((entry) => [`${entry.dialect.type} ${entry.path}
 function targetsOf({ dialect, path }: Registered): string[] {
   return ["", ...ROUTE_PREFIXES].flatMap((prefix) => [
     ...[dialect.mount, ...(dialect.aliases ?? [])].map((base) => `${prefix}/${dialect.type}${base}${path}`),
-    `${prefix}${dialect.mount}${path}`,
+    ...(isAtRoot(dialect) ? [`${prefix}${dialect.mount}${path}`] : []),
   ]);
 }
 
@@ -641,11 +642,13 @@ const methodsOf = ({ route }: Registered): readonly string[] =>
   methodsOfRoute(route).filter((method) => route.isProbe !== true || method !== "HEAD");
 
 describe("every registered route", () => {
-  it("D12 enumerates routes of both dialects and both kinds", () => {
+  it("D12 enumerates routes of all dialects and both kinds", () => {
     const kinds = new Set(ROUTES.map(({ dialect, route }) => `${dialect.type} ${route.kind}`));
     expect([...kinds].toSorted()).toEqual([
       "anthropic intercept",
       "anthropic passthrough",
+      "azure intercept",
+      "azure passthrough",
       "openai intercept",
       "openai passthrough",
     ]);
@@ -669,9 +672,10 @@ describe("every registered route", () => {
           for (const [reason, exchange] of [
             ["credential_missing", await send()],
             ["invalid_credential", await send(bearer("aei_wrong-key-wrong-key-wrong-key-wrong-key-000"))],
-            ["byok_not_accepted", await send(bearer(type === "openai" ? OWN.openai : OWN.anthropic))],
+            ["byok_not_accepted", await send(bearer(type === "anthropic" ? OWN.anthropic : OWN.openai))],
           ] as const) {
-            if (method !== "HEAD") expectRefusal(exchange, 401, reason, type as "openai" | "anthropic");
+            if (method !== "HEAD")
+              expectRefusal(exchange, 401, reason, type === "anthropic" ? type : "openai");
             expect([target, method, exchange.response.status, exchange.forwarded]).toEqual([
               target,
               method,
@@ -753,6 +757,13 @@ describe("with rules for owners and models", () => {
           models: ["claude-haiku-4-5"],
           objects: { write: "on", delete: "on" },
         },
+        azure: {
+          type: "azure",
+          base_url: `${harness.upstream.url}/central-azure/openai`,
+          keys: ["AZURE_KEY"],
+          models: ["gpt-4o"],
+          objects: { write: "on", delete: "on" },
+        },
       },
       vars: { OWNER_ASSERTION: { on_invalid: "reject" } },
     }),
@@ -780,7 +791,8 @@ describe("with rules for owners and models", () => {
     const body = JSON.stringify({ model: "gpt-5-pro", messages: [{ role: "user", content: PROMPT }] });
     for (const target of targetsOf(entry)) {
       const exchange = await post(target, body);
-      expectRefusal(exchange, 403, "model_not_allowed", entry.dialect.type as "openai" | "anthropic");
+      const { type } = entry.dialect;
+      expectRefusal(exchange, 403, "model_not_allowed", type === "anthropic" ? type : "openai");
     }
     const ends = (await harness.events("interception_end")).map(({ outcome, status }) => [outcome, status]);
     expect(ends).toEqual(targetsOf(entry).map(() => ["refused", 403]));
@@ -827,6 +839,66 @@ describe("with rules for owners and models", () => {
   ])("D12 refuses a body that names no model beyond doubt: %s (%j)", async (target, body) => {
     const { response, forwarded } = await post(target, body);
     expect([response.status, forwarded]).toEqual([400, []]);
+  });
+
+  // The attack: the path and the body name two models, of which the gateway checks one and the provider runs the other.
+  it.each([
+    ["gpt-5-pro", { model: "gpt-4o" }],
+    ["gpt-5-pro", {}],
+    ["gpt-4o", { model: "gpt-5-pro" }],
+    ["gpt-4o", { models: ["gpt-5-pro"] }],
+    ["GPT-4o", { model: "gpt-4o" }],
+    ["gpt-4o%20x", { model: "gpt-4o" }],
+  ])(
+    "D12 refuses the deployment %s with the body %j, of which one is not listed",
+    async (deployment, body) => {
+      const target = `/azure/openai/deployments/${deployment}/chat/completions?api-version=2024-10-21`;
+      const exchange = await post(target, JSON.stringify({ ...body, messages: [] }));
+      expectRefusal(exchange, 403, "model_not_allowed");
+    },
+  );
+
+  // The attack: a name that the gateway compares and the provider's server reads as another one.
+  it.each([
+    "gpt-4o/",
+    "gpt-4o/..",
+    "gpt-4o/../gpt-5-pro",
+    "gpt-4o%2f..%2fgpt-5-pro",
+    "gpt-4o%5c..%5cgpt-5-pro",
+    "gpt%2d4o",
+    "%67pt-4o",
+    "gpt-4o%2520",
+    "gpt-4o%20",
+    "gpt-4o.",
+    "gpt-4o;x=1",
+    "..",
+    "",
+  ])("D12 has no route for the deployment %j", async (deployment) => {
+    const target = `/azure/openai/deployments/${deployment}/chat/completions`;
+    expectNotFound(await post(target, JSON.stringify({ model: "gpt-4o", messages: [] })));
+  });
+
+  it("D12 forwards a call of a listed deployment byte for byte, with its query, whether the body names it or not", async () => {
+    for (const body of [
+      '{ "model":"gpt-4o", "messages":[] }',
+      '{"messages" : []}',
+      '{"model":"","messages":[]}',
+    ]) {
+      const exchange = await post(
+        "/azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+        body,
+      );
+      const sent = expectForwarded(exchange);
+      expect([sent.target, sent.text()]).toEqual([
+        "/central-azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+        body,
+      ]);
+    }
+    const starts = await harness.events("interception_start");
+    expect(starts.map(({ model, route }) => [model, route])).toEqual(
+      starts.map(() => ["gpt-4o", "/deployments/{deployment}/chat/completions"]),
+    );
+    expect(starts).toHaveLength(3);
   });
 
   it("D12 refuses a compressed passthrough body when a model list applies", async () => {

@@ -120,5 +120,11 @@ export const QUIRK_CASES: Readonly<Record<keyof typeof QUIRKS, Recorded>> = {
   "quirk-finish-network-error": failed("network_error", "quirk"),
   "quirk-progress": PLAIN,
   "quirk-no-done": PLAIN,
+  "quirk-azure-stream": PLAIN,
+  "quirk-azure-filtered-output": PLAIN,
+  "quirk-azure-filtered-prompt": failed("content_filter"),
+  "quirk-azure-wrong-key": failed("authentication_error"),
+  "quirk-azure-wrong-key-apim": failed("authentication_error"),
+  "quirk-azure-rate-limit": failed("rate_limit_error"),
   "quirk-done-blank": PLAIN,
 };

@@ -1,4 +1,5 @@
 /** The headers that the real providers put on every response. */
+import { randomUUID } from "node:crypto";
 import type { Dialect } from "./reply.ts";
 import { freshId } from "./tokens.ts";
 
@@ -7,8 +8,26 @@ export type ResponseHeaders = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-export function responseHeaders(dialect: Dialect): ResponseHeaders {
+export function responseHeaders(dialect: Dialect, isAzure: boolean): ResponseHeaders {
+  if (isAzure) return azureHeaders();
   return dialect === "anthropic" ? anthropicHeaders() : openAiHeaders();
+}
+
+function azureHeaders(): ResponseHeaders {
+  const requestId = randomUUID();
+  return {
+    requestId,
+    headers: {
+      "apim-request-id": requestId,
+      "x-request-id": randomUUID(),
+      "x-ms-region": "Sweden Central",
+      "x-ms-deployment-name": "emulated",
+      "azureml-model-session": "d143-20261116",
+      "x-ratelimit-limit-tokens": "2000000",
+      "x-ratelimit-remaining-tokens": "1998800",
+      "x-ratelimit-remaining-requests": "9999",
+    },
+  };
 }
 
 function openAiHeaders(): ResponseHeaders {

@@ -5,7 +5,7 @@ import { cloudTable } from "./clouds.ts";
 import { quirkTable } from "./quirks.ts";
 import { startEmulator } from "./server.ts";
 
-const HELP = `An emulated AI provider: OpenAI's and Anthropic's APIs on one port of 127.0.0.1, for trying things offline.
+const HELP = `An emulated AI provider: the APIs of OpenAI, Anthropic and Azure OpenAI on one port of 127.0.0.1, for trying things offline.
 
 Usage: node tools/emulator/main.ts [--port 8788] [--event-ms 20] [--slow-ms 1000]
 
@@ -62,7 +62,9 @@ try {
     eventMs: wholeNumber("event-ms", values["event-ms"]),
     slowMs: wholeNumber("slow-ms", values["slow-ms"]),
   });
-  process.stdout.write(`Emulated AI provider on ${url} (OpenAI: ${url}/v1, Anthropic: ${url})\n`);
+  process.stdout.write(
+    `Emulated AI provider on ${url} (OpenAI: ${url}/v1, Anthropic: ${url}, Azure: ${url}/openai)\n`,
+  );
   // Notifies the command that started this process, if there is one.
   process.send?.({ url });
 } catch (error) {

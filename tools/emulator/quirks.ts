@@ -48,6 +48,18 @@ const delta = (content: string, finish: string | null = null): object => ({
 const CHAT_STREAM = [chunk({ choices: [delta("Hi")] }), chunk({ choices: [delta("", "stop")] })];
 const CHAT_USAGE = { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 };
 
+/** Of Azure's filter of the prompt, before the first content. */
+const PROMPT_RESULTS = {
+  choices: [],
+  created: 0,
+  id: "",
+  model: "",
+  object: "",
+  prompt_filter_results: [
+    { prompt_index: 0, content_filter_results: { hate: { filtered: false, severity: "safe" } } },
+  ],
+};
+
 /** A chat completion with a usage object, streamed or not. */
 function chatUsage(does: string, usage: object, inChoice = false): Quirk {
   const message = { role: "assistant", content: "Hi" };
@@ -466,6 +478,63 @@ export const QUIRKS = {
     "no [DONE] after the usage (Perplexity, TGI)",
     events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE })),
   ),
+  "quirk-azure-stream": chatStream(
+    "a first chunk without choices, id and model, and results of filters (Azure)",
+    events(
+      PROMPT_RESULTS,
+      ...CHAT_STREAM,
+      {
+        choices: [{ index: 0, content_filter_offsets: { check_offset: 44 } }],
+        id: "",
+        model: "",
+        object: "",
+      },
+      chunk({ choices: [], usage: CHAT_USAGE }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-azure-filtered-output": chatStream(
+    "a stream that ends with finish_reason content_filter (Azure)",
+    events(
+      PROMPT_RESULTS,
+      chunk({ choices: [delta("Hi")] }),
+      chunk({ choices: [delta("", "content_filter")] }),
+      chunk({ choices: [], usage: CHAT_USAGE }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-azure-filtered-prompt": failed(CHAT, "400 with the code content_filter (Azure)", 400, {
+    error: {
+      message:
+        "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+      type: null,
+      param: "prompt",
+      code: "content_filter",
+      status: 400,
+      innererror: {
+        code: "ResponsibleAIPolicyViolation",
+        content_filter_result: { hate: { filtered: true, severity: "high" } },
+      },
+    },
+  }),
+  "quirk-azure-wrong-key": failed(CHAT, "401 with a numeric code as a text (Azure)", 401, {
+    error: { code: "401", message: "Access denied due to invalid subscription key or wrong API endpoint." },
+  }),
+  "quirk-azure-wrong-key-apim": failed(
+    CHAT,
+    "401 with a statusCode and no error (Azure API Management)",
+    401,
+    {
+      statusCode: 401,
+      message: "Access denied due to missing subscription key.",
+    },
+  ),
+  "quirk-azure-rate-limit": failed(CHAT, "429 with a numeric code as a text (Azure)", 429, {
+    error: {
+      code: "429",
+      message: "Requests have exceeded the token rate limit. Please retry after 26 seconds.",
+    },
+  }),
   "quirk-done-blank": chatStream(
     "a blank after [DONE]",
     events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE }), "[DONE] "),

@@ -1,4 +1,4 @@
-/** The emulated provider's HTTP server: both APIs, and the clouds that serve one of them, on one port of 127.0.0.1. */
+/** The emulated provider's HTTP server: all its APIs, and the clouds that serve one of them, on one port of 127.0.0.1. */
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
+import { azurePath } from "./azure.ts";
 import { cloudOf, EMULATED_AWS_KEYS, type AwsKeys, type Cloud, type CloudRequest } from "./clouds.ts";
 import { respond, dialectOf, type ReplyWithFault } from "./respond.ts";
 import { responseHeaders } from "./headers.ts";
@@ -83,12 +84,14 @@ async function handle(
   const body = bytes.toString();
   onRequest?.({ method, path: url, headers, body });
   const cloud = cloudOf(url);
-  const path = url.slice(cloud?.prefix.length ?? 0).split("?", 1)[0] ?? "/";
+  const target = url.slice(cloud?.prefix.length ?? 0);
+  const path = target.split("?", 1)[0] ?? "/";
+  const search = target.slice(path.length);
   const dialect = dialectOf(headers, path);
-  const { requestId, headers: providerHeaders } = responseHeaders(dialect);
+  const { requestId, headers: providerHeaders } = responseHeaders(dialect, azurePath(path) !== null);
   const own =
     cloud && (await respondInCloud(cloud, path, { method, target: url, headers, body: bytes }, awsKeys));
-  const { reply, fault } = own ?? respond({ method, path, headers, dialect }, body);
+  const { reply, fault } = own ?? respond({ method, path, search, headers, dialect }, body);
   const all = { ...providerHeaders, ...own?.headers };
   for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
   if (fault?.kind === "status" && fault.retryAfter !== undefined)
@@ -107,7 +110,7 @@ async function respondInCloud(
 ): Promise<InCloud> {
   const { method, headers, body } = request;
   const refused = await cloud.refuse(request, keys);
-  const head = { method, path, headers, dialect: "anthropic", isAuthorized: true } as const;
+  const head = { method, path, search: "", headers, dialect: "anthropic", isAuthorized: true } as const;
   const replied: ReplyWithFault = refused ?? respond(head, Buffer.from(body).toString());
   const { fault } = replied;
   const own = refused ?? (fault?.kind === "status" ? cloud.fault(fault.status) : null);

@@ -189,12 +189,15 @@ const LOCAL_BUDGETS = {
 function emulatedSetup(providerUrl: string): Chosen {
   const openai = { type: "openai", base_url: `${providerUrl}/v1` };
   const anthropic = { type: "anthropic", base_url: providerUrl };
+  const azure = { type: "azure", base_url: `${providerUrl}/openai` };
   const keys = ["EMULATED_PROVIDER_KEY"];
   const providers = {
     openai,
     anthropic,
     "team-openai": { ...openai, keys },
     "team-anthropic": { ...anthropic, keys },
+    azure,
+    "team-azure": { ...azure, keys },
   };
   const vars = forGateway({
     PROVIDERS: JSON.stringify(providers),

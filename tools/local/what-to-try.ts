@@ -58,7 +58,7 @@ function introduction(setup: Setup): string {
   switch (setup.mode) {
     case "emulated": {
       const anyKey =
-        "openai and anthropic accept any key as its own actor; the team- providers require a client key.\n";
+        "openai, anthropic and azure accept any key as its own actor; the team- providers require a client key.\n";
       const what = `The provider is emulated: no AI model is called. Providers: ${names}.\n`;
       return `${what}${setup.accepts.byok ? anyKey : ""}${clientKeys(setup)}`;
     }

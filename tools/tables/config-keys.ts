@@ -23,11 +23,11 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "the provider's name, if it is one",
     "The service, whose dialect, address and header for keys are known ([providers.md](providers.md#presets)). Its address may require further settings.",
   ],
-  ["type", "required without a preset", "The API's dialect: `openai` or `anthropic`."],
+  ["type", "required without a preset", "The API's dialect: `openai`, `anthropic` or `azure`."],
   [
     "base_url",
     "required without a preset",
-    "`https://…` (plain `http` only on loopback). The routes are appended to it. For `openai` it usually ends in `/v1`; for `anthropic` it must not.",
+    "`https://…` (plain `http` only on loopback). The routes are appended to it. For `openai` it usually ends in `/v1`; for `anthropic` it must not. For `azure` it ends in `/openai`.",
   ],
   [
     "keys",
@@ -59,6 +59,27 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "With the preset `claude-aws`: the workspace in `anthropic-workspace-id`, beside a central key or a signature. A client with its own key sends its own.",
   ],
   ["account_id", "required by the preset `workers-ai`", "The id of the Cloudflare account."],
+  [
+    "entra.tenant_id",
+    "none",
+    "In place of `keys`: the gateway fetches access tokens of Microsoft Entra ID for this tenant, an id or a domain ([providers.md](providers.md#entra-id)). They are sent as bearer tokens.",
+  ],
+  ["entra.client_id", "required with `entra`", "The id of the application."],
+  [
+    "entra.client_secret",
+    "required with `entra`",
+    "Name of a secret that holds the application's client secret.",
+  ],
+  [
+    "entra.scope",
+    "`https://ai.azure.com/.default`",
+    "The scope of the tokens. Dated routes may need `https://cognitiveservices.azure.com/.default`.",
+  ],
+  [
+    "entra.authority",
+    "`https://login.microsoftonline.com`",
+    "The address of the authority: another one in a national cloud.",
+  ],
   [
     "key_header",
     "the preset's, else the dialect's",

@@ -51,7 +51,7 @@ export type UsageContext = {
 };
 
 /** Failures at which the provider has run nothing. */
-const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected"]);
+const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected", "upstream_token_unavailable"]);
 /**
  * Milliseconds. The platform reports a refused connection and a lost one alike. A refused connection fails sooner; a lost one
  * may have run the model.

@@ -7,6 +7,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import { readEndUser } from "../client/end-user.ts";
 import { NO_CONVERSATION } from "../provider/conversation.ts";
 import { createFormScanner } from "../provider/form/form-scanner.ts";
+import { modelsOf, namedModels, type NamedModels } from "../provider/path-model.ts";
 import { NO_FIGURES } from "../provider/request-figures.ts";
 import type { UploadFilter } from "../upstream/upload.ts";
 import { checkPolicies, clientDisconnected } from "./call-upstream.ts";
@@ -26,7 +27,7 @@ import { toContext, type Intercepted } from "./start-call.ts";
 
 /** The call of an upload: its start is recorded at most once. */
 type Call = {
-  readonly begin: (model: string | null) => Interception;
+  readonly begin: (form: NamedModels) => Interception;
   /** null while the start is not recorded. */
   readonly begun: () => Interception | null;
   readonly spending: Spending | null;
@@ -82,7 +83,7 @@ async function prepareCall(
     spending: createSpending(exchange, intercepted),
     hasSha256: (whole) => (sha256 = whole),
     begun: () => interception,
-    begin: (model) => {
+    begin: ({ model }) => {
       const read = { model, stream: false, conversation: NO_CONVERSATION, encoding: body.decoded() };
       const context = toContext(exchange, decided, intercepted, read);
       return (interception ??= startInterception(
@@ -108,32 +109,40 @@ function formFilter(
   call: Call,
   boundary: string,
 ): UploadFilter {
+  const named = (model: string | null): NamedModels => namedModels(intercepted.route.pathModel, model);
   const scanner = createFormScanner(boundary, (model) => {
-    call.begin(model);
-    return checkPolicies(exchange, intercepted, model, true);
+    call.begin(named(model));
+    for (const one of modelsOf(named(model))) {
+      const refusal = checkPolicies(exchange, intercepted, one, true);
+      if (refusal) return refusal;
+    }
+    return null;
   });
   return {
     push: scanner.push.bind(scanner),
     end: async () => {
       const rest = scanner.end();
       if (rest instanceof Refusal) return rest;
-      const isRecorded = await call.begin(scanner.model()).started;
+      const models = named(scanner.model());
+      const isRecorded = await call.begin(models).started;
       if (!isRecorded) return new Refusal("recording_unavailable");
-      return (await call.spending?.reserve(claimOfForm(scanner.model()))) ?? rest;
+      return (await call.spending?.reserve(claimOfForm(models))) ?? rest;
     },
   };
 }
 
 /** A form is an image, or a recording, and a few texts. */
-const claimOfForm = (model: string | null): Claimed => ({
+const claimOfForm = (form: NamedModels): Claimed => ({
   kind: "figures",
-  figures: { ...NO_FIGURES, models: [model], files: 1 },
+  figures: { ...NO_FIGURES, models: modelsOf(form), files: 1 },
   isStream: false,
 });
 
+const UNNAMED = namedModels(null, null);
+
 /** A batch names its models inside a file, or once per request. */
 async function openBatch(exchange: Exchange, intercepted: Intercepted, call: Call, body: RequestBody) {
-  if (!(await call.begin(null).started)) return new Refusal("recording_unavailable");
+  if (!(await call.begin(UNNAMED).started)) return new Refusal("recording_unavailable");
   const forbidden = checkPolicies(exchange, intercepted, null, true);
   if (forbidden) return forbidden;
   const refused = await call.spending?.reserve({ kind: "later" });
@@ -162,7 +171,7 @@ async function finish(
     if (!(response instanceof Refusal)) return clientDisconnected(exchange.id);
   }
   // A provider can respond before the model has arrived.
-  const interception = call.begin(null);
+  const interception = call.begin(namedModels(intercepted.route.pathModel, null));
   const { finished, refused } = completeCall(exchange, interception, () => null, call.spending);
   if (await interception.started) return finished(result, intercepted, abort);
   abort.abort();

@@ -73,5 +73,7 @@ async function send(
     if (isUpload(body)) body.cancel();
     return refusal;
   }
-  return forward(deps.fetch, init, abort, leftMs);
+  const response = await forward(deps.fetch, init, abort, leftMs);
+  if (response instanceof Response && response.status === 401) credential.rejected?.();
+  return response;
 }

@@ -98,7 +98,7 @@ function prepare(
   { api, route, caller, ...rest }: Intercepted,
   { bytes, encoding, hash }: SentBody,
 ): Prepared | Refusal {
-  const call = readModelCall(new JsonSource(bytes), api.requestFields);
+  const call = readModelCall(new JsonSource(bytes), api.requestFields, route.pathModel);
   if (call instanceof Refusal) return call;
   const conversation = readConversation(call.body, api.conversation);
   if (conversation instanceof Refusal) return conversation;
@@ -106,13 +106,15 @@ function prepare(
   const { rejectedOptIns: rejected, now, redact, config } = deps;
   const figures = deps.budgets === null ? null : readFigures(call, api);
   if (figures instanceof Refusal) return figures;
-  const otherModels = route.provider.models === null ? [] : otherModelsOf(call.body, figures);
+  const otherModels = route.provider.models === null ? [] : otherModelsOf(call, figures);
   if (otherModels instanceof Refusal) return otherModels;
   const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };
   const isDecoded = encoding !== null;
   const source = { bytes, model: call.body.members.get("model") ?? null };
-  const sentModel = call.model === null ? null : (route.provider.modelIds.get(call.model) ?? null);
+  // A model in the path is the provider's own name of it.
+  const isNamed = route.pathModel === null && call.model !== null;
+  const sentModel = isNamed ? (route.provider.modelIds.get(call.model) ?? null) : null;
   return {
     context: toContext(exchange, decided, intercepted, { ...call, conversation, encoding }),
     endUser: readEndUser(headers, call.fields),
@@ -121,7 +123,7 @@ function prepare(
     model: call.model,
     objects: idsInBody({ ...rest, route }, call.body),
     uses: hasRules(route.provider) ? usesOf(call.body) : [],
-    isPortable: isPortable(route.provider, call.body),
+    isPortable: isNamed && isPortable(route.provider, call.body),
     isStored: call.fields["store"] !== false,
     isStream: call.stream,
     otherModels,

@@ -42,6 +42,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     awsService: "aws-external-anthropic",
     account: ["workspace_id", "anthropic-workspace-id"],
   },
+  // https://learn.microsoft.com/azure/foundry/openai/latest
+  azure: { type: "azure", baseUrl: "https://{resource}.openai.azure.com/openai", keyHeader: null },
   // https://openrouter.ai/docs/api/reference/overview
   openrouter: compatible("https://openrouter.ai/api/v1"),
   // https://console.groq.com/docs/openai

@@ -1,7 +1,8 @@
 /** The config's `PROVIDERS`, validated: names, dialects, base URLs and keys. */
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
-import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
+import { asTable, Fields, oneOfIssue, type ReportIssue, type Table } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
+import { readEntra } from "./entra.ts";
 import { readObjects } from "./objects.ts";
 import { readAwsKey } from "./aws-key.ts";
 import { presetUrl, readAccountHeaders, readPreset, type Preset } from "./presets.ts";
@@ -32,22 +33,23 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
     const settings = asTable(entry, path, report);
     const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
-    const central = settings === null || verifies ? null : centralSetting(settings);
-    if (central !== null) {
+    for (const setting of verifies ? [] : centralSettings(settings ?? {}))
       report(
-        `${path}.${central}`,
+        `${path}.${setting}`,
         'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend these keys',
       );
-    }
   }
   checkFallbacks(providers, report);
   return providers;
 }
 
-/** The setting that gives a provider central keys; null where it has none. */
-function centralSetting({ keys, aws }: Readonly<Record<string, unknown>>): "keys" | "aws" | null {
-  if (aws !== undefined) return "aws";
-  return Array.isArray(keys) && keys.length > 0 ? "keys" : null;
+/** The settings that give the provider keys of the gateway. */
+function centralSettings({ keys, aws, entra }: Table): readonly string[] {
+  return [
+    ...(Array.isArray(keys) && keys.length > 0 ? ["keys"] : []),
+    ...(aws === undefined ? [] : ["aws"]),
+    ...(entra === undefined ? [] : ["entra"]),
+  ];
 }
 
 function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
@@ -74,10 +76,15 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;
 }
 
+/** Keys, or one credential of another kind. */
 function readKeys(fields: Fields, preset: Preset | null, key: ProviderContext["key"]): readonly CentralKey[] {
   const keys = fields.secrets("keys", key).map((value) => ({ kind: "key", value }) as const);
   const aws = readAwsKey(fields, preset, key);
-  return aws ? [aws] : keys;
+  const entra = fields.nested("entra");
+  if (entra === null) return aws ? [aws] : keys;
+  for (const other of ["keys", "aws"])
+    if (fields.has(other)) fields.reject("entra", `must not be set beside ${other}`);
+  return [readEntra(entra, key) ?? []].flat();
 }
 
 const KEY_HEADERS: readonly KeyHeader[] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
@@ -90,7 +97,8 @@ function readKeyHeader(fields: Fields, preset: Preset | null): KeyHeader | null 
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined, preset: Preset | null): string | null {
   if (preset && !fields.has("base_url")) return presetUrl(preset, fields);
   const url = fields.url("base_url");
-  if (url === null || dialect?.mount !== "" || !url.endsWith("/v1")) return url;
+  const beginsWithVersion = dialect?.routes.some(({ path }) => path.startsWith("/v1/")) ?? false;
+  if (url === null || !beginsWithVersion || !url.endsWith("/v1")) return url;
   fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");
   return null;
 }

@@ -27,8 +27,16 @@ export function rejectSharedSecrets(
   }
 }
 
-const secretsOfKey = (key: CentralKey): readonly (string | null)[] =>
-  key.kind === "key" ? [key.value] : [key.accessKeyId, key.secretAccessKey, key.sessionToken];
+function secretsOfKey(key: CentralKey): readonly (string | null)[] {
+  switch (key.kind) {
+    case "key":
+      return [key.value];
+    case "aws":
+      return [key.accessKeyId, key.secretAccessKey, key.sessionToken];
+    case "entra":
+      return [key.clientSecret];
+  }
+}
 
 /** A public key is no secret. */
 const secretOf = ({ algorithm, bytes }: HttpSignatureKey): readonly string[] =>

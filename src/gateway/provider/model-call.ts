@@ -7,15 +7,14 @@ import { eachMember } from "./json-members.ts";
 import type { JsonSource } from "./json-source.ts";
 import { MODEL_FIELDS } from "./model-fields.ts";
 import { KeyCheck, KnownKeys } from "./known-keys.ts";
+import { namedModels, type NamedModels } from "./path-model.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import type { JsonObject } from "../../shared/json.ts";
 
-export type ModelCall = {
+export type ModelCall = NamedModels & {
   readonly body: JsonBody;
   /** The known fields that are neither long nor contain the conversation. */
   readonly fields: JsonObject;
-  /** Unmodified; null if it is absent, which the provider rejects. */
-  readonly model: string | null;
   readonly stream: boolean;
 };
 
@@ -27,8 +26,16 @@ const CHECKED_KEYS = new KnownKeys(CHECKED_FIELDS);
 export const requestFields = (names: readonly string[]): KnownKeys =>
   new KnownKeys([...new Set([...CHECKED_FIELDS, ...MODEL_FIELDS, ...names])]);
 
-/** @returns the call, or the refusal `body_invalid`, `field_invalid` or `field_repeated`, all 400. */
-export function readModelCall(source: JsonSource, known: KnownKeys = CHECKED_KEYS): ModelCall | Refusal {
+/**
+ * `pathModel`: the model that the path names; null where it names none.
+ *
+ * @returns the call, or the refusal `body_invalid`, `field_invalid` or `field_repeated`, all 400.
+ */
+export function readModelCall(
+  source: JsonSource,
+  known: KnownKeys = CHECKED_KEYS,
+  pathModel: string | null = null,
+): ModelCall | Refusal {
   const body = readJsonBody(source, known);
   if (body instanceof Refusal) return body;
   for (const name of CHECKED_FIELDS) {
@@ -39,7 +46,8 @@ export function readModelCall(source: JsonSource, known: KnownKeys = CHECKED_KEY
   const { model, stream } = fields;
   if (model !== undefined && model !== null && typeof model !== "string") return invalid("model");
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") return invalid("stream");
-  return checkOptions(body) ?? { body, fields, model: model ?? null, stream: stream === true };
+  const named = namedModels(pathModel, model ?? null);
+  return checkOptions(body) ?? { body, fields, ...named, stream: stream === true };
 }
 
 /** The one key of `stream_options` that the gateway reads. */

@@ -64,7 +64,7 @@ export type ConcurrencyRules = {
 };
 
 /** A credential of the gateway for a provider. */
-export type CentralKey = { readonly kind: "key"; readonly value: string } | AwsKey;
+export type CentralKey = { readonly kind: "key"; readonly value: string } | AwsKey | EntraKey;
 
 /** An access key of AWS, which signs each request (Signature Version 4). */
 export type AwsKey = {
@@ -75,6 +75,17 @@ export type AwsKey = {
   readonly sessionToken: string | null;
   readonly region: string;
   readonly service: string;
+};
+
+/** An application of Microsoft Entra ID, with whose secret the gateway fetches access tokens. */
+export type EntraKey = {
+  readonly kind: "entra";
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly scope: string;
+  /** A URL without a trailing slash. */
+  readonly authority: string;
 };
 
 export type RetryRules = {
@@ -117,7 +128,14 @@ export type RunsModel = "no" | "named" | "hidden";
 
 /** `intercept` routes are parsed, observed and recorded; `passthrough` routes are forwarded and recorded. */
 export type DialectRoute =
-  | { readonly kind: "intercept"; readonly path: string; readonly api: Api; readonly isProbe?: false }
+  | {
+      readonly kind: "intercept";
+      readonly path: string;
+      readonly api: Api;
+      /** One segment of `path` is a name in braces. It stands for the model, which then decides before that of the body. */
+      readonly modelInPath?: boolean;
+      readonly isProbe?: false;
+    }
   | {
       readonly kind: "passthrough";
       readonly path: string;

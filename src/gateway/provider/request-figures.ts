@@ -11,6 +11,7 @@ import { eachElement, eachMember, skipValue } from "./json-members.ts";
 import { REDIRECTS } from "./model-fields.ts";
 import { measureMedia, shortKey } from "./media.ts";
 import type { ModelCall } from "./model-call.ts";
+import { modelsOf } from "./path-model.ts";
 import type { Api } from "./provider.ts";
 import { asText } from "./usage.ts";
 
@@ -68,9 +69,10 @@ const HIDDEN_INPUT = [
 
 /** @returns the figures, or the refusal `field_invalid` (400) or `field_forbidden` (403). */
 export function readFigures(
-  { body, fields, model }: Pick<ModelCall, "body" | "fields" | "model">,
+  call: Pick<ModelCall, "body" | "fields" | "model" | "otherModel">,
   { outputLimits = [] }: Pick<Api, "outputLimits">,
 ): RequestFigures | Refusal {
+  const { body, fields } = call;
   const refusal = rejectRedirects(body);
   if (refusal) return refusal;
   const counts = readCounts(body, [...outputLimits, "n", "best_of"]);
@@ -84,7 +86,7 @@ export function readFigures(
   const media = measureMedia(body);
   const word = (name: string): string | null => asText(fields[name], 64);
   return {
-    models: [model, ...others.alternatives],
+    models: [...modelsOf(call), ...others.alternatives],
     fallbackModels: others.fallbacks,
     toolModels: tools.models,
     textBytes: body.source.bytes.length - media.bytes,
@@ -111,16 +113,18 @@ export function readFigures(
 
 /** The models that may run in place of the named one, or beside it: for a list of allowed models. `figures`: where they were read. */
 export function otherModelsOf(
-  body: JsonBody,
+  call: Pick<ModelCall, "body" | "model" | "otherModel">,
   figures: RequestFigures | null,
 ): readonly (string | null)[] | Refusal {
   if (figures !== null) return [...figures.models.slice(1), ...figures.fallbackModels, ...figures.toolModels];
+  const { body } = call;
   const refusal = rejectRedirects(body);
   if (refusal) return refusal;
   const others = readOthers(body);
   if (others instanceof Refusal) return others;
   const tools = readTools(body);
-  return tools instanceof Refusal ? tools : [...others.alternatives, ...others.fallbacks, ...tools.models];
+  if (tools instanceof Refusal) return tools;
+  return [...modelsOf(call).slice(1), ...others.alternatives, ...others.fallbacks, ...tools.models];
 }
 
 function rejectRedirects(body: JsonBody): Refusal | null {

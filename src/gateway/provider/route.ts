@@ -4,6 +4,7 @@
  */
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { correctPath } from "./base-url.ts";
+import { patternSegment } from "./path-model.ts";
 import { withoutPrefix } from "./prefix.ts";
 import type { Api, Dialect, DialectRoute, Provider } from "./provider.ts";
 
@@ -12,6 +13,8 @@ export type Route = {
   readonly route: DialectRoute;
   /** The path to append to the provider's base URL: a fixed route's path, or a validated path below it. */
   readonly upstreamPath: string;
+  /** The model that the path names; null where only the body can name one. */
+  readonly pathModel: string | null;
 };
 
 /**
@@ -57,8 +60,10 @@ function findCorrected(
 
 /** The provider's route for an API whose request names its model in the body; null where it has none. */
 export function routeOfApi(provider: Provider, api: Api): Route | null {
-  const route = provider.dialect.routes.find((one) => one.kind === "intercept" && one.api === api);
-  return route ? { provider, route, upstreamPath: route.path } : null;
+  const route = provider.dialect.routes.find(
+    (one) => one.kind === "intercept" && one.api === api && !one.modelInPath,
+  );
+  return route ? { provider, route, upstreamPath: route.path, pathModel: null } : null;
 }
 
 /** The provider that the path names, even if the route does not exist. Its dialect formats the error. */
@@ -90,7 +95,7 @@ function providerRoute(provider: Provider, path: string): Route | null {
   if (!path.startsWith(`${mount}/`)) return null;
   const upstreamPath = path.slice(mount.length);
   const route = matchRoute(provider.dialect, upstreamPath);
-  return route && { provider, route, upstreamPath };
+  return route && { provider, route, upstreamPath, pathModel: pathModelOf(route, upstreamPath) };
 }
 
 /** The route of a root path, at the first provider of its dialect. If several dialects have it, the headers decide. */
@@ -147,11 +152,21 @@ function isReadAsCall({ routes }: Dialect, path: string): boolean {
 
 function matches(route: DialectRoute, path: string): boolean {
   const { path: fixed } = route;
+  if (route.kind === "intercept" && route.modelInPath) return pathModelOf(route, path) !== null;
   if (fixed.endsWith("/*"))
     return path.startsWith(fixed.slice(0, -1)) && isValidSubpath(path.slice(fixed.length - 1));
   if (path === fixed) return true;
   if (route.kind !== "passthrough" || !route.below || !path.startsWith(`${fixed}/`)) return false;
   return isValidSubpath(path.slice(fixed.length + 1));
+}
+
+/** Its segment is validated, so that the decoded name and the path's spelling stand for each other. */
+function pathModelOf(route: DialectRoute, path: string): string | null {
+  if (route.kind !== "intercept" || !route.modelInPath) return null;
+  const segment = patternSegment(route.path, path);
+  return segment !== null && !segment.includes("/") && isValidSubpath(segment)
+    ? decodeURIComponent(segment)
+    : null;
 }
 
 /**

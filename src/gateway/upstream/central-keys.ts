@@ -1,7 +1,9 @@
 /** The gateway's own credentials for the providers, made once: requests only choose among them. */
-import type { Provider } from "../provider/provider.ts";
+import type { CentralKey, Provider } from "../provider/provider.ts";
 import { KeyPool } from "./key-pool.ts";
-import { centralCredential, type UpstreamCredential } from "./provider-key.ts";
+import { entraCredential } from "./entra.ts";
+import { awsCredential } from "./sigv4.ts";
+import { keyCredential, type KeyDeps, type UpstreamCredential } from "./provider-key.ts";
 
 export type ProviderKeys = {
   readonly first: UpstreamCredential;
@@ -12,13 +14,23 @@ export type ProviderKeys = {
 /** By the provider; none for a provider without central keys. */
 export type CentralKeys = ReadonlyMap<Provider, ProviderKeys>;
 
-/** `now`: milliseconds since 1970. */
-export function createCentralKeys(providers: Iterable<Provider>, now: () => number): CentralKeys {
+export function createCentralKeys(providers: Iterable<Provider>, deps: KeyDeps): CentralKeys {
   const keys = new Map<Provider, ProviderKeys>();
   for (const provider of providers) {
-    const credentials = provider.keys.map((key) => centralCredential(key, provider, now));
+    const credentials = provider.keys.map((key) => centralCredential(key, provider, deps));
     const [first, second] = credentials;
-    if (first) keys.set(provider, { first, pool: second ? new KeyPool(credentials, now) : null });
+    if (first) keys.set(provider, { first, pool: second ? new KeyPool(credentials, deps.now) : null });
   }
   return keys;
+}
+
+function centralCredential(key: CentralKey, provider: Provider, deps: KeyDeps): UpstreamCredential {
+  switch (key.kind) {
+    case "key":
+      return keyCredential(key, provider);
+    case "aws":
+      return awsCredential(key, provider, deps);
+    case "entra":
+      return entraCredential(key, `PROVIDERS.${provider.name}`, deps);
+  }
 }

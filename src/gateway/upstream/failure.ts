@@ -39,7 +39,7 @@ export function failureOfStatus(status: number): Failure | null {
   return reason === undefined ? null : { reason, mayHaveRun: true };
 }
 
-/** The provider did not accept the key, or not for this request. */
+/** The provider did not accept the key, or not for this request; or there is none to send. */
 export const KEY_REJECTED: Failure = { reason: "key_rejected", mayHaveRun: false };
 
 /**
@@ -47,6 +47,8 @@ export const KEY_REJECTED: Failure = { reason: "key_rejected", mayHaveRun: false
  * reports a connection that was refused like one that was lost after the request was sent, which may have run.
  */
 export function failureOfRefusal(code: RefusalCode): Failure | null {
+  // Another key may need no token.
+  if (code === "upstream_token_unavailable") return KEY_REJECTED;
   if (code === "upstream_timeout") return { reason: "timed_out", mayHaveRun: true };
   return code === "upstream_unreachable" ? { reason: "connection_lost", mayHaveRun: true } : null;
 }

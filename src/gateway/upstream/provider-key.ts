@@ -1,8 +1,9 @@
 /** How a request is authorized at the provider: by a key in a header, or by headers that depend on the request. */
+import type { LogOperatorEvent } from "../../shared/operator-log.ts";
 import type { Refusal } from "../../shared/refusal.ts";
+import type { NamedSecret } from "../../shared/secret-finder.ts";
 import type { CentralKey, KeyHeader, Provider } from "../provider/provider.ts";
 import type { UpstreamBody } from "./forward.ts";
-import { signWith } from "./sigv4.ts";
 
 export type UpstreamCredential = {
   readonly kind: "centralized" | "byok";
@@ -11,6 +12,18 @@ export type UpstreamCredential = {
   /** null where `authorize` sets the headers. */
   readonly header: readonly [name: string, value: string] | null;
   readonly authorize?: Authorize;
+  /** Called when the provider responds 401, which may mean that a fetched token is not valid any more. */
+  readonly rejected?: () => void;
+};
+
+/** Everything outside of this folder that a credential uses which is fetched. */
+export type KeyDeps = {
+  readonly fetch: typeof fetch;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly logError: LogOperatorEvent;
+  /** Gets a fetched secret before its first use, so that no response passes it on. */
+  readonly onSecret: (secret: NamedSecret) => void;
 };
 
 /**
@@ -27,19 +40,11 @@ export type UnauthorizedRequest = {
   readonly body: UpstreamBody;
 };
 
-/** `now`: milliseconds since 1970. */
-export function centralCredential(
-  key: CentralKey,
+export function keyCredential(
+  { value }: Extract<CentralKey, { kind: "key" }>,
   provider: Provider,
-  now: () => number,
 ): UpstreamCredential {
-  const { keyHeader, dialect, accountHeaders } = provider;
-  if (key.kind === "aws") {
-    const account = accountHeaders.map(([name]) => name);
-    const hint = credentialHint(key.accessKeyId);
-    return { kind: "centralized", hint, header: null, authorize: signWith(key, account, now) };
-  }
-  const { value } = key;
+  const { keyHeader, dialect } = provider;
   const header = keyHeader === null ? dialect.keyHeader(value) : keyHeaderOf(value, keyHeader);
   return { kind: "centralized", hint: credentialHint(value), header };
 }

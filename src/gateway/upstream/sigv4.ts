@@ -6,9 +6,25 @@ import { AwsV4Signer } from "aws4fetch";
 import { createDigest } from "../../shared/digest-stream.ts";
 import { sha256Hex } from "../../shared/digest.ts";
 import { Refusal } from "../../shared/refusal.ts";
-import type { AwsKey } from "../provider/provider.ts";
+import type { AwsKey, Provider } from "../provider/provider.ts";
 import { isUpload, type UpstreamBody } from "./forward.ts";
-import type { Authorize } from "./provider-key.ts";
+import { credentialHint, type Authorize, type KeyDeps, type UpstreamCredential } from "./provider-key.ts";
+
+/** The hint is of the access key's id. */
+export const awsCredential = (
+  key: AwsKey,
+  { accountHeaders }: Provider,
+  { now }: Pick<KeyDeps, "now">,
+): UpstreamCredential => ({
+  kind: "centralized",
+  hint: credentialHint(key.accessKeyId),
+  header: null,
+  authorize: signWith(
+    key,
+    accountHeaders.map(([name]) => name),
+    now,
+  ),
+});
 
 /** Set by a signature; the token only with temporary credentials. */
 const SIGNATURE_HEADERS = ["authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"];

@@ -11,28 +11,32 @@ export type TextRequest = {
   readonly headers: Readonly<Record<string, string>>;
   /** The fields of a form that is posted; absent for a GET. */
   readonly form?: Readonly<Record<string, string>>;
+  /** Read the text with every status. */
+  readonly readsErrors?: boolean;
   /** Until the response's last byte. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
 };
 
 export type TextResponse =
-  /** The text is read with status 200 and 404 only: an API says with a text that it is the one which has no such thing. */
+  /** Without `readsErrors`, the text is read with 200 and 404 only: an API says with a text that it is the one which has no such thing. */
   | { readonly status: number; readonly text: string }
   /** Why there is no response. It never holds the URL, nor anything that was sent. */
   | { readonly failure: string };
 
 /** Never rejects. */
 export async function fetchText(fetcher: typeof fetch, request: TextRequest): Promise<TextResponse> {
-  const { url, headers, form, timeoutMs, maxBytes } = request;
+  const { url, headers, form, readsErrors = false, timeoutMs, maxBytes } = request;
   const abort = new AbortController();
   const deadline = abortAfter(timeoutMs, abort);
   try {
     // The caller's identity stands in a header: a cache on the way could serve one caller's response to another.
-    const sent = form && { method: "POST", body: new URLSearchParams(form) };
-    const init = { ...sent, headers, redirect: "manual", cache: "no-store", signal: abort.signal } as const;
+    const sent = form
+      ? { method: "POST", body: new URLSearchParams(form) }
+      : ({ cache: "no-store" } as const);
+    const init = { ...sent, headers, redirect: "manual", signal: abort.signal } as const;
     const { status, body } = await fetcher(url, init);
-    if (status === 200 || status === 404) return await readText(status, body, maxBytes);
+    if (readsErrors || status === 200 || status === 404) return await readText(status, body, maxBytes);
     body?.cancel().catch(() => undefined);
     return { status, text: "" };
   } catch (error) {

@@ -16,7 +16,7 @@ import { API_ROUTES } from "../../../src/shared/api-routes.ts";
 import { sha256Hex } from "../../../src/shared/digest.ts";
 import { ROUTE_PREFIXES } from "../../../src/shared/http/target.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
-import { DIALECTS } from "../../support/dialects.ts";
+import { DIALECTS, isAtRoot, samplePath } from "../../support/dialects.ts";
 import { AGENTS, BODY, CLIENT_KEY, json, typesOf } from "../../support/in-workerd/calls.ts";
 import {
   configOf,
@@ -46,7 +46,7 @@ const VARIANTS: readonly Variant[] = registry.dialects.flatMap((dialect) =>
       ["", ...ROUTE_PREFIXES]
         .flatMap((prefix) => [
           ...[dialect.mount, ...(dialect.aliases ?? [])].map((base) => `${prefix}/${dialect.type}${base}`),
-          `${prefix}${dialect.mount}`,
+          ...(isAtRoot(dialect) ? [`${prefix}${dialect.mount}`] : []),
         ])
         .flatMap((base) =>
           METHODS.map((method) => ({
@@ -68,8 +68,9 @@ const ALLOWED = VARIANTS.filter(
 );
 
 function pathsOf(route: DialectRoute): readonly string[] {
-  if (route.path.endsWith("/*")) return [route.path.replace("*", "one/two")];
-  return route.kind === "passthrough" && route.below ? [route.path, `${route.path}/one`] : [route.path];
+  const path = samplePath(route.path);
+  if (path.endsWith("/*")) return [path.replace("*", "one/two")];
+  return route.kind === "passthrough" && route.below ? [path, `${path}/one`] : [path];
 }
 
 /**

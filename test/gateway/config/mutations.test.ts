@@ -78,7 +78,7 @@ const isBindingOrNull = (binding: object | null, method: string): boolean =>
   binding === null || typeof (binding as Record<string, unknown>)[method] === "function";
 
 const valuesOf = (key: CentralKey): readonly unknown[] =>
-  key.kind === "key" ? [key.value] : [key.accessKeyId, key.secretAccessKey, key.region, key.service];
+  Object.values(key).filter((value) => value !== null);
 
 /** The rules of a valid config that this one breaks. */
 function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: Config): string[] {

@@ -31,6 +31,7 @@ import {
   secret,
   statusOf,
   ungoverned,
+  KEY_DEPS,
 } from "../../support/in-workerd/values.ts";
 
 /** Reads the credential of a request with these headers; a list sends the header once per element. */
@@ -650,7 +651,7 @@ const choose = (
   credential: Credential,
   random: () => number = () => 0,
 ): ReturnType<typeof chooseCredential> =>
-  chooseCredential(provider, by, credential, { central: createCentralKeys([provider], () => 0), random });
+  chooseCredential(provider, by, credential, { central: createCentralKeys([provider], KEY_DEPS), random });
 
 const never = (): number => {
   throw new Error("no randomness was expected");

@@ -8,7 +8,7 @@ import { readCredential } from "../../../src/gateway/identity/credential.ts";
 import { Refusal } from "../../../src/shared/refusal.ts";
 import { createCentralKeys } from "../../../src/gateway/upstream/central-keys.ts";
 import { chooseCredential } from "../../../src/gateway/upstream/credential.ts";
-import { accepted, centralKeys, openaiProvider, OWNER } from "../../support/in-workerd/values.ts";
+import { accepted, centralKeys, openaiProvider, OWNER, KEY_DEPS } from "../../support/in-workerd/values.ts";
 
 const KEY = "delegation-key-of-32-characters-1";
 const NEXT = "delegation-key-of-32-characters-2";
@@ -115,7 +115,7 @@ describe("the provider key of a client behind a delegating gateway", () => {
     const presented = delegatedCredential(gateway, await readCredential(new Headers(headers), []));
     if (presented instanceof Refusal) return presented.code;
     const provider = openaiProvider({ keys: centralKeys(...keys) });
-    const central = createCentralKeys([provider], () => 0);
+    const central = createCentralKeys([provider], KEY_DEPS);
     const chosen = chooseCredential(provider, gateway.actor, presented, { central, random: () => 0 });
     return chosen instanceof Refusal ? chosen.code : [chosen.kind, chosen.header?.[1]];
   };

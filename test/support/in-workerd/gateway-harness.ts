@@ -98,6 +98,7 @@ export const PROVIDERS = {
     objects: { delete: "on" },
   },
   anthropic: { type: "anthropic", base_url: "https://api.anthropic.example" },
+  azure: { type: "azure", base_url: "https://company.azure.example/openai" },
 };
 
 /** The config of a test gateway with these further variables. */

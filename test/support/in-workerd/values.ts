@@ -13,6 +13,7 @@ import type { AssertionRules } from "../../../src/gateway/initiator/rules.ts";
 import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
 import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
 import type { CentralKey, Provider } from "../../../src/gateway/provider/provider.ts";
+import type { KeyDeps } from "../../../src/gateway/upstream/provider-key.ts";
 import { Refusal, type RefusalCode } from "../../../src/shared/refusal.ts";
 
 export const OWNER = "7f3c2a10-1234-4abc-9def-000000000001";
@@ -45,6 +46,14 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
 
 export const centralKeys = (...values: readonly string[]): readonly CentralKey[] =>
   values.map((value) => ({ kind: "key", value }));
+
+/** Of credentials that fetch nothing. */
+export const KEY_DEPS: KeyDeps = {
+  fetch: () => Promise.reject(new Error("an unexpected fetch")),
+  now: () => 0,
+  logError: () => undefined,
+  onSecret: () => undefined,
+};
 
 export function anthropicProvider(over: Partial<Provider> = {}): Provider {
   return openaiProvider({

@@ -5,6 +5,7 @@ import { accountsOf, type Account } from "../../policy/budgets/accounts.ts";
 import { likelyInput, UNLIMITED, worstCase } from "../../policy/budgets/estimate.ts";
 import { refusalFor } from "../../policy/budgets/refusals.ts";
 import { toLimitedCall } from "../../policy/budgets/subject.ts";
+import { modelsOf, namedModels } from "../../provider/path-model.ts";
 import { NO_FIGURES } from "../../provider/request-figures.ts";
 import type { Route } from "../../provider/route.ts";
 import { callerOf } from "../caller.ts";
@@ -22,21 +23,22 @@ export type ExplainedBudgets = {
 /** `input.usage`: null where the description does not say what the request may use. */
 export async function explainBudgets(
   decided: RequestDecision,
-  { provider }: Route,
+  { provider, pathModel }: Route,
   { usage, headers }: ExplainInput,
   { budgets: limits, config, now }: Deps,
 ): Promise<ExplainedBudgets> {
   if (limits === null) return { budgets: null, refusal: null };
   const at = now();
+  const models = modelsOf(namedModels(pathModel, usage?.model ?? null));
   const figures = usage && {
     ...NO_FIGURES,
-    models: [usage.model],
+    models,
     textBytes: usage.bytes,
     outputLimit: usage.outputLimit,
   };
   const caller = callerOf("", headers, decided, config.assertion);
   const { actor, credential } = decided;
-  const call = toLimitedCall({ caller, actor, provider: provider.name, credential }, [usage?.model ?? null]);
+  const call = toLimitedCall({ caller, actor, provider: provider.name, credential }, models);
   const most = figures
     ? worstCase(figures, { provider: provider.name, at }, limits.quote)
     : { ...UNLIMITED, dollars: 0, tokens: 0 };
