@@ -18,7 +18,14 @@ const keysReadBy = (worker: ConfigKey["worker"]): readonly string[] =>
 /** The keys of the gateway's tables, from the issue that each table reports about an unknown key. */
 function tableKeys(): string[] {
   const env = {
-    PROVIDERS: { a: { ...PROVIDERS.a, retries: { [UNKNOWN_KEY]: 1 }, [UNKNOWN_KEY]: 1 } },
+    PROVIDERS: {
+      a: {
+        ...PROVIDERS.a,
+        retries: { [UNKNOWN_KEY]: 1 },
+        ai_gateway: { [UNKNOWN_KEY]: 1 },
+        [UNKNOWN_KEY]: 1,
+      },
+    },
     OWNER_ASSERTION: { [UNKNOWN_KEY]: 1, directory: { [UNKNOWN_KEY]: 1 } },
     DELEGATION: { [UNKNOWN_KEY]: 1 },
     RECORDING: { [UNKNOWN_KEY]: 1 },

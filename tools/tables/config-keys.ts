@@ -77,6 +77,21 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "Forwards the accepted `X-Coder-Owner-Id`, and the chat, subchat and workspace ids as the client sent them; no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
   ],
   [
+    "send_actor_headers",
+    "`false`",
+    "Names the initiator to the provider in Coder's headers `x-ai-bridge-actor-id` and `x-ai-bridge-actor-metadata-username` ([providers.md](providers.md#actor-headers)). This is personal data.",
+  ],
+  [
+    "ai_gateway.token",
+    "none",
+    "The upstream is Cloudflare AI Gateway: name of the secret with its token, sent as `cf-aig-authorization`. Without `keys`, AI Gateway uses the provider key that it stores ([providers.md](providers.md#cloudflare-ai-gateway)).",
+  ],
+  [
+    "ai_gateway.metadata",
+    "`true`",
+    "Sends initiator, actor, attribution, client and interception id as `cf-aig-metadata`. Applies with `ai_gateway` and with a preset of AI Gateway.",
+  ],
+  [
     "forward_headers",
     "`[]`",
     "Further request headers for the provider: names in lower case, or prefixes with `*`. The dialect's list is in [guarantees.md](guarantees.md#request-headers). Reserved headers are rejected (credentials, `cookie`, `host`, `x-coder-*`, `cf-*`, `x-forwarded-*`, `range` and others).",

@@ -1,4 +1,5 @@
 /** One attempt: the request as the provider gets it. */
+import { setCallerHeaders } from "../upstream/caller-headers.ts";
 import { CLIENT_DISCONNECTED, forward } from "../upstream/forward.ts";
 import { IDEMPOTENCY_KEY, idempotencyNames, scopeIdempotencyKeys } from "../upstream/idempotency.ts";
 import { upstreamHeaders } from "../upstream/request-headers.ts";
@@ -33,13 +34,14 @@ export async function sendWithoutRejected(
 
 async function send(
   { request, headers: sent, deps, after }: Exchange,
-  { target, route, caller, acceptedOwner, credential }: Forwardable,
+  { target, route, caller, initiatorName, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   abort: AbortController,
 ): ReturnType<typeof forward> {
   const isChanged = outgoing.isDecoded || Boolean(outgoing.optIn?.injected);
   const { provider } = route;
   const headers = upstreamHeaders(sent, { provider, credential, isChanged, owner: acceptedOwner });
+  setCallerHeaders(headers, provider, { caller, initiatorName });
   const { body } = outgoing;
   outgoing.body = null;
   const keys = credential.kind === "centralized" ? idempotencyNames(sent.names, headers) : [];

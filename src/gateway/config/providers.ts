@@ -2,6 +2,7 @@
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { asTable, Fields, oneOfIssue, type ReportIssue } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
+import { readAiGateway } from "./ai-gateway.ts";
 import { readObjects } from "./objects.ts";
 import { presetUrl, readPreset, type Preset } from "./presets.ts";
 import type { Dialect, KeyHeader, Provider, RetryRules } from "../provider/provider.ts";
@@ -17,6 +18,9 @@ type ProviderContext = {
   readonly report: ReportIssue;
 };
 
+const NEEDS_VERIFIED =
+  'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend';
+
 export function readProviders(value: unknown, context: ProviderContext): ReadonlyMap<string, Provider> {
   const { verifies, report } = context;
   const providers = new Map<string, Provider>();
@@ -30,12 +34,10 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
     const settings = asTable(entry, path, report);
     const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
-    if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies) {
-      report(
-        `${path}.keys`,
-        'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend these keys',
-      );
-    }
+    if (Array.isArray(settings?.["keys"]) && settings["keys"].length > 0 && !verifies)
+      report(`${path}.keys`, `${NEEDS_VERIFIED} these keys`);
+    if (provider?.aiGateway?.token && !verifies)
+      report(`${path}.ai_gateway.token`, `${NEEDS_VERIFIED} the keys that AI Gateway stores`);
   }
   return providers;
 }
@@ -58,6 +60,8 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
     filterModels: fields.flag("filter_models", true),
     keepsCache: fields.oneOf("response_cache", ["no-store", "keep"], "no-store") === "keep",
     retries: readRetries(fields),
+    aiGateway: readAiGateway(fields, { isPreset: preset?.isAiGateway === true, key }),
+    actorHeaders: fields.flag("send_actor_headers", false),
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;

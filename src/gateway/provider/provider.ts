@@ -32,6 +32,18 @@ export type Provider = {
   readonly keepsCache: boolean;
   /** How often a request is repeated. Another key is tried without it. */
   readonly retries: RetryRules;
+  /** The upstream is Cloudflare AI Gateway; null: it is not. */
+  readonly aiGateway: AiGateway | null;
+  /** Name the initiator in Coder's actor headers (upstream/caller-headers.ts). */
+  readonly actorHeaders: boolean;
+};
+
+/** Cloudflare AI Gateway between this gateway and the provider. */
+export type AiGateway = {
+  /** Authenticates this gateway there; null where it accepts requests without a token. */
+  readonly token: string | null;
+  /** Send the caller in `cf-aig-metadata`. */
+  readonly metadata: boolean;
 };
 
 /** A credential of the gateway for a provider. */

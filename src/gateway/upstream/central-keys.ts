@@ -1,7 +1,7 @@
 /** The gateway's own credentials for the providers, made once: requests only choose among them. */
 import type { Provider } from "../provider/provider.ts";
 import { KeyPool } from "./key-pool.ts";
-import { centralCredential, type UpstreamCredential } from "./provider-key.ts";
+import { centralCredential, storedCredential, type UpstreamCredential } from "./provider-key.ts";
 
 export type ProviderKeys = {
   readonly first: UpstreamCredential;
@@ -16,7 +16,8 @@ export type CentralKeys = ReadonlyMap<Provider, ProviderKeys>;
 export function createCentralKeys(providers: Iterable<Provider>, now: () => number): CentralKeys {
   const keys = new Map<Provider, ProviderKeys>();
   for (const provider of providers) {
-    const credentials = provider.keys.map((key) => centralCredential(key, provider));
+    const stored = storedCredential(provider);
+    const credentials = stored ? [stored] : provider.keys.map((key) => centralCredential(key, provider));
     const [first, second] = credentials;
     if (first) keys.set(provider, { first, pool: second ? new KeyPool(credentials, now) : null });
   }

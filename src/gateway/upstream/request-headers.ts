@@ -2,7 +2,7 @@
 import { BODY_HEADERS } from "../../shared/http/body-headers.ts";
 import type { HeaderReader, NamedHeaders } from "../../shared/http/named-headers.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { UpstreamCredential } from "./provider-key.ts";
+import { aiGatewayHeader, type UpstreamCredential } from "./provider-key.ts";
 import { connectionHeaders } from "./hop-by-hop.ts";
 
 /** For an upstream that is Coder itself. The owner is the accepted one, never the client's, which may have been rejected. */
@@ -49,6 +49,8 @@ export function upstreamHeaders(sent: NamedHeaders, options: UpstreamHeaderOptio
   headers.set("accept-encoding", "identity");
   headers.set("via", `1.1 ${VIA_MARK}`);
   headers.set("x-real-ip", REAL_IP);
+  const token = provider.aiGateway?.token ?? null;
+  if (token !== null) headers.set(...aiGatewayHeader(token));
   if (credential.header !== null) headers.set(credential.header[0], credential.header[1]);
   return headers;
 }

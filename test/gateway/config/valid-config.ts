@@ -11,6 +11,8 @@ export const TABLES = {
       response_cache: "keep",
       retries: { attempts: 3, deadline_ms: 20_000, wait_ms: 250, repeat: "idempotent" },
       inject_usage: false,
+      send_actor_headers: true,
+      ai_gateway: { token: "AIG_TOKEN", metadata: false },
     },
     claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },
   },
@@ -46,6 +48,7 @@ export const TABLES = {
 export const TABLE_SECRETS = {
   OPENAI_KEY: " sk-one ",
   OPENAI_KEY_2: "sk-two",
+  AIG_TOKEN: "cf-aig-one",
   END_USER_KEY: "k-secret-0123456789-abcdefghijklmn",
   CLIENT_KEYS,
 };

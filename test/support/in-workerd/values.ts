@@ -33,6 +33,8 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     filterModels: true,
     keepsCache: false,
     retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, repeat: "not_run" },
+    aiGateway: null,
+    actorHeaders: false,
     ...over,
   };
 }
