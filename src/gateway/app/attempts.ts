@@ -12,7 +12,7 @@ import { failureOfRefusal, failureOfStatus, type Failure } from "../upstream/fai
 import { CLIENT_DISCONNECTED, isUpload } from "../upstream/forward.ts";
 import type { KeyPool } from "../upstream/key-pool.ts";
 import { nextAttempt, type NextAttempt } from "../upstream/next-attempt.ts";
-import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
+import { isCached, NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import { coolingMs, readRetryAfter } from "../upstream/retry-after.ts";
 import type { Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
 import { isFreeError } from "./call-cost.ts";
@@ -21,9 +21,14 @@ import type { Exchange } from "./exchange.ts";
 import { sendWithoutRejected } from "./send.ts";
 import { isNotRun } from "./spending.ts";
 
-/** False for a provider with one key that repeats nothing: its requests are sent once. */
+/**
+ * False for a provider with one key that repeats nothing: its requests are sent once. AI Gateway has an entry in its logs for each
+ * attempt, so that an only one is recorded too.
+ */
 export const mayRepeat = ({ route: { provider }, credential }: Forwardable): boolean =>
-  provider.retries.attempts > 1 || (provider.keys.length > 1 && credential.kind === "centralized");
+  provider.retries.attempts > 1 ||
+  (provider.keys.length > 1 && credential.kind === "centralized") ||
+  provider.aiGateway !== null;
 
 type Attempt = {
   readonly credential: UpstreamCredential;
@@ -245,10 +250,13 @@ function end(
   const { position, lost, limited } = progress;
   const { result, failure, startedAt } = attempt;
   if (failure !== null || !(result.response instanceof Response)) exchange.closeKey?.();
-  if (position > 0) record(exchange, forwardable, attempt, position);
+  if (position > 0 || hasLogEntry(result)) record(exchange, forwardable, attempt, position);
   const passed = failure?.reason === "key_rejected" && limited !== null ? limited : result;
   return { ...passed, attempts: { lost, sentAt: startedAt } };
 }
+
+const hasLogEntry = ({ providerHeaders: { aiGateway } }: UpstreamResult): boolean =>
+  aiGateway !== null && (aiGateway.logId ?? aiGateway.cache) !== null;
 
 /** The client disconnected between two attempts. */
 const disconnected = ({ startedAt }: Attempt, { lost }: Progress): UpstreamResult => ({
@@ -266,6 +274,8 @@ function record(
 ): void {
   const { credential, waitedMs, startedAt, endedAt, status, failure, result } = attempt;
   const isUsed = failure === null && result.response instanceof Response;
+  const { providerHeaders } = result;
+  const mayBeCharged = failure === null ? !isCached(providerHeaders) : mayCost(attempt);
   const facts = {
     position,
     provider: route.provider.name,
@@ -275,7 +285,8 @@ function record(
     waitedMs,
     startedAt,
     endedAt,
-    costMicros: failure === null || mayCost(attempt) ? null : 0,
+    costMicros: mayBeCharged ? null : 0,
+    aiGateway: providerHeaders.aiGateway,
   } as const;
   recorder.record(attemptEvent(id, facts, deps.now()));
 }

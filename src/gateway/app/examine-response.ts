@@ -19,7 +19,11 @@ export function examineResponse(
   const { secrets } = exchange.deps;
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const received = new NamedHeaders(response.headers);
-  const providerHeaders = readProviderHeaders(received, secrets);
+  const providerHeaders = readProviderHeaders(
+    received,
+    secrets,
+    forwardable.route.provider.aiGateway !== null,
+  );
   if (secrets === null) return { response, providerHeaders, received };
   if (response.status < 400)
     return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
@@ -76,8 +80,12 @@ async function checkError(
 }
 
 const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
-/** OpenAI's 401 for a key that may do other things. */
-const PERMISSION = /missing scopes|insufficient permissions/i;
+/**
+ * OpenAI's 401 for a key that may do other things, and AI Gateway's own for its token, in its newer and its older form. The
+ * provider's key was not tried then.
+ */
+const PERMISSION =
+  /missing scopes|insufficient permissions|"AiGatewayError"|"(?:internalC|c)ode"\s*:\s*2009\b/i;
 /** A 403 is most often about the model or resource of the request, not about the key. */
 const INVALID_KEY =
   /\b(?:key|token|account|credential)s?\b[^.]{0,40}\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)\b|\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)[\s_-]+(?:\w+[\s_-]+){0,2}(?:key|token|account|credential)\b/i;
