@@ -3,6 +3,7 @@ import { NamedHeaders } from "../../shared/http/named-headers.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { saysKeyInvalid } from "../upstream/key-rejection.ts";
 import { rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
@@ -76,16 +77,7 @@ async function checkError(
     edgeErrorOf(clean.status, clean.headers) !== null || isBlockPage(body) || FLAGGED.test(body);
   if (isOther) return { clean, isKeyInvalid: false };
   const refusal = new Refusal("upstream_key_rejected", { detail: `status ${status}` });
-  return { clean: refusal, isKeyInvalid: isKeyInvalid ? !PERMISSION.test(body) : INVALID_KEY.test(body) };
+  return { clean: refusal, isKeyInvalid: saysKeyInvalid(status, body) };
 }
 
 const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
-/**
- * OpenAI's 401 for a key that may do other things, and AI Gateway's own for its token, in its newer and its older form. The
- * provider's key was not tried then.
- */
-const PERMISSION =
-  /missing scopes|insufficient permissions|"AiGatewayError"|"(?:internalC|c)ode"\s*:\s*2009\b/i;
-/** A 403 is most often about the model or resource of the request, not about the key. */
-const INVALID_KEY =
-  /\b(?:key|token|account|credential)s?\b[^.]{0,40}\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)\b|\b(?:invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked)[\s_-]+(?:\w+[\s_-]+){0,2}(?:key|token|account|credential)\b/i;

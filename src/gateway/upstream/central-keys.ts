@@ -4,6 +4,8 @@ import { KeyPool } from "./key-pool.ts";
 import { centralCredential, storedCredential, type UpstreamCredential } from "./provider-key.ts";
 
 export type ProviderKeys = {
+  /** At least one. */
+  readonly all: readonly UpstreamCredential[];
   readonly first: UpstreamCredential;
   /** The states of several keys; null where there is one. */
   readonly pool: KeyPool | null;
@@ -19,7 +21,7 @@ export function createCentralKeys(providers: Iterable<Provider>, now: () => numb
     const stored = storedCredential(provider);
     const credentials = stored ? [stored] : provider.keys.map((key) => centralCredential(key, provider));
     const [first, second] = credentials;
-    if (first) keys.set(provider, { first, pool: second ? new KeyPool(credentials, now) : null });
+    if (first) keys.set(provider, { all: credentials, first, pool: second ? new KeyPool(credentials, now) : null });
   }
   return keys;
 }
