@@ -1,6 +1,7 @@
 /** The emulated AI provider as a process of its own: `node tools/emulator/main.ts --port 8788`. */
 import { parseArgs } from "node:util";
 import { faultTable } from "./faults.ts";
+import { KEY_TABLE } from "./keys.ts";
 import { quirkTable } from "./quirks.ts";
 import { startEmulator } from "./server.ts";
 
@@ -12,7 +13,14 @@ Usage: node tools/emulator/main.ts [--port 8788] [--event-ms 20] [--slow-ms 1000
   --event-ms  milliseconds between two events of a stream
   --slow-ms   the same for the model fault-slow
 
-Any API key and any model's name are accepted. These model names trigger a fault:
+Any model's name is accepted, and any API key but these:
+
+${KEY_TABLE}
+
+Cloudflare AI Gateway is emulated at /v1/{account}/{gateway}/openai (also /compat, /anthropic). Its token is the one of
+cf-aig-authorization, rejected like a key; a gateway with the name "cached" has a cache.
+
+These model names trigger a fault:
 
 ${faultTable()}
 

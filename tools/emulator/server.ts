@@ -7,7 +7,8 @@ import {
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { respond, dialectOf } from "./respond.ts";
+import { throughAiGateway } from "./ai-gateway.ts";
+import { respond, dialectOf, type ReplyWithFault } from "./respond.ts";
 import { responseHeaders } from "./headers.ts";
 import { isObject } from "./json.ts";
 import type { Dialect, Reply } from "./reply.ts";
@@ -42,12 +43,13 @@ export type Emulator = {
 
 /** Rejects with the system's error when the port is not available. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const cache = new Set<string>();
   const pace = { eventMs: options.eventMs ?? 20, slowMs: options.slowMs ?? 1000 };
   const server = createServer((request, response) => {
     const path = request.url ?? "/";
     response.once("close", () => response.writableFinished || options.onDisconnect?.(path));
     // Reading rejects when the client disconnects while it sends its request: there is no client to respond to.
-    handle(request, response, pace, options.onRequest).catch(() => response.destroy());
+    handle(request, response, { pace, cache, onRequest: options.onRequest }).catch(() => response.destroy());
   });
   await listen(server, options.port);
   const address = server.address();
@@ -69,23 +71,34 @@ function close(server: Server): Promise<void> {
   });
 }
 
+type Handling = {
+  readonly pace: Pace;
+  /** AI Gateway's. */
+  readonly cache: Set<string>;
+  readonly onRequest: EmulatorOptions["onRequest"];
+};
+
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  pace: Pace,
-  onRequest: EmulatorOptions["onRequest"],
+  { pace, cache, onRequest }: Handling,
 ): Promise<void> {
-  const { method = "GET", url = "/", headers } = request;
+  const { method = "GET", url = "/", headers: sent } = request;
   const body = (await buffer(request)).toString();
-  onRequest?.({ method, path: url, headers, body });
-  const path = url.split("?", 1)[0] ?? "/";
+  onRequest?.({ method, path: url, headers: sent, body });
+  const sentPath = url.split("?", 1)[0] ?? "/";
+  const through = throughAiGateway({ path: sentPath, method, headers: sent, body }, cache);
+  const { path, headers, added, refused } = through ?? { path: sentPath, headers: sent };
   const dialect = dialectOf(headers, path);
-  const { reply, fault } = respond({ method, path, headers, dialect }, body);
+  const { reply, fault }: ReplyWithFault = refused
+    ? { reply: refused }
+    : respond({ method, path, headers, dialect }, body);
   const { requestId, headers: providerHeaders } = responseHeaders(dialect);
-  for (const [name, value] of Object.entries(providerHeaders)) response.setHeader(name, value);
+  for (const [name, value] of Object.entries({ ...(refused ? {} : providerHeaders), ...added }))
+    response.setHeader(name, value);
   if (fault?.kind === "status" && fault.retryAfter !== undefined)
     response.setHeader("retry-after", fault.retryAfter);
-  await sendReply(response, withRequestId(reply, dialect, requestId), fault, pace);
+  await sendReply(response, refused ? reply : withRequestId(reply, dialect, requestId), fault, pace);
 }
 
 /** Anthropic's error bodies repeat the id of the `request-id` header. */

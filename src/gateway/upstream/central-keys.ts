@@ -21,7 +21,8 @@ export function createCentralKeys(providers: Iterable<Provider>, now: () => numb
     const stored = storedCredential(provider);
     const credentials = stored ? [stored] : provider.keys.map((key) => centralCredential(key, provider));
     const [first, second] = credentials;
-    if (first) keys.set(provider, { all: credentials, first, pool: second ? new KeyPool(credentials, now) : null });
+    if (first)
+      keys.set(provider, { all: credentials, first, pool: second ? new KeyPool(credentials, now) : null });
   }
   return keys;
 }
