@@ -69,6 +69,27 @@ beforeAll(async () => {
   return () => emulator.close();
 });
 
+/** A provider behind the emulated AI Gateway. */
+const through = (ai_gateway: object, more: object = {}) => ({
+  type: "openai",
+  base_url: `${emulator.url}/v1/account/gateway/openai`,
+  ai_gateway,
+  ...more,
+});
+
+/** Ends by its signal alone. */
+const silent: typeof fetch = (_, init) =>
+  new Promise((_resolve, reject) => {
+    const { signal } = init ?? {};
+    const end = (): void => reject(new Error("aborted"));
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end);
+  });
+const atOnce: After = (_, call) => {
+  queueMicrotask(call);
+  return () => undefined;
+};
+
 describe("a probe of the providers", () => {
   it("finds each key accepted, rejected or restricted, in both dialects, and runs no model", async () => {
     const from = seen.length;
@@ -100,12 +121,6 @@ describe("a probe of the providers", () => {
   });
 
   it("tries AI Gateway's token, with the provider's key and alone", async () => {
-    const through = (ai_gateway: object, more: object = {}) => ({
-      type: "openai",
-      base_url: `${emulator.url}/v1/account/gateway/openai`,
-      ai_gateway,
-      ...more,
-    });
     const { code, lines } = await probeWith({
       key: through({ token: "AIG_TOKEN" }, { keys: ["GOOD_KEY"] }),
       stored: through({ token: "AIG_TOKEN" }),
@@ -176,15 +191,7 @@ describe("a probe of the providers", () => {
   });
 
   it("ends a call that gets no response", async () => {
-    const silent: typeof fetch = (_, init) =>
-      new Promise((_resolve, reject) =>
-        init?.signal?.addEventListener("abort", () => reject(new Error("aborted"))),
-      );
-    const after: After = (_, call) => {
-      queueMicrotask(call);
-      return () => undefined;
-    };
-    const { code, lines } = await run({}, { fetch: silent, after });
+    const { code, lines } = await run({}, { fetch: silent, after: atOnce });
     expect(lines[0]).toContain("sends no response within 10 s");
     expect(code).toBe(1);
   });
