@@ -1,6 +1,9 @@
 /** `npm run check-config`: validates everything that both Workers read, without deploying and without an account. */
 import { parseArgs } from "node:util";
 import { canonicalSettings, configVersion } from "../src/shared/config/version.ts";
+import { realTimer } from "../src/shared/deadline.ts";
+import { probeProvider, type ProbeDeps } from "./check-config/probe.ts";
+import { probedProviders } from "./check-config/probed-providers.ts";
 import { checkDeployment, checkLocalRun } from "./check-config/project.ts";
 import { readTarget, TARGET_OPTIONS } from "./deploy/target.ts";
 import { environmentOf } from "./deploy/check.ts";
@@ -8,7 +11,9 @@ import { readWorkers, type Target, type Workers } from "./deploy/worker-configs.
 import { argumentError, BAD_USAGE, sentenceOf } from "./local/start-failure.ts";
 import { ROOT } from "./root.ts";
 
-const USAGE = `Usage: npm run -s check-config -- [--gateway-only] [--env <name>]
+type Options = Target & { readonly probe: boolean };
+
+const USAGE = `Usage: npm run -s check-config -- [--gateway-only] [--env <name>] [--probe]
 
 Validates wrangler.toml and wrangler.records.toml, each with its local file (wrangler.local.toml,
 wrangler.records.local.toml) over it; the client keys in client-keys.json; and the values that npm start would
@@ -18,6 +23,9 @@ the records have as config_version.
 
   --gateway-only  for a deployment of the gateway alone
   --env <name>    for the Workers of \`npm run deploy -- --env <name>\`
+  --probe         then calls each provider: whether it is reachable, and whether it accepts each of the gateway's keys. It gets
+                  the list of models, which costs nothing. Secrets are those of .dev.vars. The exit code is 1 if a provider
+                  cannot be reached or rejects a key; "cannot tell" is no failure.
 `;
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,8 +40,10 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   try {
     const code = report(options, check(ROOT, options));
-    if (code === 0) await reportVersion(readWorkers(ROOT, options));
-    return code;
+    if (code !== 0) return code;
+    const workers = readWorkers(ROOT, options);
+    await reportVersion(workers);
+    return options.probe ? await probe(ROOT, workers, { fetch, after: realTimer }) : 0;
   } catch (error) {
     process.stderr.write(`${sentenceOf(error)}\n`);
     return 1;
@@ -71,6 +81,26 @@ function report({ gatewayOnly }: Target, { problems, warnings, requiredSecrets }
   return 0;
 }
 
+/** One line for each provider and each key. @returns the exit code. */
+export async function probe(
+  folder: string,
+  workers: Workers,
+  deps: ProbeDeps,
+  print: (line: string) => void = (line) => void process.stdout.write(`${line}\n`),
+): Promise<number> {
+  const probed = await Promise.all(
+    probedProviders(folder, workers).map(async ({ name, provider }) =>
+      typeof provider === "string"
+        ? [{ provider: name, key: null, result: "unknown", says: `cannot tell: ${provider}` } as const]
+        : probeProvider(provider, deps),
+    ),
+  );
+  const findings = probed.flat();
+  for (const { provider, key, says } of findings)
+    print(`Provider ${provider}${key === null ? "" : `, key ${key},`} ${says}`);
+  return findings.some(({ result }) => result === "failed") ? 1 : 0;
+}
+
 /** `config_version` of the records. Only a setting that is stored in the account alone makes another one. */
 async function reportVersion({ gateway }: Workers): Promise<void> {
   const env = environmentOf(gateway);
@@ -79,16 +109,19 @@ async function reportVersion({ gateway }: Workers): Promise<void> {
 }
 
 /** @returns the options; one sentence that says why the arguments are invalid; undefined for `--help`. */
-function readArguments(args: readonly string[]): Target | string | undefined {
+function readArguments(args: readonly string[]): Options | string | undefined {
   try {
     const { values } = parseArgs({
       args: [...args],
       options: {
         ...TARGET_OPTIONS,
+        probe: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    return values.help ? undefined : readTarget(values);
+    const target = readTarget(values);
+    if (values.help) return undefined;
+    return typeof target === "string" ? target : { ...target, probe: values.probe };
   } catch (error) {
     return argumentError(error);
   }

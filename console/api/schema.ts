@@ -334,6 +334,8 @@ export type Responses = {
         readonly cost_micros: number | null;
         readonly started_at: string;
         readonly created_at: string;
+        readonly ai_gateway_log_id: string | null;
+        readonly ai_gateway_cache: string | null;
       }[];
     }[];
     readonly content_hidden?: boolean;

@@ -206,7 +206,14 @@ const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
   { key: "took", head: "Duration", isNumber: true, cell: (one) => <Duration ms={one.duration_ms} /> },
 ];
 
-/** Only of a request that was sent to its provider more than once. */
+const AI_GATEWAY_LOG: Column<Attempt> = {
+  key: "log",
+  head: "AI Gateway log",
+  cell: (one) =>
+    one.ai_gateway_log_id === null ? NOT_KNOWN : <Text value={one.ai_gateway_log_id} max={64} />,
+};
+
+/** Only of a request that was sent to its provider more than once, or to Cloudflare AI Gateway. */
 function Attempts({ row: { attempts } }: { readonly row: Row }): VNode | null {
   if (attempts.length === 0) return null;
   return (
@@ -214,7 +221,11 @@ function Attempts({ row: { attempts } }: { readonly row: Row }): VNode | null {
       <h2>Attempts</h2>
       <Table
         caption="Attempts at the provider, in their order"
-        columns={ATTEMPT_COLUMNS}
+        columns={
+          attempts.some((one) => one.ai_gateway_log_id !== null)
+            ? [...ATTEMPT_COLUMNS, AI_GATEWAY_LOG]
+            : ATTEMPT_COLUMNS
+        }
         rows={attempts}
         rowKey={({ id }) => id}
       />

@@ -47,6 +47,8 @@ const PROVIDER = {
   coderHeaders: false,
   keepsCache: false,
   retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, retryOn: "not_run" as const },
+  aiGateway: null,
+  actorHeaders: false,
   forwardHeaders: [],
   objects: { read: null, write: null, delete: null },
   models: null,

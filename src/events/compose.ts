@@ -355,7 +355,11 @@ export type ProviderHeaderFacts = {
   readonly requestId: string | null;
   readonly ray: string | null;
   readonly encoding: string | null;
+  /** Those of Cloudflare AI Gateway; null from another upstream. */
+  readonly aiGateway: AiGatewayFacts | null;
 };
+
+export type AiGatewayFacts = { readonly logId: string | null; readonly cache: string | null };
 
 /** How an interception ended: with a response that was observed, or with an outcome alone where there was none. */
 export type InterceptionResult = {
@@ -844,7 +848,7 @@ export function budgetEvent(
   };
 }
 
-/** One attempt of a request that was sent more than once, or with another model id than the client's. */
+/** One attempt of a request. */
 export type AttemptFacts = {
   readonly position: number;
   readonly provider: string;
@@ -859,6 +863,7 @@ export type AttemptFacts = {
   readonly endedAt: number;
   /** Micro-dollars. 0 where the attempt failed and cost nothing; null where that is not known, or it did not fail. */
   readonly costMicros: number | null;
+  readonly aiGateway: AiGatewayFacts | null;
 };
 
 export function attemptEvent(id: string, facts: AttemptFacts, at: number): UpstreamAttempt {
@@ -876,5 +881,7 @@ export function attemptEvent(id: string, facts: AttemptFacts, at: number): Upstr
     cost_micros: facts.costMicros,
     started_at: iso(facts.startedAt),
     created_at: iso(at),
+    ai_gateway_log_id: facts.aiGateway?.logId ?? null,
+    ai_gateway_cache: facts.aiGateway?.cache ?? null,
   };
 }

@@ -709,6 +709,12 @@ const UPSTREAM_ATTEMPT = {
   ),
   started_at: time("when it was sent. RFC 3339"),
   created_at: CREATED_AT,
+  ai_gateway_log_id: orNull.text(
+    "the id of its entry in the logs of Cloudflare AI Gateway (`cf-aig-log-id`), truncated at 64 characters; null from another upstream",
+  ),
+  ai_gateway_cache: orNull.text(
+    "with AI Gateway: `HIT` where its cache had the response, which then cost nothing; else `MISS` or null",
+  ),
 } as const satisfies Fields;
 
 /** The ledger's tables. */
@@ -902,7 +908,7 @@ export const RECORDS = {
   },
   upstream_attempt: {
     code: 22,
-    when: "for each attempt of a request that was sent more than once, or with another model id than the client's",
+    when: "for each attempt of a request that was sent more than once, with another model id than the client's, or to Cloudflare AI Gateway",
     table: "upstream_attempts",
     dataset: null,
     fields: UPSTREAM_ATTEMPT,

@@ -163,7 +163,8 @@ export type EdgeError = keyof typeof EDGE_ERRORS;
 /** How one attempt of a request ended. */
 export const ATTEMPT_REASONS = {
   used: "its response is the response of the request",
-  key_rejected: "the provider rejected the central key (401, or 403), or no access token could be fetched; nothing was run",
+  key_rejected:
+    "the provider rejected the central key (401, or 403), or no access token could be fetched; nothing was run",
   rate_limited: "status 429; nothing was run",
   unavailable: "status 503, or 529 (overloaded); nothing was run",
   unreachable: "Cloudflare could not connect to the provider's server (521, 523, 525, 526); nothing was run",

@@ -47,6 +47,7 @@ function tableKeys(): string[] {
         breaker: { [UNKNOWN_KEY]: 1 },
         concurrency: { max: 1, [UNKNOWN_KEY]: 1 },
         aws: AWS,
+        ai_gateway: { [UNKNOWN_KEY]: 1 },
         entra: { [UNKNOWN_KEY]: 1 },
         [UNKNOWN_KEY]: 1,
       },

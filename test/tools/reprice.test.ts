@@ -192,6 +192,11 @@ describe("npm run reprice", () => {
     expect(sums()).not.toEqual({ moves: 0 });
   });
 
+  it("leaves a response from the cache of AI Gateway at the cost of nothing, also with a new price", async () => {
+    store(...call(1, { cost_micros: 0, cost_source: "reported", reported_cost: null }));
+    expect((await find(priced(2, 10))).corrections).toEqual([]);
+  });
+
   it("sends no more corrections in one request than the gateway takes", async () => {
     store(...Array.from({ length: MAX_CORRECTIONS + 1 }, (_, n) => call(n)).flat());
     const { url, bodies } = await gateway();

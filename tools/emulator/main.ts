@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { faultTable } from "./faults.ts";
 import { cloudTable } from "./clouds.ts";
+import { KEY_TABLE } from "./keys.ts";
 import { quirkTable } from "./quirks.ts";
 import { startEmulator } from "./server.ts";
 
@@ -17,7 +18,14 @@ Claude on other clouds, below these paths:
 
 ${cloudTable()}
 
-Any API key and any model's name are accepted. These model names trigger a fault:
+Any model's name is accepted, and any API key but these:
+
+${KEY_TABLE}
+
+Cloudflare AI Gateway is emulated at /v1/{account}/{gateway}/openai (also /compat, /anthropic). Its token is the one of
+cf-aig-authorization, rejected like a key; a gateway with the name "cached" has a cache.
+
+These model names trigger a fault:
 
 ${faultTable()}
 

@@ -7,6 +7,7 @@ import * as errors from "./errors.ts";
 import { faultOf, type Fault } from "./faults.ts";
 import { isObject, stringAt, type JsonObject } from "./json.ts";
 import { quirkOf, type Quirk } from "./quirks.ts";
+import { rejectKey } from "./keys.ts";
 import { listModels, oneModel } from "./models.ts";
 import { json, type Dialect, type Reply } from "./reply.ts";
 
@@ -33,6 +34,8 @@ export function respond(head: RequestHead, body: string): ReplyWithFault {
   if (path === "/" || path === "/api/hello") return { reply: json({ message: "hello" }) };
   if (head.isAuthorized !== true && !hasCredentials(headers, dialect))
     return { reply: errors.missingCredentials(dialect) };
+  const rejected = rejectKey(headers, dialect, path);
+  if (rejected) return { reply: rejected };
   // Codex tries a WebSocket first; this status makes it fall back to a plain request at once.
   if (headers.upgrade !== undefined)
     return { reply: errors.openAiError(426, "This endpoint does not support WebSocket here.") };

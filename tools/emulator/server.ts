@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
+import { throughAiGateway } from "./ai-gateway.ts";
 import { azurePath } from "./azure.ts";
 import { cloudOf, EMULATED_AWS_KEYS, type AwsKeys, type Cloud, type CloudRequest } from "./clouds.ts";
 import { respond, dialectOf, type ReplyWithFault } from "./respond.ts";
@@ -46,12 +47,13 @@ export type Emulator = {
 
 /** Rejects with the system's error when the port is not available. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const cache = new Set<string>();
   const pace = { eventMs: options.eventMs ?? 20, slowMs: options.slowMs ?? 1000 };
   const server = createServer((request, response) => {
     const path = request.url ?? "/";
     response.once("close", () => response.writableFinished || options.onDisconnect?.(path));
     // Reading rejects when the client disconnects while it sends its request: there is no client to respond to.
-    handle(request, response, pace, options).catch(() => response.destroy());
+    handle(request, response, { ...options, pace, cache }).catch(() => response.destroy());
   });
   await listen(server, options.port);
   const address = server.address();
@@ -73,30 +75,38 @@ function close(server: Server): Promise<void> {
   });
 }
 
+type Handling = Pick<EmulatorOptions, "onRequest" | "awsKeys"> & {
+  readonly pace: Pace;
+  /** AI Gateway's. */
+  readonly cache: Set<string>;
+};
+
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  pace: Pace,
-  { onRequest, awsKeys = EMULATED_AWS_KEYS }: EmulatorOptions,
+  { pace, cache, onRequest, awsKeys = EMULATED_AWS_KEYS }: Handling,
 ): Promise<void> {
-  const { method = "GET", url = "/", headers } = request;
+  const { method = "GET", url = "/", headers: sent } = request;
   const bytes = await buffer(request);
   const body = bytes.toString();
-  onRequest?.({ method, path: url, headers, body });
+  onRequest?.({ method, path: url, headers: sent, body });
   const cloud = cloudOf(url);
   const target = url.slice(cloud?.prefix.length ?? 0);
-  const path = target.split("?", 1)[0] ?? "/";
-  const search = target.slice(path.length);
+  const sentPath = target.split("?", 1)[0] ?? "/";
+  const search = target.slice(sentPath.length);
+  const through = cloud ? null : throughAiGateway({ path: sentPath, method, headers: sent, body }, cache);
+  const { path, headers, added, refused } = through ?? { path: sentPath, headers: sent };
   const dialect = dialectOf(headers, path);
-  const { requestId, headers: providerHeaders } = responseHeaders(dialect, azurePath(path) !== null);
   const own =
     cloud && (await respondInCloud(cloud, path, { method, target: url, headers, body: bytes }, awsKeys));
-  const { reply, fault } = own ?? respond({ method, path, search, headers, dialect }, body);
-  const all = { ...providerHeaders, ...own?.headers };
+  const { reply, fault }: ReplyWithFault =
+    own ?? (refused ? { reply: refused } : respond({ method, path, search, headers, dialect }, body));
+  const { requestId, headers: providerHeaders } = responseHeaders(dialect, azurePath(path) !== null);
+  const all = { ...(refused ? {} : providerHeaders), ...own?.headers, ...added };
   for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
   if (fault?.kind === "status" && fault.retryAfter !== undefined)
     response.setHeader("retry-after", fault.retryAfter);
-  await sendReply(response, withRequestId(reply, dialect, requestId), fault, pace);
+  await sendReply(response, refused ? reply : withRequestId(reply, dialect, requestId), fault, pace);
 }
 
 type InCloud = ReplyWithFault & { readonly headers: Readonly<Record<string, string>> };

@@ -82,6 +82,8 @@ function pricedInterception(row: Row): RecordedCall["priced"] {
   const reportedCost = textOf(row["reported_cost"]);
   const [model, served] = [textOf(row["model"]), textOf(row["response_model"])];
   if (row["usage"] === "unknown" && reportedCost === null) return "no_prices";
+  // A response from the cache of AI Gateway: the provider charged nothing.
+  if (row["cost_source"] === "reported" && reportedCost === null) return "no_prices";
   const extras = extrasOf(row["usage_metadata"]);
   if (extras === null && row["usage"] !== "unknown") return "unrecorded";
   if (isCut(model) || isCut(served)) return "unrecorded";

@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 379 * 1024, gzipBytes: 138_000 } as const;
+export const BUDGET = { bytes: 410 * 1024, gzipBytes: 149_000 } as const;
 
 /** The only packages whose code is in the console. */
 export const CONSOLE_PACKAGES: readonly string[] = ["preact", "preact-iso", "uplot"];
@@ -109,4 +109,12 @@ export const ADDITIONS: readonly Addition[] = [
   { issue: 16, what: "the fields by which a request runs another model than it names", gzipBytes: 1_200 },
   { issue: 18, what: "states of central keys, repetitions, the record of attempts", gzipBytes: 4_400 },
   { issue: 18, what: "signatures of AWS, presets of Claude on other clouds", gzipBytes: 3_400 },
+  { issue: 18, what: "presets of services, the header for keys by provider", gzipBytes: 500 },
+  {
+    issue: 18,
+    what: "circuit breakers, caps of open calls, fallbacks, model ids, and their budgets",
+    gzipBytes: 3_400,
+  },
+  { issue: 18, what: "Azure OpenAI and access tokens of Entra ID", gzipBytes: 2_300 },
+  { issue: 18, what: "Cloudflare AI Gateway as an upstream, Coder's actor headers", gzipBytes: 1_000 },
 ];

@@ -47,7 +47,7 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
   ],
   ["aws.region", "the provider's `region`", "The region in the signature's scope."],
   ["aws.service", "the preset's", "The service in the signature's scope, such as `bedrock-mantle`."],
-  ["resource", "required by the preset `claude-foundry`", "The name of the resource in Microsoft Foundry."],
+  ["resource", "required by `azure` and `claude-foundry`", "The name of the resource at Azure."],
   [
     "region",
     "required by `bedrock-mantle` and `claude-aws`",
@@ -58,7 +58,12 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "none",
     "With the preset `claude-aws`: the workspace in `anthropic-workspace-id`, beside a central key or a signature. A client with its own key sends its own.",
   ],
-  ["account_id", "required by the preset `workers-ai`", "The id of the Cloudflare account."],
+  ["account_id", "required by `workers-ai` and `ai-gateway-*`", "The id of the Cloudflare account."],
+  [
+    "gateway_id",
+    "required by the presets `ai-gateway-*`",
+    "The name of the gateway in Cloudflare AI Gateway.",
+  ],
   [
     "entra.tenant_id",
     "none",
@@ -162,6 +167,21 @@ const PROVIDERS = keysOf("gateway", "PROVIDERS.<name>.", [
     "forward_coder_headers",
     "`false`",
     "Forwards the accepted `X-Coder-Owner-Id`, and the chat, subchat and workspace ids as the client sent them; no other `X-Coder-*` header. Use it only when the upstream is Coder itself.",
+  ],
+  [
+    "send_actor_headers",
+    "`false`",
+    "Names the initiator to the provider in Coder's headers `x-ai-bridge-actor-id` and `x-ai-bridge-actor-metadata-username` ([providers.md](providers.md#actor-headers)). This is personal data.",
+  ],
+  [
+    "ai_gateway.token",
+    "none",
+    "The upstream is Cloudflare AI Gateway: name of the secret with its token, sent as `cf-aig-authorization`. Without `keys`, AI Gateway uses the provider key that it stores ([providers.md](providers.md#cloudflare-ai-gateway)).",
+  ],
+  [
+    "ai_gateway.metadata",
+    "`true`",
+    "Sends initiator, actor, attribution, client and interception id as `cf-aig-metadata`. Applies with `ai_gateway` and with a preset of AI Gateway.",
   ],
   [
     "forward_headers",

@@ -1,5 +1,6 @@
 /** The events of a request's attempts. */
 import { attemptEvent } from "../../events/compose.ts";
+import { isCached } from "../upstream/provider-headers.ts";
 import { mayCost, type Attempt } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Forwardable } from "./upstream-call.ts";
@@ -20,6 +21,8 @@ export function recordAttempt(
 ): void {
   const { credential, startedAt, endedAt, status, failure, result } = attempt;
   const isUsed = failure === null && result.response instanceof Response;
+  const { providerHeaders } = result;
+  const mayBeCharged = failure === null ? !isCached(providerHeaders) : mayCost(attempt);
   const facts = {
     position,
     provider: route.provider.name,
@@ -30,7 +33,8 @@ export function recordAttempt(
     waitedMs,
     startedAt,
     endedAt,
-    costMicros: failure === null || mayCost(attempt) ? null : 0,
+    costMicros: mayBeCharged ? null : 0,
+    aiGateway: providerHeaders.aiGateway,
   } as const;
   recorder.record(attemptEvent(id, facts, deps.now()));
 }

@@ -17,7 +17,10 @@ import type { Exchange } from "./exchange.ts";
 import { composeBody } from "./sent-body.ts";
 import type { Destination, Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
 
-/** False for a request that is sent once, with the client's body, to a provider that has neither a breaker nor a cap. */
+/**
+ * False for a request that is sent once, with the client's body, to a provider without a breaker and a cap. AI Gateway
+ * has an entry in its logs for each attempt, so that an only one is recorded too.
+ */
 export const mayRetry = (
   { deps }: Exchange,
   { route: { provider }, credential }: Forwardable,
@@ -27,6 +30,7 @@ export const mayRetry = (
   (provider.keys.length > 1 && credential.kind === "centralized") ||
   sentModel !== null ||
   fallbacks.length > 0 ||
+  provider.aiGateway !== null ||
   deps.guards.has(provider);
 
 /** The attempts at one provider. */
@@ -82,14 +86,9 @@ export async function callWithRetries(
       };
       const attempt = servedBy(sent, outgoing, await attemptOnce(exchange, sent, outgoing, options));
       next = restoreBody && !abort.signal.aborted ? followUp(exchange, attempt, progress) : null;
-      // A single attempt is recorded where the interception names another key or model.
-      if (
-        next !== null ||
-        position > 0 ||
-        credential !== forwardable.credential ||
-        outgoing.sentModel !== null
-      )
-        recordAttempt(exchange, sent, attempt, { position, waitedMs: waitMs, sentModel: outgoing.sentModel });
+      const place = { position, waitedMs: waitMs, sentModel: outgoing.sentModel };
+      if (next !== null || position > 0 || isRecordedAlone(forwardable, attempt, outgoing))
+        recordAttempt(exchange, sent, attempt, place);
       if (next === null) return end(exchange, attempt, progress);
       prepareNext(exchange, attempt, progress, next);
       if (!(await pause(next.waitMs, exchange.after, abort))) return disconnected(attempt, progress);
@@ -157,6 +156,16 @@ function keyToSend(
   if (pool === null || !isChosenBefore || isPinned) return credential;
   return pool.confirm(credential, () => fraction(deps.randomUuid()));
 }
+
+/** Whether the interception names another key or model, or AI Gateway has a log entry of the attempt. */
+const isRecordedAlone = (
+  { credential }: Forwardable,
+  { credential: used, result: { providerHeaders } }: Attempt,
+  { sentModel }: Outgoing,
+): boolean => used !== credential || sentModel !== null || hasLogEntry(providerHeaders);
+
+const hasLogEntry = ({ aiGateway }: UpstreamResult["providerHeaders"]): boolean =>
+  aiGateway !== null && (aiGateway.logId ?? aiGateway.cache) !== null;
 
 /** The attempt, with the provider that responded. */
 function servedBy(sent: Forwardable, { sentModel }: Outgoing, attempt: Attempt): Attempt {

@@ -4,6 +4,7 @@ import type { PriceTerms } from "../../events/fields.ts";
 import type { BilledUsage, HostedCalls } from "../../shared/prices/cost.ts";
 import {
   NOTHING,
+  NOTHING_CACHED,
   UNPRICED,
   type CostFacts,
   type PriceCall,
@@ -11,6 +12,7 @@ import {
 } from "../../shared/prices/pricing.ts";
 import { usageState } from "../observation/outcome.ts";
 import type { ResponseReport } from "../provider/response-reader.ts";
+import { isCached } from "../upstream/provider-headers.ts";
 
 /** Tools that OpenAI runs and charges for beside the tokens. */
 const WEB_SEARCH = "web_search_call";
@@ -23,13 +25,14 @@ type Call = Pick<Subject, "provider" | "model">;
 export function costOfResult(
   price: PriceCall,
   { provider, model }: Call,
-  { outcome, status, error, observation }: InterceptionResult,
+  { outcome, status, error, observation, providerHeaders }: InterceptionResult,
   at: number,
 ): CostFacts {
   // An unexpected error of the gateway may come after the provider's response.
   if (observation === null) return outcome === "refused" && error !== "internal" ? NOTHING : UNPRICED;
   const { report } = observation;
   if (isFreeError(status, report)) return NOTHING;
+  if (isCached(providerHeaders)) return NOTHING_CACHED;
   return price(provider, toPricedCall({ model, report, isFinal: observation.usageState === "final", at }));
 }
 

@@ -28,3 +28,7 @@ export function callerOf(
     coder: readCoderIds(claim.sent, delegation, { isEvidence, isSigned }),
   });
 }
+
+/** The name of the initiator: of an owner, or of the actor that is its own initiator. null where it is not known. */
+export const initiatorNameOf = ({ actor, decision: { initiator } }: RequestDecision): string | null =>
+  initiator.name ?? (initiator.attribution === "authenticated" ? actor.name : null);

@@ -1,9 +1,9 @@
 /** The provider's response to one attempt, before the client may get it: its headers are read, and an error is searched for secrets. */
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
-import { asObject, parseJson } from "../../shared/json.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
+import { saysKeyInvalid } from "../upstream/key-rejection.ts";
 import { rejectKeyLeak } from "../upstream/key-leak.ts";
 import { NO_PROVIDER_HEADERS, readProviderHeaders } from "../upstream/provider-headers.ts";
 import type { Forwardable, UpstreamResult } from "./upstream-call.ts";
@@ -20,7 +20,11 @@ export function examineResponse(
   const { secrets } = exchange.deps;
   if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
   const received = new NamedHeaders(response.headers);
-  const providerHeaders = readProviderHeaders(received, secrets);
+  const providerHeaders = readProviderHeaders(
+    received,
+    secrets,
+    forwardable.route.provider.aiGateway !== null,
+  );
   if (secrets === null) return { response, providerHeaders, received };
   if (response.status < 400)
     return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
@@ -73,32 +77,7 @@ async function checkError(
     edgeErrorOf(clean.status, clean.headers) !== null || isBlockPage(body) || FLAGGED.test(body);
   if (isOther) return { clean, isKeyInvalid: false };
   const refusal = new Refusal("upstream_key_rejected", { detail: `status ${status}` });
-  return { clean: refusal, isKeyInvalid: isKeyInvalid ? !PERMISSION.test(body) : namesInvalidKey(body) };
+  return { clean: refusal, isKeyInvalid: saysKeyInvalid(status, body) };
 }
 
 const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;
-/**
- * OpenAI's 401 for a key that may do other things. It has no code, only a message. A caller whose words are quoted there could
- * only keep a key among the valid ones.
- */
-const PERMISSION = /missing[\s_]scopes?|insufficient permissions/i;
-
-/**
- * A 403 is most often about the model or resource of the request, not about the key. Only names of the error count: a message
- * can quote the caller's words, by which one caller would reject the key for all.
- */
-function namesInvalidKey(body: string): boolean {
-  const outer = asObject(parseJson(body));
-  const inner = asObject(outer?.["error"]);
-  const names = [inner?.["code"], inner?.["type"], outer?.["code"], outer?.["type"]];
-  return names.some((name) => typeof name === "string" && name.length <= MAX_NAME && INVALID_KEY.test(name));
-}
-
-const MAX_NAME = 64;
-const INVALID = "invalid|incorrect|expired|revoked|disabled|deactivated|suspended|blocked";
-const KEY = "key|token|account|credentials?|organization";
-/** `invalid_api_key`, `account_deactivated`. */
-const INVALID_KEY = new RegExp(
-  `^(?:\\w+_)?(?:(?:${INVALID})_(?:\\w+_)?(?:${KEY})|(?:${KEY})_(?:${INVALID}))$`,
-  "i",
-);

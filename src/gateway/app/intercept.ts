@@ -12,7 +12,7 @@ import { formBoundary } from "../provider/form/boundary.ts";
 import { checkObjects, checkUses } from "../policy/objects.ts";
 import { methodsOf } from "../provider/method.ts";
 import { interceptedApi, type Route } from "../provider/route.ts";
-import { callerOf } from "./caller.ts";
+import { callerOf, initiatorNameOf } from "./caller.ts";
 import type { Claimed } from "./call-usage.ts";
 import { callUpstream, checkPolicies } from "./call-upstream.ts";
 import type { Forwardable } from "./upstream-call.ts";
@@ -65,7 +65,15 @@ export async function serve(exchange: Exchange): Promise<Response> {
   if (decided.refusal) return stop(decided.refusal);
   const { acceptedOwner } = decision;
   const ownership = ownershipOf(route, decided);
-  const forwardable = { target, route, caller, acceptedOwner, credential, ownership };
+  const forwardable = {
+    target,
+    route,
+    caller,
+    initiatorName: initiatorNameOf(decided),
+    acceptedOwner,
+    credential,
+    ownership,
+  };
   const forbidden =
     checkObjects(route, { method: request.method, actor, credential, decision }) ??
     (ownership && (await checkNamedObject(exchange, forwardable)));

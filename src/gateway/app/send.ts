@@ -1,4 +1,5 @@
 /** The request as the provider gets it: sent once, and once more where the provider rejects the usage opt-in. */
+import { setCallerHeaders } from "../upstream/caller-headers.ts";
 import { CLIENT_DISCONNECTED, forward, isUpload, type Forwarded } from "../upstream/forward.ts";
 import {
   IDEMPOTENCY_KEY,
@@ -47,7 +48,7 @@ export async function sendWithoutRejected(
 
 async function send(
   { request, headers: sent, deps, after }: Exchange,
-  { target, route, caller, acceptedOwner, credential }: Forwardable,
+  { target, route, caller, initiatorName, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   { abort, idempotencyKey, headersUntil }: SendOptions,
 ): Promise<Forwarded> {
@@ -55,6 +56,7 @@ async function send(
   const isChanged = outgoing.isDecoded || isEdited(outgoing);
   const { provider } = route;
   const headers = upstreamHeaders(sent, { provider, credential, isChanged, owner: acceptedOwner });
+  setCallerHeaders(headers, provider, { caller, initiatorName });
   outgoing.body = null;
   const isCentral = credential.kind === "centralized";
   const isRejected = optIn?.state === "rejected";

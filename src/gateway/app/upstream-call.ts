@@ -14,6 +14,8 @@ export type Forwardable = {
   readonly target: Target;
   readonly route: Route;
   readonly caller: Caller;
+  /** The initiator's user name; null where it is not known. */
+  readonly initiatorName: string | null;
   /** The accepted owner; null where none was. */
   readonly acceptedOwner: string | null;
   readonly credential: UpstreamCredential;

@@ -13,11 +13,21 @@ export type Preset = {
   readonly awsService?: string;
   /** A setting, and the header that has its value beside a central key. */
   readonly account?: readonly [setting: string, header: string];
+  /** The address is one of Cloudflare AI Gateway. */
+  readonly isAiGateway?: true;
 };
 
 const compatible = (baseUrl: string): Preset => ({ type: "openai", baseUrl, keyHeader: null });
 
 const claude = (baseUrl: string): Preset => ({ type: "anthropic", baseUrl, keyHeader: null });
+
+/** https://developers.cloudflare.com/ai-gateway/usage/providers/ */
+const aiGateway = (type: string, path: string): Preset => ({
+  type,
+  baseUrl: `https://gateway.ai.cloudflare.com/v1/{account_id}/{gateway_id}/${path}`,
+  keyHeader: null,
+  isAiGateway: true,
+});
 
 /** Of services that one runs oneself: the address at which they listen by default. */
 const LOCAL = "http://localhost";
@@ -64,6 +74,10 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
   ollama: compatible(`${LOCAL}:11434/v1`),
   // https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/
   "workers-ai": compatible("https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1"),
+  "ai-gateway-openai": aiGateway("openai", "openai"),
+  "ai-gateway-anthropic": aiGateway("anthropic", "anthropic"),
+  // https://developers.cloudflare.com/ai-gateway/usage/chat-completion/: its models are named "<provider>/<model>".
+  "ai-gateway-compat": aiGateway("openai", "compat"),
 };
 
 const NAMES = Object.keys(PRESETS);
@@ -86,7 +100,7 @@ const presetOf = (name: string): Preset | undefined =>
 
 const SETTING = /\{(\w+)\}/g;
 /** A label of a host name, or an id: nothing that could end the host or the segment in the address. */
-const VALUE = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
+const VALUE = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
 
 /** An id that is sent in a header. */
 const ID = /^[\w-]{1,128}$/;

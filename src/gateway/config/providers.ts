@@ -3,6 +3,7 @@ import { RESERVED_NAMES } from "../../shared/api-routes.ts";
 import { asTable, Fields, oneOfIssue, type ReportIssue, type Table } from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
 import { readEntra } from "./entra.ts";
+import { readAiGateway } from "./ai-gateway.ts";
 import { readObjects } from "./objects.ts";
 import { readAwsKey } from "./aws-key.ts";
 import { presetUrl, readAccountHeaders, readPreset, type Preset } from "./presets.ts";
@@ -20,6 +21,9 @@ type ProviderContext = {
   readonly report: ReportIssue;
 };
 
+const NEEDS_VERIFIED =
+  'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend';
+
 export function readProviders(value: unknown, context: ProviderContext): ReadonlyMap<string, Provider> {
   const { verifies, report } = context;
   const providers = new Map<string, Provider>();
@@ -33,23 +37,25 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
     const settings = asTable(entry, path, report);
     const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
-    for (const setting of verifies ? [] : centralSettings(settings ?? {}))
-      report(
-        `${path}.${setting}`,
-        'requires an IDENTITY source that verifies callers: with "byok" alone any caller could spend these keys',
-      );
+    for (const [setting, what] of verifies ? [] : centralSettings(settings ?? {}, provider))
+      report(`${path}.${setting}`, `${NEEDS_VERIFIED} ${what}`);
   }
   checkFallbacks(providers, report);
   return providers;
 }
 
 /** The settings that give the provider keys of the gateway. */
-function centralSettings({ keys, aws, entra }: Table): readonly string[] {
-  return [
-    ...(Array.isArray(keys) && keys.length > 0 ? ["keys"] : []),
-    ...(aws === undefined ? [] : ["aws"]),
-    ...(entra === undefined ? [] : ["entra"]),
-  ];
+function centralSettings(
+  { keys, aws, entra }: Table,
+  provider: Provider | null,
+): readonly (readonly [setting: string, what: string])[] {
+  const has = [
+    ["keys", "these keys", Array.isArray(keys) && keys.length > 0],
+    ["aws", "these keys", aws !== undefined],
+    ["entra", "these keys", entra !== undefined],
+    ["ai_gateway.token", "the keys that AI Gateway stores", provider?.aiGateway?.token != null],
+  ] as const;
+  return has.flatMap(([setting, what, isSet]) => (isSet ? [[setting, what] as const] : []));
 }
 
 function readProvider(name: string, fields: Fields, { dialects, key }: ProviderContext): Provider | null {
@@ -71,6 +77,8 @@ function readProvider(name: string, fields: Fields, { dialects, key }: ProviderC
     filterModels: fields.flag("filter_models", true),
     keepsCache: fields.oneOf("response_cache", ["no-store", "keep"], "no-store") === "keep",
     ...readResilience(fields),
+    aiGateway: readAiGateway(fields, { isPreset: preset?.isAiGateway === true, key }),
+    actorHeaders: fields.flag("send_actor_headers", false),
   };
   fields.rejectUnknown();
   return dialect && baseUrl !== null ? { name, dialect, baseUrl, keys, ...options } : null;

@@ -99,11 +99,14 @@ function fallbackIssue(
   if (fallback === provider) return "must not be the provider itself";
   if (earlier.includes(fallback.name)) return "must not be named twice";
   // The client's own key is for one provider: another one never gets it.
-  if (provider.keys.length === 0) return "requires keys: a client's own key is not sent to another provider";
-  if (fallback.keys.length === 0) return "must be a provider with keys";
+  if (!hasKey(provider)) return "requires keys: a client's own key is not sent to another provider";
+  if (!hasKey(fallback)) return "must be a provider with keys";
   const apis = new Set(apisOf(provider));
   return apisOf(fallback).some((api) => apis.has(api)) ? null : "must be a provider that speaks the same API";
 }
+
+/** AI Gateway can store the keys. */
+const hasKey = ({ keys, aiGateway }: Provider): boolean => keys.length > 0 || aiGateway?.token != null;
 
 const apisOf = ({ dialect }: Provider): readonly unknown[] => dialect.routes.flatMap(apiOf);
 const apiOf = (route: DialectRoute): readonly unknown[] => (route.kind === "intercept" ? [route.api] : []);

@@ -1,7 +1,7 @@
 /** Secrets with two purposes: a party that holds one for the first purpose could use it for the second. */
 import type { ReportIssue } from "../../shared/config/fields.ts";
 import type { HttpSignatureKey } from "../initiator/http-signature/keys.ts";
-import type { CentralKey } from "../provider/provider.ts";
+import type { CentralKey, Provider } from "../provider/provider.ts";
 import type { Config } from "./config.ts";
 
 export function rejectSharedSecrets(
@@ -15,7 +15,7 @@ export function rejectSharedSecrets(
     ["RECORDING.end_user_key", [recording.endUserKey]],
     ["OWNER_ASSERTION.directory.token", [verifiers.directory?.token]],
     ["EVENT_MAC_KEY", eventMacKeys],
-    ["PROVIDERS", [...providers.values()].flatMap(({ keys }) => keys.flatMap(secretsOfKey))],
+    ["PROVIDERS", [...providers.values()].flatMap(secretsOf)],
   ];
   const seen = new Map<string, string>();
   for (const [path, secrets] of purposes) {
@@ -37,6 +37,12 @@ function secretsOfKey(key: CentralKey): readonly (string | null)[] {
       return [key.clientSecret];
   }
 }
+
+/** One token of a Cloudflare account may authenticate to AI Gateway and to Workers AI behind it. */
+const secretsOf = ({ keys, aiGateway }: Provider): readonly (string | null | undefined)[] => [
+  ...keys.flatMap(secretsOfKey),
+  aiGateway?.token,
+];
 
 /** A public key is no secret. */
 const secretOf = ({ algorithm, bytes }: HttpSignatureKey): readonly string[] =>

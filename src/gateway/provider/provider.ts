@@ -44,6 +44,10 @@ export type Provider = {
   readonly fallbacks: readonly string[];
   /** The names by which the provider knows models, by those that clients send. */
   readonly modelIds: ReadonlyMap<string, string>;
+  /** The upstream is Cloudflare AI Gateway; null: it is not. */
+  readonly aiGateway: AiGateway | null;
+  /** Name the initiator in Coder's actor headers (upstream/caller-headers.ts). */
+  readonly actorHeaders: boolean;
 };
 
 export type BreakerRules = {
@@ -61,6 +65,14 @@ export type ConcurrencyRules = {
   readonly max: number;
   /** How long a call above it waits for the end of another one. */
   readonly waitMs: number;
+};
+
+/** Cloudflare AI Gateway between this gateway and the provider. */
+export type AiGateway = {
+  /** Authenticates this gateway there; null where it accepts requests without a token. */
+  readonly token: string | null;
+  /** Send the caller in `cf-aig-metadata`. */
+  readonly metadata: boolean;
 };
 
 /** A credential of the gateway for a provider. */

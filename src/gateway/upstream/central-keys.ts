@@ -3,9 +3,11 @@ import type { CentralKey, Provider } from "../provider/provider.ts";
 import { KeyPool } from "./key-pool.ts";
 import { entraCredential } from "./entra.ts";
 import { awsCredential } from "./sigv4.ts";
-import { keyCredential, type KeyDeps, type UpstreamCredential } from "./provider-key.ts";
+import { keyCredential, storedCredential, type KeyDeps, type UpstreamCredential } from "./provider-key.ts";
 
 export type ProviderKeys = {
+  /** At least one. */
+  readonly all: readonly UpstreamCredential[];
   readonly first: UpstreamCredential;
   /** The states of several keys; null where there is one. */
   readonly pool: KeyPool | null;
@@ -17,9 +19,17 @@ export type CentralKeys = ReadonlyMap<Provider, ProviderKeys>;
 export function createCentralKeys(providers: Iterable<Provider>, deps: KeyDeps): CentralKeys {
   const keys = new Map<Provider, ProviderKeys>();
   for (const provider of providers) {
-    const credentials = provider.keys.map((key) => centralCredential(key, provider, deps));
+    const stored = storedCredential(provider);
+    const credentials = stored
+      ? [stored]
+      : provider.keys.map((key) => centralCredential(key, provider, deps));
     const [first, second] = credentials;
-    if (first) keys.set(provider, { first, pool: second ? new KeyPool(credentials, deps.now) : null });
+    if (first)
+      keys.set(provider, {
+        all: credentials,
+        first,
+        pool: second ? new KeyPool(credentials, deps.now) : null,
+      });
   }
   return keys;
 }

@@ -11,7 +11,7 @@ import { keyHeaderOf, type UpstreamCredential } from "./provider-key.ts";
 
 /**
  * - Refuses `byok_not_accepted` if the actor is only the fingerprint of a provider key and the provider has central keys
- *   (the gateway would be an open relay).
+ *   (the gateway would be an open relay), and for the client's own key if a token authenticates the gateway at AI Gateway.
  * - Refuses `provider_key_missing` if neither side has a key for the provider.
  */
 export function chooseCredential(
@@ -21,15 +21,17 @@ export function chooseCredential(
   /** `random`: at least 0, below 1; selects one of several central keys. */
   { central, random }: { readonly central: CentralKeys; readonly random: () => number },
 ): UpstreamCredential | Refusal {
-  const { keys } = provider;
-  if (!actor.verified && keys.length > 0) return new Refusal("byok_not_accepted");
+  const own = central.get(provider);
+  const isCentral = own !== undefined;
+  if (!actor.verified && isCentral) return new Refusal("byok_not_accepted");
   // The client's key is a provider key if an identity header is sent with it, or if the key itself is the only identity.
-  const isProviderKey = (hasIdentityHeader && !(prefersCentralKey && keys.length > 0)) || !actor.verified;
+  const isProviderKey = (hasIdentityHeader && !(prefersCentralKey && isCentral)) || !actor.verified;
   if (isProviderKey && ownKey && isKeyHeader(ownKey.from)) {
+    // Beside a key that it does not recognize, AI Gateway may use one that it stores, or its own account.
+    if (provider.aiGateway?.token) return new Refusal("byok_not_accepted");
     const header = ownKeyHeader(provider, ownKey.value, ownKey.from);
     return { kind: "byok", hint: ownKeyHint(ownKey.value), header };
   }
-  const own = central.get(provider);
   if (own === undefined) return new Refusal("provider_key_missing");
   return own.pool?.choose(random) ?? own.first;
 }

@@ -49,6 +49,22 @@ export function keyCredential(
   return { kind: "centralized", hint: credentialHint(value), header };
 }
 
+/** https://developers.cloudflare.com/ai-gateway/configuration/authentication/ */
+export const aiGatewayHeader = (token: string): readonly [name: string, value: string] => [
+  "cf-aig-authorization",
+  `Bearer ${token}`,
+];
+
+/**
+ * AI Gateway's token, where it alone authorizes: AI Gateway adds a key that it stores. null for another provider.
+ * https://developers.cloudflare.com/ai-gateway/configuration/bring-your-own-keys/
+ */
+export function storedCredential({ keys, aiGateway }: Provider): UpstreamCredential | null {
+  const token = aiGateway?.token ?? null;
+  if (token === null || keys.length > 0) return null;
+  return { kind: "centralized", hint: credentialHint(token), header: aiGatewayHeader(token) };
+}
+
 export const keyHeaderOf = (key: string, name: KeyHeader): readonly [name: string, value: string] => [
   name,
   name === "authorization" ? `Bearer ${key}` : key,

@@ -2,7 +2,7 @@
 import { BODY_HEADERS } from "../../shared/http/body-headers.ts";
 import type { HeaderReader, NamedHeaders } from "../../shared/http/named-headers.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { UpstreamCredential } from "./provider-key.ts";
+import { aiGatewayHeader, type UpstreamCredential } from "./provider-key.ts";
 import { connectionHeaders } from "./hop-by-hop.ts";
 
 /** For an upstream that is Coder itself. The owner is the accepted one, never the client's, which may have been rejected. */
@@ -51,6 +51,8 @@ export function upstreamHeaders(sent: NamedHeaders, options: UpstreamHeaderOptio
   headers.set("x-real-ip", REAL_IP);
   if (credential.kind === "centralized")
     for (const [name, value] of provider.accountHeaders) headers.set(name, value);
+  const token = provider.aiGateway?.token ?? null;
+  if (token !== null) headers.set(...aiGatewayHeader(token));
   if (credential.header !== null) headers.set(credential.header[0], credential.header[1]);
   return headers;
 }

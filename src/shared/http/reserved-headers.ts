@@ -34,6 +34,8 @@ const RESERVED = [
   "x-amz-*",
   "coder-*",
   "x-coder-*",
+  // The gateway alone names the caller (upstream/caller-headers.ts).
+  "x-ai-bridge-*",
   // The caller's connection, and what networks in front of the gateway add.
   "cf-*",
   "cloudflare-*",

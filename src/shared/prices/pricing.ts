@@ -28,6 +28,8 @@ export type CostFacts = {
 export const UNPRICED: CostFacts = { micros: null, source: "unpriced", version: null };
 /** Of a call that no model ran for. */
 export const NOTHING: CostFacts = { micros: 0, source: "computed", version: null };
+/** Of a response that the upstream says is from its cache. Its usage is that of the call that was stored. */
+export const NOTHING_CACHED: CostFacts = { micros: 0, source: "reported", version: null };
 
 /** The configured price of some models: that of another model, or rates of their own. */
 export type ModelRule = {

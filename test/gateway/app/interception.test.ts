@@ -142,6 +142,7 @@ const providerHeaders = {
   requestId: END.provider_request_id,
   ray: END.provider_ray,
   encoding: END.response_encoding,
+  aiGateway: null,
 };
 const completed = {
   outcome: "completed",

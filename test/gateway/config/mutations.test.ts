@@ -111,6 +111,7 @@ function faultsOfConfig({ providers, sources, limits, recording, ...bindings }: 
 const SECRETS = {
   OPENAI_KEY: `sk-${CANARY}-1`,
   OPENAI_KEY_2: `sk-${CANARY}-2`,
+  AIG_TOKEN: `cf-${CANARY}`,
   CLIENT_KEYS,
   END_USER_KEY: `${CANARY}-0123456789abcdef0123456789abcdef`,
 };

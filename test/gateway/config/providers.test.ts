@@ -26,6 +26,8 @@ describe("J2 J3 a provider's settings", () => {
     ["inject_usage", "false"],
     ["inject_usage", 0],
     ["forward_coder_headers", "yes"],
+    ["send_actor_headers", 1],
+    ["ai_gateway", true],
   ])("J2 reject %s = %j", (key, value) => {
     expect(keysWithIssues(provider({ [key]: value }))).toEqual([`PROVIDERS.openai.${key}`]);
   });
@@ -175,6 +177,55 @@ describe("the fallbacks of a provider", () => {
     ],
   ])("are not %s", (_, PROVIDERS, key) => {
     expect(keysWithIssues({ ...secrets, PROVIDERS })).toEqual([key]);
+  });
+});
+
+describe("a provider behind Cloudflare AI Gateway", () => {
+  const IDS = { account_id: "0a1b", gateway_id: "team_a-1" };
+  const VERIFIED = { IDENTITY: [{ source: "keys" }], CLIENT_KEYS, AIG_TOKEN: "cf-0123456789abcdef" };
+  const withGateway = (ai_gateway: unknown) => ({ ...VERIFIED, ...provider({ ai_gateway }) });
+
+  it.each([
+    ["ai-gateway-openai", "openai", "openai"],
+    ["ai-gateway-anthropic", "anthropic", "anthropic"],
+    ["ai-gateway-compat", "openai", "compat"],
+  ])("has the preset %s, which sends the caller's metadata", (preset, type, path) => {
+    expect(named("team", { preset, ...IDS })).toMatchObject({
+      dialect: { type },
+      baseUrl: `https://gateway.ai.cloudflare.com/v1/0a1b/team_a-1/${path}`,
+      aiGateway: { token: null, metadata: true },
+    });
+    expect(keysWithIssues({ PROVIDERS: { team: { preset } } })).toEqual([
+      "PROVIDERS.team.account_id",
+      "PROVIDERS.team.gateway_id",
+    ]);
+  });
+
+  it.each([
+    [{}, { token: null, metadata: true }],
+    [{ token: "AIG_TOKEN" }, { token: "cf-0123456789abcdef", metadata: true }],
+    [{ metadata: false }, { token: null, metadata: false }],
+  ])("is read from ai_gateway = %j", (ai_gateway, expected) => {
+    expect(read(withGateway(ai_gateway)).providers.get("openai")?.aiGateway).toEqual(expected);
+  });
+
+  it("has a token that is a secret, and is searched for in responses", () => {
+    const names = read(withGateway({ token: "AIG_TOKEN" })).secrets.map(({ name }) => name);
+    expect(names).toContain("AIG_TOKEN");
+  });
+
+  it.each([
+    ["an unknown key", { tokens: "AIG_TOKEN" }, "PROVIDERS.openai.ai_gateway.tokens"],
+    ["a token in place of its name", { token: "cf-CANARY" }, "PROVIDERS.openai.ai_gateway.token"],
+    ["an invalid flag", { metadata: "yes" }, "PROVIDERS.openai.ai_gateway.metadata"],
+    ["a secret that is not set", { token: "NO_TOKEN" }, "NO_TOKEN"],
+  ])("rejects %s", (_, ai_gateway, key) => {
+    expect(keysWithIssues(withGateway(ai_gateway))).toEqual([key]);
+  });
+
+  it("rejects a token where no source verifies callers: any caller could spend the stored keys", () => {
+    const vars = { ...withGateway({ token: "AIG_TOKEN" }), IDENTITY: [{ source: "byok" }] };
+    expect(keysWithIssues(vars)).toContain("PROVIDERS.openai.ai_gateway.token");
   });
 });
 

@@ -15,6 +15,8 @@ export const TABLES = {
       concurrency: { max: 10, wait_ms: 50 },
       model_ids: { fast: "gpt-4o" },
       inject_usage: false,
+      send_actor_headers: true,
+      ai_gateway: { token: "AIG_TOKEN", metadata: false },
     },
     claude: { type: "anthropic", base_url: "https://api.anthropic.example", forward_coder_headers: true },
   },
@@ -50,6 +52,7 @@ export const TABLES = {
 export const TABLE_SECRETS = {
   OPENAI_KEY: " sk-one ",
   OPENAI_KEY_2: "sk-two",
+  AIG_TOKEN: "cf-aig-one",
   END_USER_KEY: "k-secret-0123456789-abcdefghijklmn",
   CLIENT_KEYS,
 };

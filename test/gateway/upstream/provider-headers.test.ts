@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readProviderHeaders } from "../../../src/gateway/upstream/provider-headers.ts";
+import { isCached, readProviderHeaders } from "../../../src/gateway/upstream/provider-headers.ts";
 
 const read = (headers: Record<string, string>) => readProviderHeaders(new Headers(headers), null);
 
@@ -12,7 +12,7 @@ describe("the provider's id of the request", () => {
     ["Bedrock", "x-amzn-RequestId", "5b3a1c9e-1f2d-4c3b-9a8b-7c6d5e4f3a2b"],
     ["a server that writes names in capitals", "X-REQUEST-ID", "r-1"],
   ])("is that of %s: %s", (_, name, id) => {
-    expect(read({ [name]: id })).toEqual({ requestId: id, ray: null, encoding: null });
+    expect(read({ [name]: id })).toEqual({ requestId: id, ray: null, encoding: null, aiGateway: null });
   });
 
   it("is the first one that the response has", () => {
@@ -40,6 +40,7 @@ describe("the provider's id of the request", () => {
       requestId: null,
       ray: null,
       encoding: null,
+      aiGateway: null,
     });
   });
 
@@ -75,5 +76,33 @@ describe("the content encoding of a response that was requested without one", ()
     ["e".repeat(100), "e".repeat(32)],
   ])("%s is recorded as %j", (value, encoding) => {
     expect(read({ "content-encoding": value }).encoding).toBe(encoding);
+  });
+});
+
+const readFrom = (headers: Record<string, string>, isAiGateway = true) =>
+  readProviderHeaders(new Headers(headers), null, isAiGateway);
+
+describe("the headers of AI Gateway", () => {
+  const HEADERS = { "cf-aig-log-id": "01KDZ0V5N8Q2T3R4S5V6W7X8Y9", "cf-aig-cache-status": "HIT" };
+
+  it("are the id of the log's entry, and whether the cache had the response", () => {
+    const found = readFrom(HEADERS);
+    expect(found.aiGateway).toEqual({ logId: "01KDZ0V5N8Q2T3R4S5V6W7X8Y9", cache: "HIT" });
+    expect(isCached(found)).toBe(true);
+  });
+
+  // Any provider could otherwise make its calls cost nothing.
+  it("count from AI Gateway alone", () => {
+    const found = readFrom(HEADERS, false);
+    expect([found.aiGateway, isCached(found)]).toEqual([null, false]);
+  });
+
+  it.each(["MISS", "BYPASS", "", "HIT, HIT", "\u00e9"])("do not name a cached response with %j", (status) => {
+    expect(isCached(readFrom({ "cf-aig-cache-status": status }))).toBe(false);
+  });
+
+  it("are truncated, and null where they are absent or not printable", () => {
+    expect(readFrom({ "cf-aig-log-id": "l".repeat(500) }).aiGateway?.logId).toBe("l".repeat(64));
+    expect(readFrom({ "cf-aig-log-id": "l\u00e9" }).aiGateway).toEqual({ logId: null, cache: null });
   });
 });

@@ -435,6 +435,8 @@ export const ATTEMPT: UpstreamAttempt = {
   cost_micros: 0,
   started_at: AT,
   created_at: AT,
+  ai_gateway_log_id: "01KDZ0V5N8Q2T3R4S5V6W7X8Y9",
+  ai_gateway_cache: "MISS",
 };
 
 const ALL = {

@@ -243,13 +243,20 @@ const HOP_BY_HOP = new Set([
   "proxy-authorization",
 ]);
 
+/** The gateway's own, and only to an upstream that is configured as AI Gateway. */
+const OF_AI_GATEWAY = /^cf-aig-(?:authorization|metadata)$/;
+export const AI_GATEWAY_URL = "https://central.example/ai-gateway";
+
 /** I3: the provider receives one credential, and no header of the client's about Coder, the network or the hop. */
 function checkSent({ url, headers }: Sent): void {
   const all = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n");
   if (all.includes(CANARIES.clientKey)) throw new Error(`I3: the client key went to ${url}`);
   if (all.includes(CANARIES.centralKey) && !url.startsWith("https://central.example/"))
     throw new Error(`I3: the central key went to ${url}`);
-  const bad = [...headers.keys()].filter(
+  const names = [...headers.keys()].filter(
+    (name) => !(url.startsWith(`${AI_GATEWAY_URL}/`) && OF_AI_GATEWAY.test(name)),
+  );
+  const bad = names.filter(
     (name) => /^(?:x-coder-|cf-|x-forwarded-|forwarded$|cookie)/.test(name) || HOP_BY_HOP.has(name),
   );
   if (bad.length > 0) throw new Error(`I3: ${bad.join()} went to ${url}`);

@@ -40,6 +40,8 @@ export function openaiProvider(over: Partial<Provider> = {}): Provider {
     concurrency: null,
     fallbacks: [],
     modelIds: new Map(),
+    aiGateway: null,
+    actorHeaders: false,
     ...over,
   };
 }

@@ -203,7 +203,8 @@ const NOT_PERSONAL = new Set(
     "started_at worker_version provider_request_id provider_ray response_encoding outcome finish_reason error usage " +
     "observation service_tier speed inference_geo reported_cost ended_at usage_opt_in metadata created_at server_url " +
     "flags client_kind request_encoding reason rule signature directory retrieval_id usage_metadata msg_id action before config_version cost_source price_version " +
-    "subject_kind subject_source measure resets_at change charges price_terms corrects former_cost_source former_price_version key_hint sent_model"
+    "subject_kind subject_source measure resets_at change charges price_terms corrects former_cost_source former_price_version key_hint sent_model " +
+    "ai_gateway_log_id ai_gateway_cache"
   ).split(" "),
 );
 
