@@ -18,7 +18,7 @@ import { readPriceRules } from "../../tools/reprice/price-rules.ts";
 import { foundText } from "../../tools/reprice/print.ts";
 import { readCalls } from "../../tools/reprice/read-calls.ts";
 import { ROOT } from "../../tools/root.ts";
-import { END, NO_TOKENS, RETRIEVED, START, TOOL } from "../support/in-workerd/events.ts";
+import { ATTEMPT, END, NO_TOKENS, RETRIEVED, START, TOOL } from "../support/in-workerd/events.ts";
 import { idOf, T0 } from "../support/in-workerd/ledger-events.ts";
 
 const HOUR = 3_600_000;
@@ -75,7 +75,10 @@ beforeEach(() => {
 });
 afterEach(() => database.close());
 
-const PROVIDERS = { openai: { type: "openai", base_url: "https://api.openai.com/v1" } };
+const PROVIDERS = {
+  openai: { type: "openai", base_url: "https://api.openai.com/v1" },
+  backup: { type: "openai", base_url: "https://backup.example/v1" },
+};
 /** The prices of a million tokens. */
 const priced = (input: number, output: number) => ({ openai: { models: { "our-*": { input, output } } } });
 
@@ -195,6 +198,20 @@ describe("npm run reprice", () => {
   it("leaves a response from the cache of AI Gateway at the cost of nothing, also with a new price", async () => {
     store(...call(1, { cost_micros: 0, cost_source: "reported", reported_cost: null }));
     expect((await find(priced(2, 10))).corrections).toEqual([]);
+  });
+
+  it("computes the cost at the provider that responded, and of the model that it was sent", async () => {
+    const attempt = { ...ATTEMPT, interception_id: idOf(1) };
+    store(
+      ...call(1, { model: "fast" }),
+      { ...attempt, position: 0, provider: "openai", sent_model: null },
+      { ...attempt, position: 1, provider: "backup", sent_model: "our-deployment", reason: "used" },
+    );
+    expect((await find({ openai: { models: { "fast*": { input: 1, output: 1 } } } })).corrections).toEqual(
+      [],
+    );
+    const found = await find({ backup: { models: { "our-*": { input: 4, output: 20 } } } });
+    expect(found.corrections).toMatchObject([{ interception_id: idOf(1), cost_micros: 6_000_000 }]);
   });
 
   it("sends no more corrections in one request than the gateway takes", async () => {

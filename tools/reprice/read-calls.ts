@@ -25,6 +25,8 @@ WITH page AS (SELECT * FROM interceptions WHERE id > ?1 AND id < ?2 AND ended_at
 SELECT page.id, provider, model, response_model, ${TOKENS}, usage_metadata, reported_cost, service_tier, speed, inference_geo,
   tool_call_count, ended_at, end_seal,
   (SELECT json_group_array(tool.metadata ->> 'kind') FROM tool_usages AS tool WHERE tool.interception_id = page.id) AS tool_kinds,
+  (SELECT json_array(tried.provider, tried.sent_model) FROM upstream_attempts AS tried
+    WHERE tried.interception_id = page.id ORDER BY tried.id DESC LIMIT 1) AS last_attempt,
   ${costColumns("page", "page.id")} ORDER BY page.id`;
 
 const RETRIEVED = `

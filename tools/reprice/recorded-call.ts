@@ -72,8 +72,17 @@ function common(row: Row): Pick<RecordedCall, "id" | "provider" | "model" | "cos
 }
 
 /** Of a row of `INTERCEPTIONS` (read-calls.ts). */
-export function interceptionOf(row: Row): RecordedCall {
+export function interceptionOf(recorded: Row): RecordedCall {
+  const row = asServed(recorded);
   return { ...common(row), corrects: "interception_end", priced: pricedInterception(row) };
+}
+
+/** The call with the provider that responded and its id of the model: those of the last attempt, where attempts are recorded. */
+function asServed(row: Row): Row {
+  const attempt = parseJson(String(row["last_attempt"]));
+  if (!Array.isArray(attempt)) return row;
+  const [provider, sentModel] = attempt as readonly unknown[];
+  return { ...row, provider, model: sentModel ?? row["model"] };
 }
 
 function pricedInterception(row: Row): RecordedCall["priced"] {

@@ -7,6 +7,7 @@ import {
   verdictOf,
   type Failure,
 } from "../upstream/failure.ts";
+import { isUpload } from "../upstream/forward.ts";
 import type { Guard } from "../upstream/guards.ts";
 import type { KeyPool } from "../upstream/key-pool.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
@@ -63,7 +64,10 @@ export async function attemptOnce(
   };
   const admitting = admit(exchange, admission);
   const admitted = admitting instanceof Promise ? await admitting : admitting;
-  if ("refusal" in admitted) return deniedAttempt(admitted, credential, requestedAt, now());
+  if ("refusal" in admitted) {
+    if (isUpload(outgoing.body)) outgoing.body.cancel();
+    return deniedAttempt(admitted, credential, requestedAt, now());
+  }
   // A response that cannot be read ends its own attempt, and not the request.
   const abort = childOf(requestAbort);
   const startedAt = now();

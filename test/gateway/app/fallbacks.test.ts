@@ -321,6 +321,24 @@ describe("a circuit breaker", () => {
     expect(await code("/main/v1/responses", "gpt-4o")).toBe(200);
   });
 
+  it("refuses an upload while it is open, and reads no more of it", async () => {
+    const gateway = await open({ main: [status(500), status(500)] }, { main: { breaker } });
+    let isCancelled = false;
+    const upload = (): RequestInit => {
+      const body = new ReadableStream({
+        type: "bytes",
+        pull: (controller) => controller.enqueue(new Uint8Array(1024)),
+        cancel: () => void (isCancelled = true),
+      });
+      return { ...post(body as never, { ...CLIENT_KEY, "content-length": "9000000" }) };
+    };
+    const path = "/main/v1/files";
+    for (let at = 0; at < 2; at += 1) await gateway.exchange(path, { headers: CLIENT_KEY });
+    const { response } = await gateway.exchange(path, upload());
+    expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "circuit_open"]);
+    expect([gateway.sent.length, isCancelled]).toEqual([2, true]);
+  });
+
   it("sends calls to the fallback at once while it is open", async () => {
     const gateway = await open(
       { main: [status(500), status(500)] },
