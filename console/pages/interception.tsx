@@ -195,6 +195,7 @@ type Attempt = Row["attempts"][number];
 
 const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
   { key: "started", head: "Sent", isRowHeader: true, cell: (one) => <Time at={one.started_at} /> },
+  { key: "provider", head: "Provider", cell: (one) => <Text value={one.provider} max={40} /> },
   {
     key: "key",
     head: "Provider key",
@@ -206,6 +207,12 @@ const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
   { key: "took", head: "Duration", isNumber: true, cell: (one) => <Duration ms={one.duration_ms} /> },
 ];
 
+const SENT_MODEL: Column<Attempt> = {
+  key: "model",
+  head: "Model sent",
+  cell: (one) => (one.sent_model === null ? "the client's" : <Text value={one.sent_model} max={64} />),
+};
+
 const AI_GATEWAY_LOG: Column<Attempt> = {
   key: "log",
   head: "AI Gateway log",
@@ -213,19 +220,19 @@ const AI_GATEWAY_LOG: Column<Attempt> = {
     one.ai_gateway_log_id === null ? NOT_KNOWN : <Text value={one.ai_gateway_log_id} max={64} />,
 };
 
-/** Only of a request that was sent to its provider more than once, or to Cloudflare AI Gateway. */
+/** Only of a request that was sent more than once, with another model id than the client's, or to Cloudflare AI Gateway. */
 function Attempts({ row: { attempts } }: { readonly row: Row }): VNode | null {
   if (attempts.length === 0) return null;
   return (
     <section class="card">
       <h2>Attempts</h2>
       <Table
-        caption="Attempts at the provider, in their order"
-        columns={
-          attempts.some((one) => one.ai_gateway_log_id !== null)
-            ? [...ATTEMPT_COLUMNS, AI_GATEWAY_LOG]
-            : ATTEMPT_COLUMNS
-        }
+        caption="Attempts, in their order"
+        columns={[
+          ...ATTEMPT_COLUMNS,
+          ...(attempts.some((one) => one.sent_model !== null) ? [SENT_MODEL] : []),
+          ...(attempts.some((one) => one.ai_gateway_log_id !== null) ? [AI_GATEWAY_LOG] : []),
+        ]}
         rows={attempts}
         rowKey={({ id }) => id}
       />
