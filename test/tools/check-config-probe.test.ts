@@ -173,6 +173,12 @@ describe("a probe of the providers", () => {
     expect([lines[1], code]).toEqual([`Provider one, key sk-g...cdef, ${says}`, exit]);
   });
 
+  it("tries a provider whose fallback lacks a secret", async () => {
+    const one = { type: "openai", base_url: `${emulator.url}/v1`, keys: ["GOOD_KEY"], fallbacks: ["two"] };
+    const { code, lines } = await probeWith({ one, two: { ...one, keys: ["NO_KEY"], fallbacks: [] } });
+    expect([lines[1], lines.length, code]).toEqual(["Provider one, key sk-g...cdef, is accepted", 3, 0]);
+  });
+
   it("fails where no server listens, and tries no key there", async () => {
     const base_url = `http://127.0.0.1:${await findUnusedPort()}`;
     const { code, lines } = await probeWith({

@@ -38,20 +38,20 @@ function tableOf(value: unknown): Table {
   return typeof table === "object" && table !== null ? (table as Table) : {};
 }
 
-const namesKeys = (providers: Table): boolean => /"(?:keys|token)":/.test(JSON.stringify(providers));
+const namesKeys = (providers: Table): boolean => /"(?:keys|token|entra|aws)":/.test(JSON.stringify(providers));
 
 function startProviders(files: WorkerVars): Table {
   if (modeOf(files.gateway) !== "real") return {};
   return tableOf(chooseSetup(files, "http://127.0.0.1").vars.gateway["PROVIDERS"]);
 }
 
-/** Alone, so that what another provider or another table lacks does not matter. */
+/** Alone, without its fallbacks, so that what another provider or another table lacks does not matter. */
 function readOne(name: string, settings: unknown, env: Env): ProbedProvider["provider"] {
   const values = Object.entries(env).filter(([key]) => !GATEWAY_SETTINGS.includes(key));
   const config = readConfig(
     {
       ...Object.fromEntries(values),
-      PROVIDERS: { [name]: settings },
+      PROVIDERS: { [name]: { ...tableOf(settings), fallbacks: [] } },
       IDENTITY: [{ source: "keys" }],
       CLIENT_KEYS: JSON.stringify(localKeyEntries()),
     },
