@@ -298,6 +298,7 @@ describe("a circuit breaker", () => {
     const { response, events } = await gateway.exchange(...call());
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "29"]);
     expect(response.headers.get("x-interceptor-error")).toBe("circuit_open");
+    expect(response.headers.has("x-should-retry")).toBe(false);
     expect(only(events, "interception_end")).toMatchObject({
       outcome: "refused",
       error: "circuit_open",
