@@ -511,6 +511,29 @@ export type Responses = {
     }[];
     readonly results_are_capped: boolean;
   };
+  "/providers/attempts": {
+    readonly started_after: string;
+    readonly started_before: string;
+    readonly count: number;
+    readonly results: readonly {
+      readonly provider_name: string;
+      readonly key_hint: string | null;
+      readonly reason:
+        | "used"
+        | "key_rejected"
+        | "rate_limited"
+        | "unavailable"
+        | "unreachable"
+        | "server_error"
+        | "connection_lost"
+        | "circuit_open"
+        | "busy"
+        | "timed_out"
+        | "other";
+      readonly attempts: number;
+      readonly last_started_at: string;
+    }[];
+  };
   "/attribution": {
     readonly started_after: string;
     readonly started_before: string;
@@ -1106,6 +1129,14 @@ export const PARAMETERS = {
       "day",
       "hour",
     ],
+    limit: null,
+    offset: null,
+    started_after: null,
+    started_before: null,
+    format: ["json", "csv"],
+  },
+  "/providers/attempts": {
+    provider_name: null,
     limit: null,
     offset: null,
     started_after: null,

@@ -19,6 +19,7 @@ export type SpendRow = Responses["/spend"]["results"][number];
 export type AttributionRow = Responses["/attribution"]["results"][number];
 export type Anomaly = Responses["/anomalies"]["results"][number];
 export type RefusalRow = Responses["/refusals"]["results"][number];
+export type ProviderAttempts = Responses["/providers/attempts"]["results"][number];
 export type RefusalCount = Responses["/refusals/counts"]["results"][number];
 export type Access = Responses["/accesses"]["results"][number];
 export type Account = Responses["/budgets"]["results"][number];

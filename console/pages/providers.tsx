@@ -1,7 +1,7 @@
 /** Providers: failures and percentiles of latency, by provider, by model and over time. */
 import type { ComponentChildren, VNode } from "preact";
 import { useApi } from "../api/use-api.ts";
-import type { ProviderRow, Query } from "../api/types.ts";
+import type { ProviderAttempts, ProviderRow, Query } from "../api/types.ts";
 import { usePageQuery } from "../app/location.ts";
 import { Page } from "../app/page.tsx";
 import { useRange } from "../app/range.tsx";
@@ -14,6 +14,7 @@ import { Empty, Loadable, Note } from "../parts/states.tsx";
 import { Table, type Column } from "../parts/table.tsx";
 import { formatCount, formatShare, plural } from "../text/format.ts";
 import { Text } from "../text/text.tsx";
+import { Time } from "../text/time.tsx";
 import { FailuresChart, LatencyCharts } from "./provider-charts.tsx";
 import { LEAST_CALLS } from "./percentiles.ts";
 
@@ -53,6 +54,7 @@ export function Providers(): VNode {
         )}
       </Loadable>
       <Models query={selection} />
+      <Attempts query={selection} />
     </Page>
   );
 }
@@ -76,6 +78,77 @@ function Models({ query }: { readonly query: Query }): VNode {
     </Loadable>
   );
 }
+
+/** The states of keys, circuits and caps, as far as attempts show them. */
+function Attempts({
+  query: { started_after, started_before, provider_name },
+}: {
+  readonly query: Query;
+}): VNode {
+  const query: Query = { started_after, started_before, provider_name };
+  const attempts = useApi("/providers/attempts", { ...query, limit: LIMIT });
+  return (
+    <Loadable of={attempts} what="attempts" height={160}>
+      {({ results, count }) =>
+        results.length === 0 ? (
+          <p class="muted">No request was sent more than once in this range.</p>
+        ) : (
+          <>
+            <Table
+              caption="Attempts by key and how they ended"
+              columns={ATTEMPT_COLUMNS}
+              rows={results}
+              rowKey={({ provider_name: name, key_hint: key, reason }) => JSON.stringify([name, key, reason])}
+              sortName="sort_attempts"
+            />
+            <p>
+              <CsvLink
+                path="/providers/attempts"
+                query={{ ...query, limit: 1000 }}
+                name="attempts by key and how they ended"
+              />{" "}
+              <span class="muted">
+                Of requests that were sent more than once, or with another model id. The other filters do not
+                apply.
+              </span>
+            </p>
+            {count > results.length && (
+              <Note>Only the first {formatCount(results.length)} are shown, by their provider.</Note>
+            )}
+          </>
+        )
+      }
+    </Loadable>
+  );
+}
+
+const ATTEMPT_COLUMNS: readonly Column<ProviderAttempts>[] = [
+  {
+    key: "provider",
+    head: "Provider",
+    isRowHeader: true,
+    cell: (row) => <Text value={row.provider_name} max={60} />,
+  },
+  {
+    key: "key",
+    head: "Provider key",
+    cell: ({ key_hint: hint }) => (hint === null ? NOT_KNOWN : <Text value={hint} max={20} />),
+  },
+  { key: "reason", head: "End", cell: ({ reason }) => reason.replaceAll("_", " ") },
+  {
+    key: "attempts",
+    head: "Attempts",
+    isNumber: true,
+    cell: (row) => <Count value={row.attempts} />,
+    sort: (row) => row.attempts,
+  },
+  {
+    key: "last",
+    head: "Last",
+    cell: (row) => <Time at={row.last_started_at} />,
+    sort: (row) => Date.parse(row.last_started_at),
+  },
+];
 
 const keyOf = ({ provider_name: provider, key }: ProviderRow): string => JSON.stringify([provider, key]);
 

@@ -12,6 +12,7 @@ import { interceptions } from "./routes/interceptions.ts";
 import { openapi } from "./kit/openapi.ts";
 import { passthroughs } from "./routes/passthroughs.ts";
 import { overrides } from "./routes/overrides.ts";
+import { providerAttempts } from "./routes/provider-attempts.ts";
 import { providers } from "./routes/providers.ts";
 import { proof } from "./routes/proof.ts";
 import { refusalCounts } from "./routes/refusal-counts.ts";
@@ -33,6 +34,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   usage,
   spend,
   providers,
+  providerAttempts,
   attribution,
   anomalies,
   refusals,

@@ -39,7 +39,7 @@ const LISTS = [
   "/refusals",
   "/unauthenticated-events",
 ];
-const LIMITED = [...LISTS, "/usage", "/refusals/counts", "/sessions/s"];
+const LIMITED = [...LISTS, "/usage", "/refusals/counts", "/providers/attempts", "/sessions/s"];
 
 const NOT_INTEGERS =
   "-1 999999999999999999999 1e3 1E2 0x10 010 +5 %2B5 5.0 5.5 NaN Infinity  %20 %205 5%20 5%00 ten %D9%A5 1,2 null".split(

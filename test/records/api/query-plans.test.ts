@@ -198,6 +198,8 @@ describe.each([
     "/usage?order=key&after_key=x&after_source=y",
     "/usage?offset=1",
     "/refusals?verified=false",
+    "/providers/attempts",
+    "/providers/attempts?format=csv",
     "/refusals/counts?per=minute",
     "/refusals/counts?per=day&format=csv",
   ])("scans no table for %s", async (path) => {

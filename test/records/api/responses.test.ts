@@ -20,6 +20,7 @@ import {
   passthrough,
   refusal,
   unauthenticatedEvent,
+  upstreamAttempt,
   refusalCount,
   T0,
   tokenUsage,
@@ -103,6 +104,11 @@ beforeAll(async () => {
     toolUsage(second, 0, { input: null, provider_tool_call_id: null }),
   ]);
   await insert("model_thoughts", [modelThought(first, 0, "hm")]);
+  await insert("upstream_attempts", [
+    upstreamAttempt(first, 0),
+    upstreamAttempt(first, 1, { reason: "used", status: 200, cost_micros: null }),
+    upstreamAttempt(second, 0, { provider: "azure", key_hint: null, reason: "busy", status: null }),
+  ]);
   await insert("anomalies", [anomaly(T0), anomaly(T0 - 5 * DAY, { subject: ALICE, details: "{}" })]);
   await insert("passthroughs", [
     passthrough(T0),
@@ -385,6 +391,14 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...LIST,
   },
   "/unauthenticated-events": { reason: "wrong", record_type: "refusal", ...SPAN, ...LIST, ...HIDDEN },
+  "/providers/attempts": {
+    provider_name: "azure",
+    limit: "1",
+    offset: "1",
+    ...SPAN,
+    started_after: iso(T0 + DAY),
+    format: "csv",
+  },
   "/refusals/counts": {
     reason: "model_not_allowed",
     provider: "azure",

@@ -46,6 +46,50 @@ describe("the attempts of an interception", () => {
     ]);
   });
 
+  it("are counted by provider, key and how they ended in GET /providers/attempts", async () => {
+    const other = { provider: "azure", key_hint: null, reason: "used" } as const;
+    await storeEvents(database, [
+      ...call(1),
+      attempt(1, 0),
+      { ...attempt(1, 1), ...other },
+      ...call(2),
+      attempt(2, 0),
+      { ...attempt(2, 1), reason: "circuit_open", started_at: "2026-11-23T13:00:00.000Z" },
+    ]);
+    const range = "started_after=2026-11-01T00:00:00Z&started_before=2026-11-30T00:00:00Z";
+    const rows = async (more = "") => items(await fetchOk(`/providers/attempts?${range}${more}`), "results");
+    const hint = "sk-p...abcd";
+    expect(await rows()).toEqual([
+      {
+        provider_name: "azure",
+        key_hint: null,
+        reason: "used",
+        attempts: 1,
+        last_started_at: ATTEMPT.started_at,
+      },
+      {
+        provider_name: "openai",
+        key_hint: hint,
+        reason: "circuit_open",
+        attempts: 1,
+        last_started_at: "2026-11-23T13:00:00.000Z",
+      },
+      {
+        provider_name: "openai",
+        key_hint: hint,
+        reason: "rate_limited",
+        attempts: 2,
+        last_started_at: ATTEMPT.started_at,
+      },
+    ]);
+    expect(await rows("&provider_name=azure")).toHaveLength(1);
+    expect(await rows("&limit=1&offset=1")).toMatchObject([{ reason: "circuit_open" }]);
+    expect(await fetchOk("/providers/attempts?started_before=2026-11-01T00:00:00Z")).toMatchObject({
+      count: 0,
+      results: [],
+    });
+  });
+
   it("are deleted with it, and kept with it by a legal hold", async () => {
     await storeEvents(database, [
       ...call(1),

@@ -37,6 +37,7 @@ export type TableName =
   | "refusals"
   | "refusal_counts"
   | "budget_events"
+  | "upstream_attempts"
   | "unauthenticated_events";
 
 export const database = (env as { readonly LEDGER: D1Database }).LEDGER;
@@ -269,6 +270,27 @@ export function toolUsage(of: Row, position: number, over: Row = {}): Row {
     injected: 0,
     invocation_error: null,
     metadata: '{"kind":"tool_use"}',
+    ...over,
+  };
+}
+
+export function upstreamAttempt(of: Row, position: number, over: Row = {}): Row {
+  const { initiator_id: _, ...ids } = owned(of, 0x300 + position);
+  return {
+    ...ids,
+    position,
+    provider: "openai",
+    sent_model: null,
+    key_hint: "sk-p...abcd",
+    reason: "rate_limited",
+    status: 429,
+    waited_ms: 0,
+    duration_ms: 30,
+    cost_micros: 0,
+    ai_gateway_log_id: null,
+    ai_gateway_cache: null,
+    started_at: iso(T0),
+    seal: "s",
     ...over,
   };
 }
