@@ -38,7 +38,8 @@ function tableOf(value: unknown): Table {
   return typeof table === "object" && table !== null ? (table as Table) : {};
 }
 
-const namesKeys = (providers: Table): boolean => /"(?:keys|token|entra|aws)":/.test(JSON.stringify(providers));
+const namesKeys = (providers: Table): boolean =>
+  /"(?:keys|token|entra|aws)":/.test(JSON.stringify(providers));
 
 function startProviders(files: WorkerVars): Table {
   if (modeOf(files.gateway) !== "real") return {};
