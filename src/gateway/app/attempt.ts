@@ -152,10 +152,11 @@ function updateKeyState(
 
 /**
  * Whether a failed attempt may have cost something, by the rules for a call that ends so: providers charge for no error but a
- * 524, and a connection that fails within a second was refused.
+ * 524, and a connection that fails within a second was refused. A provider that sends no headers in time has the request.
  */
 export function mayCost({ failure, status, startedAt, endedAt }: Attempt): boolean {
   if (failure === null || !failure.mayHaveRun) return false;
+  if (failure.reason === "timed_out") return true;
   return status === null
     ? !isNotRun("upstream_unreachable", endedAt - startedAt)
     : !isFreeError(status, { usage: null, reportedCost: null });

@@ -26,6 +26,9 @@ const lost: Step = () => {
   throw new TypeError("Network connection lost.");
 };
 
+const silent: Step = ({ signal }) =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+
 const MAIN_CHAT = "/main/v1/chat/completions";
 const provider = (name: string, settings: Record<string, unknown> = {}) => ({
   type: "openai",
@@ -114,6 +117,29 @@ describe("a fallback", () => {
       expect(only(events, "interception_end")).toMatchObject({ outcome: "completed", status: 200 });
     },
   );
+
+  it("gets the call where no headers arrive in the time of the provider", async () => {
+    const gateway = await open({ main: [silent] }, { main: { fallbacks: ["backup"], headers_ms: 20 } });
+    const { response, events } = await gateway.exchange(...call());
+    expect([response.status, hostsOf(gateway.sent)]).toEqual([200, ["main", "backup"]]);
+    expect(attempts(events)).toMatchObject([
+      { provider: "main", reason: "timed_out", status: null, cost_micros: null },
+      { provider: "backup", reason: "used" },
+    ]);
+  });
+
+  it("of Azure gets the call on its own route, without the query of the other API", async () => {
+    const backup = { type: "azure", base_url: "https://backup.example/openai" };
+    const gateway = await open({ main: [status(500)] }, { main: { fallbacks: ["backup"] }, backup });
+    const { response } = await gateway.exchange(`${MAIN_CHAT}?x=1`, post(BODY, CLIENT_KEY));
+    expect(response.status).toBe(200);
+    expect(gateway.sent.map(({ url }) => url)).toEqual([
+      "https://main.example/v1/chat/completions?x=1",
+      "https://backup.example/openai/v1/chat/completions",
+    ]);
+    expect(gateway.sent[1]?.headers.get("api-key")).toBe("sk-back-0123456789abcdef");
+    expect(gateway.sent[1]?.headers.has("authorization")).toBe(false);
+  });
 
   it("is followed by the next one, and the client gets the last error where all fail", async () => {
     const gateway = await open({ main: [status(500)], backup: [status(503)], third: [status(502)] });
