@@ -84,6 +84,7 @@ export async function handle(
     return await response;
   } catch (error) {
     const { deps, id } = exchange;
+    exchange.closeCall?.();
     deps.logError({ event: "request_failed", interception_id: id, error: errorName(error) });
     return refuse(exchange, new Refusal("internal"));
   } finally {
