@@ -58,6 +58,29 @@ describe("npm run check-config", () => {
     });
   });
 
+  it("finds fallbacks valid whose secrets are stored in the account alone", () => {
+    const local = [
+      "CLIENT_KEYS = '[]'",
+      'IDENTITY = [{ source = "keys" }]',
+      "[vars.PROVIDERS.openai]",
+      'keys = ["OPENAI_KEY"]',
+      'fallbacks = ["azure", "own"]',
+      "[vars.PROVIDERS.azure]",
+      'resource = "contoso"',
+      'entra = { tenant_id = "contoso.onmicrosoft.com", client_id = "0b1c2d3e-4f50-4617-8a9b-0c1d2e3f4a5b", client_secret = "ENTRA_SECRET" }',
+      "[vars.PROVIDERS.own]",
+      'type = "openai"',
+      'base_url = "https://own.acme-corp.com/v1"',
+      'ai_gateway = { token = "AIG_TOKEN" }',
+    ].join("\n");
+    const { problems, requiredSecrets } = check(
+      folderWith({ "wrangler.local.toml": `[vars]\n${local}\n` }),
+      PRODUCTION,
+    );
+    expect(problems).toEqual([]);
+    expect(requiredSecrets).toEqual(expect.arrayContaining(["OPENAI_KEY", "ENTRA_SECRET", "AIG_TOKEN"]));
+  });
+
   it.each<readonly [string, Files, readonly string[]]>([
     [
       "an unknown scalar of either Worker",

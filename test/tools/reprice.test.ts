@@ -214,6 +214,13 @@ describe("npm run reprice", () => {
     expect(found.corrections).toMatchObject([{ interception_id: idOf(1), cost_micros: 6_000_000 }]);
   });
 
+  it("reads prices beside fallbacks, without the secrets that a deployment has", () => {
+    const keyed = { ...PROVIDERS.openai, keys: ["OPENAI_KEY"], fallbacks: ["backup"] };
+    const backup = { ...PROVIDERS.backup, keys: ["BACKUP_KEY"] };
+    const rules = readPriceRules({ PROVIDERS: { openai: keyed, backup } });
+    expect([...rules.providers.keys()]).toEqual(["openai", "backup"]);
+  });
+
   it("sends no more corrections in one request than the gateway takes", async () => {
     store(...Array.from({ length: MAX_CORRECTIONS + 1 }, (_, n) => call(n)).flat());
     const { url, bodies } = await gateway();

@@ -39,7 +39,7 @@ function tableOf(value: unknown): Table {
 }
 
 const namesKeys = (providers: Table): boolean =>
-  /"(?:keys|token|entra|aws)":/.test(JSON.stringify(providers));
+  /"(?:keys|token|entra|aws)":/.test(JSON.stringify(Object.values(providers).map(tableOf)));
 
 function startProviders(files: WorkerVars): Table {
   if (modeOf(files.gateway) !== "real") return {};

@@ -7,7 +7,7 @@ import {
   verdictOf,
   type Failure,
 } from "../upstream/failure.ts";
-import { isUpload } from "../upstream/forward.ts";
+import { CLIENT_DISCONNECTED, isUpload } from "../upstream/forward.ts";
 import type { Guard } from "../upstream/guards.ts";
 import type { KeyPool } from "../upstream/key-pool.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
@@ -66,7 +66,8 @@ export async function attemptOnce(
   const admitted = admitting instanceof Promise ? await admitting : admitting;
   if ("refusal" in admitted) {
     if (isUpload(outgoing.body)) outgoing.body.cancel();
-    return deniedAttempt(admitted, credential, requestedAt, now());
+    const denied = deniedAttempt(admitted, credential, requestedAt, now());
+    return requestAbort.signal.aborted ? abandoned(denied) : denied;
   }
   // A response that cannot be read ends its own attempt, and not the request.
   const abort = childOf(requestAbort);
@@ -80,7 +81,7 @@ export async function attemptOnce(
   const result = await examineResponse(exchange, forwardable, response, abort);
   const received = response instanceof Response ? response : null;
   const failure = failureOf(received, result);
-  admitted.settle(verdictOf(failure, received !== null));
+  admitted.settle(verdictOf(failure, received?.status ?? null));
   const attempt: Attempt = {
     credential,
     startedAt,
@@ -110,6 +111,13 @@ const deniedAttempt = (
   retryAfterMs: null,
   forbidsRetry: false,
   failure,
+});
+
+/** The client disconnected while the attempt waited. */
+const abandoned = (denied: Attempt): Attempt => ({
+  ...denied,
+  result: { ...denied.result, response: CLIENT_DISCONNECTED },
+  failure: null,
 });
 
 function childOf({ signal }: AbortController): AbortController {

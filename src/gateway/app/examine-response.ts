@@ -1,6 +1,6 @@
 /** The provider's response to one attempt, before the client may get it: its headers are read, and an error is searched for secrets. */
 import { NamedHeaders } from "../../shared/http/named-headers.ts";
-import { Refusal } from "../../shared/refusal.ts";
+import { Refusal, type RefusalCode } from "../../shared/refusal.ts";
 import { edgeErrorOf, isBlockPage } from "../observation/edge-error.ts";
 import { CLIENT_DISCONNECTED } from "../upstream/forward.ts";
 import { saysKeyInvalid } from "../upstream/key-rejection.ts";
@@ -18,7 +18,10 @@ export function examineResponse(
   abort: AbortController,
 ): UpstreamResult | Promise<UpstreamResult> {
   const { secrets } = exchange.deps;
-  if (!(response instanceof Response)) return { response, providerHeaders: NO_PROVIDER_HEADERS };
+  if (!(response instanceof Response)) {
+    const isUnsent = response instanceof Refusal && UNSENT.has(response.code);
+    return { response, providerHeaders: NO_PROVIDER_HEADERS, isUnsent };
+  }
   const received = new NamedHeaders(response.headers);
   const providerHeaders = readProviderHeaders(
     received,
@@ -30,6 +33,12 @@ export function examineResponse(
     return { response: checkSearchable(response, received, forwardable, abort), providerHeaders, received };
   return examineError(exchange, forwardable, { response, providerHeaders, abort });
 }
+
+/** Refusals of a request that could not be authorized. */
+const UNSENT: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  "upstream_token_unavailable",
+  "upload_not_signed",
+]);
 
 type ReceivedError = Pick<UpstreamResult, "providerHeaders"> & {
   readonly response: Response;

@@ -1,6 +1,6 @@
 /** Where a model call may go if its provider fails: the fallbacks that can take this call. */
 import { fraction } from "../../shared/uuid.ts";
-import { isAbout } from "../policy/budgets/subject.ts";
+import { isAbout, isMatch } from "../policy/budgets/subject.ts";
 import type { Provider } from "../provider/provider.ts";
 import { routeOfApi } from "../provider/route.ts";
 import { checkPolicies } from "./call-upstream.ts";
@@ -10,8 +10,8 @@ import type { Intercepted, Started } from "./start-call.ts";
 import type { Destination } from "./upstream-call.ts";
 
 /**
- * None for a call that only its own provider can make: with the client's own key, or one that uses what the provider has
- * stored or will store. A fallback is left out where the call is not permitted there, or where other budgets apply, which
+ * None for a call that only its own provider can make: with the client's own key, one that names other models too, or one that
+ * uses what the provider has stored or will store. A fallback is left out where the call is not permitted there, or where other budgets apply, which
  * did not reserve it.
  */
 export function fallbacksOf(
@@ -30,7 +30,7 @@ export function fallbacksOf(
 
 function destinationAt(
   { deps }: Exchange,
-  { target, route: own, api }: Intercepted,
+  { target, api }: Intercepted,
   { outgoing: { model, sentModel } }: Pick<Started, "outgoing">,
   provider: Provider,
 ): Destination | null {
@@ -38,10 +38,9 @@ function destinationAt(
   const keys = deps.centralKeys.get(provider);
   if (route === null || !keys) return null;
   const credential = keys.pool?.choose(() => fraction(deps.randomUuid())) ?? keys.first;
-  const isSame = provider.dialect === own.provider.dialect;
   return {
-    // A query is of one dialect.
-    target: isSame ? target : { ...target, search: "" },
+    // A query is of one API, and may hold a key of the client's.
+    target: { ...target, search: "" },
     route,
     credential,
     sentModel: modelIdAt(provider, model, sentModel),
@@ -66,5 +65,9 @@ function isPermitted(
   const rules = exchange.deps.budgets?.rules ?? [];
   const own = limitedCall(exchange, intercepted, [model, sentModel ?? model]);
   const other = limitedCall(exchange, { ...intercepted, ...fallback }, [model, fallback.sentModel ?? model]);
-  return rules.every((rule) => isAbout(rule, own) === isAbout(rule, other));
+  const limiters = exchange.deps.budgets?.platformLimits ?? [];
+  return (
+    rules.every((rule) => isAbout(rule, own) === isAbout(rule, other)) &&
+    limiters.every(({ filter }) => isMatch(filter, own) === isMatch(filter, other))
+  );
 }

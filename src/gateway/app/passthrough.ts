@@ -40,10 +40,11 @@ export async function passThrough(
 ): Promise<Response> {
   const { started, end: recordEnd, found } = await startPassthrough(exchange, decided, forwardable);
   const spending = createSpending(exchange, forwardable);
+  let sent: Pick<UpstreamResult, "isUnsent" | "attempts"> = {};
   const end: PassthroughRecord["end"] = (result, at) => {
     exchange.closeCall?.();
     recordEnd(result, at);
-    spending?.ended({ ...result, observation: null }, null);
+    spending?.ended({ ...result, ...sent, observation: null }, null);
   };
   const refused = (refusal: Refusal, providerHeaders: UpstreamResult["providerHeaders"] | null): Response => {
     end(refusedResult(refusal, providerHeaders));
@@ -60,14 +61,15 @@ export async function passThrough(
     if (limited) return refused(limited, null);
     const outgoing = unreadOutgoing(body, requestBody.decoded());
     const called = await callOwned(exchange, forwardable, outgoing, abort);
-    const { response: received, providerHeaders, objectIds = [] } = called;
+    const { response: received, providerHeaders, objectIds = [], isUnsent, attempts } = called;
+    sent = { ...(isUnsent && { isUnsent }), ...(attempts && { attempts }) };
     found.objects(objectIds);
     const response = await filterModels(exchange, forwardable, received, abort);
     const result =
       response instanceof Response
         ? await respond(exchange, forwardable, end, { response, providerHeaders, body, abort })
         : response;
-    if (result instanceof Refusal) return refused(result, providerHeaders);
+    if (result instanceof Refusal) return refused(result, isUnsent ? null : providerHeaders);
     if (result !== CLIENT_DISCONNECTED) return result;
     end({ ...CANCELLED, providerHeaders });
     return clientDisconnected(exchange.id);

@@ -64,7 +64,8 @@ async function send(
   if (isCentral && keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
   if (idempotencyKey !== null && !headers.has(IDEMPOTENCY_KEY)) headers.set(IDEMPOTENCY_KEY, idempotencyKey);
   if (isRejected) renewIdempotencyKeys(headers, [...keys, IDEMPOTENCY_KEY]);
-  const headersMs = provider.headersMs ?? deps.config.limits.headersMs;
+  const { headersMs: mostMs } = deps.config.limits;
+  const headersMs = Math.min(provider.headersMs ?? mostMs, mostMs);
   const leftMs =
     headersUntil === null ? headersMs : Math.min(headersMs, Math.max(0, headersUntil - deps.now()));
   const { method } = request;

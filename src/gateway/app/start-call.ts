@@ -123,7 +123,7 @@ function prepare(
     model: call.model,
     objects: idsInBody({ ...rest, route }, call.body),
     uses: hasRules(route.provider) ? usesOf(call.body) : [],
-    isPortable: isNamed && isPortable(route.provider, call.body),
+    isPortable: isNamed && isPortable(exchange, { api, route }, call, figures),
     isStored: call.fields["store"] !== false,
     isStream: call.stream,
     otherModels,
@@ -140,8 +140,21 @@ function prepare(
   };
 }
 
-function isPortable({ fallbacks, dialect }: Provider, body: JsonBody): boolean {
+function isPortable(
+  { deps: { config } }: Exchange,
+  { api, route: { provider } }: Pick<Intercepted, "api" | "route">,
+  call: ModelCall,
+  figures: RequestFigures | null,
+): boolean {
+  const { fallbacks, dialect } = provider;
+  const { body, fields } = call;
   if (fallbacks.length === 0 || usesOf(body).length > 0) return false;
+  // Each provider would have to permit these models, and each budget to count them.
+  const others = otherModelsOf(call, figures);
+  if (others instanceof Refusal || others.length > 0) return false;
+  const chain = [provider, ...fallbacks.flatMap((name) => config.providers.get(name) ?? [])];
+  const isOwned = api.createsObject === true && fields["store"] !== false;
+  if (isOwned && chain.some(({ objects }) => objects.owners !== undefined)) return false;
   return namedIds(body, dialect.toolArguments).length === 0;
 }
 

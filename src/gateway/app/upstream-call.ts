@@ -29,7 +29,7 @@ export type UpstreamResult = {
   readonly providerHeaders: ProviderHeaderFacts;
   /** The response's headers, where they were read. */
   readonly received?: NamedHeaders;
-  /** The client had disconnected before the provider was called. */
+  /** The provider was not called: the client had disconnected, or the gateway could not send the call. */
   readonly isUnsent?: boolean;
   /** The ids of the objects that the response names, where it was read for them. */
   readonly objectIds?: readonly string[];

@@ -1,6 +1,13 @@
 /** The config's `PROVIDERS`, validated: names, dialects, base URLs and keys. */
 import { RESERVED_NAMES } from "../../shared/api-routes.ts";
-import { asTable, Fields, oneOfIssue, type ReportIssue, type Table } from "../../shared/config/fields.ts";
+import {
+  asTable,
+  Fields,
+  fromJson,
+  oneOfIssue,
+  type ReportIssue,
+  type Table,
+} from "../../shared/config/fields.ts";
 import { coversReserved, HEADER_PATTERN } from "../../shared/http/reserved-headers.ts";
 import { readEntra } from "./entra.ts";
 import { readAiGateway } from "./ai-gateway.ts";
@@ -27,6 +34,7 @@ const NEEDS_VERIFIED =
 export function readProviders(value: unknown, context: ProviderContext): ReadonlyMap<string, Provider> {
   const { verifies, report } = context;
   const providers = new Map<string, Provider>();
+  const keyed = new Set<string>();
   const table = asTable(value, "PROVIDERS", report);
   if (table === null) return providers;
   if (Object.keys(table).length === 0) report("PROVIDERS", "must name a provider");
@@ -37,23 +45,24 @@ export function readProviders(value: unknown, context: ProviderContext): Readonl
     const settings = asTable(entry, path, report);
     const provider = settings && readProvider(name, new Fields(settings, path, report), context);
     if (provider) providers.set(name, provider);
-    for (const [setting, what] of verifies ? [] : centralSettings(settings ?? {}, provider))
+    const central = centralSettings(settings ?? {});
+    if (central.length > 0) keyed.add(name);
+    for (const [setting, what] of verifies ? [] : central)
       report(`${path}.${setting}`, `${NEEDS_VERIFIED} ${what}`);
   }
-  checkFallbacks(providers, report);
+  checkFallbacks(providers, keyed, report);
   return providers;
 }
 
 /** The settings that give the provider keys of the gateway. */
-function centralSettings(
-  { keys, aws, entra }: Table,
-  provider: Provider | null,
-): readonly (readonly [setting: string, what: string])[] {
+function centralSettings(settings: Table): readonly (readonly [setting: string, what: string])[] {
+  const { keys, aws, entra } = settings;
+  const aiGateway = fromJson(settings["ai_gateway"]) as Table | null | undefined;
   const has = [
     ["keys", "these keys", Array.isArray(keys) && keys.length > 0],
     ["aws", "these keys", aws !== undefined],
     ["entra", "these keys", entra !== undefined],
-    ["ai_gateway.token", "the keys that AI Gateway stores", provider?.aiGateway?.token != null],
+    ["ai_gateway.token", "the keys that AI Gateway stores", aiGateway?.["token"] !== undefined],
   ] as const;
   return has.flatMap(([setting, what, isSet]) => (isSet ? [[setting, what] as const] : []));
 }

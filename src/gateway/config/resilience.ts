@@ -80,11 +80,21 @@ function readModelIds(parent: Fields): ReadonlyMap<string, string> {
   );
 }
 
-/** Whether each provider can take the requests of those that name it, with a key of the gateway. */
-export function checkFallbacks(providers: ReadonlyMap<string, Provider>, report: ReportIssue): void {
+/**
+ * Whether each provider can take the requests of those that name it, with a key of the gateway. `keyed`: the providers whose
+ * settings name one. A check before a deployment has no secrets.
+ */
+export function checkFallbacks(
+  providers: ReadonlyMap<string, Provider>,
+  keyed: ReadonlySet<string>,
+  report: ReportIssue,
+): void {
   for (const provider of providers.values()) {
     for (const [at, name] of provider.fallbacks.entries()) {
-      const issue = fallbackIssue(provider, providers.get(name), provider.fallbacks.slice(0, at));
+      const earlier = provider.fallbacks.slice(0, at);
+      const issue = earlier.includes(name)
+        ? "must not be named twice"
+        : fallbackIssue(provider, providers.get(name), keyed);
       if (issue !== null) report(`PROVIDERS.${provider.name}.fallbacks[${at}]`, issue);
     }
   }
@@ -93,20 +103,16 @@ export function checkFallbacks(providers: ReadonlyMap<string, Provider>, report:
 function fallbackIssue(
   provider: Provider,
   fallback: Provider | undefined,
-  earlier: readonly string[],
+  keyed: ReadonlySet<string>,
 ): string | null {
   if (fallback === undefined) return "must be the name of another provider in PROVIDERS";
   if (fallback === provider) return "must not be the provider itself";
-  if (earlier.includes(fallback.name)) return "must not be named twice";
   // The client's own key is for one provider: another one never gets it.
-  if (!hasKey(provider)) return "requires keys: a client's own key is not sent to another provider";
-  if (!hasKey(fallback)) return "must be a provider with keys";
+  if (!keyed.has(provider.name)) return "requires keys: a client's own key is not sent to another provider";
+  if (!keyed.has(fallback.name)) return "must be a provider with keys";
   const apis = new Set(apisOf(provider));
   return apisOf(fallback).some((api) => apis.has(api)) ? null : "must be a provider that speaks the same API";
 }
-
-/** AI Gateway can store the keys. */
-const hasKey = ({ keys, aiGateway }: Provider): boolean => keys.length > 0 || aiGateway?.token != null;
 
 const apisOf = ({ dialect }: Provider): readonly unknown[] => dialect.routes.flatMap(apiOf);
 const apiOf = (route: DialectRoute): readonly unknown[] => (route.kind === "intercept" ? [route.api] : []);

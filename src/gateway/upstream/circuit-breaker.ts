@@ -23,11 +23,13 @@ type Circuit = {
   /** The trials that run, by when they began. */
   readonly trials: Set<{ readonly since: number }>;
   succeeded: number;
+  /** How often it has opened: an older trial says nothing about the time since. */
+  openings: number;
 };
 
 /** Clients choose the names of models. Without a circuit, a model counts as one that works. */
 const MAX_CIRCUITS = 1000;
-/** A platform that ends an invocation runs no code of it: an older trial is not waited for. */
+/** A platform that ends an invocation runs no code of it: an older trial is not waited for. Its result counts, if it has one. */
 const MAX_TRIAL_MS = 60_000;
 /** While all trials run. */
 const BUSY_MS = 1000;
@@ -86,8 +88,15 @@ export class CircuitBreaker {
     if (trials.size + circuit.succeeded >= this.#rules.trials) return BUSY_MS;
     const trial = { since: now };
     trials.add(trial);
-    // False where the trial is too old, or another one has opened the circuit again.
-    const end = (): boolean => trials.delete(trial);
+    const { openings } = circuit;
+    let hasEnded = false;
+    // False where the circuit has closed, or another trial has opened it again.
+    const end = (): boolean => {
+      const counts = !hasEnded && circuit.openings === openings && this.#circuits.get(name) === circuit;
+      hasEnded = true;
+      trials.delete(trial);
+      return counts;
+    };
     return {
       unknown: () => void end(),
       failed: () => {
@@ -103,6 +112,7 @@ export class CircuitBreaker {
 
   #open(circuit: Circuit, now: number): void {
     circuit.openUntil = now + this.#rules.openMs;
+    circuit.openings += 1;
     circuit.trials.clear();
     circuit.succeeded = 0;
   }
@@ -114,6 +124,7 @@ export class CircuitBreaker {
       openUntil: null,
       trials: new Set(),
       succeeded: 0,
+      openings: 0,
     };
     const [oldest] = this.#circuits.keys();
     if (this.#circuits.size >= MAX_CIRCUITS && oldest !== undefined) this.#circuits.delete(oldest);

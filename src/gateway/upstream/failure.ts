@@ -54,7 +54,12 @@ export function failureOfRefusal(code: RefusalCode): Failure | null {
 }
 
 /** Whether the provider works, as far as an attempt shows it: a limit of a key and a rejected key do not. */
-export function verdictOf(failure: Failure | null, hasResponse: boolean): "succeeded" | "failed" | "unknown" {
-  if (failure === null) return hasResponse ? "succeeded" : "unknown";
+export function verdictOf(
+  failure: Failure | null,
+  status: number | null,
+): "succeeded" | "failed" | "unknown" {
+  // A client's own key too.
+  if (status === null ? failure === null : status === 401 || status === 403) return "unknown";
+  if (failure === null) return "succeeded";
   return failure.reason === "rate_limited" || failure.reason === "key_rejected" ? "unknown" : "failed";
 }

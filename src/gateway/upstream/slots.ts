@@ -48,8 +48,10 @@ export class Slots {
     const { promise, resolve } = Promise.withResolvers<Release | null>();
     const waiting: Waiting = { start: resolve, until: this.#now() + ms };
     this.#waiting.add(waiting);
+    // Another request may have removed it already, as too late: it ends nevertheless.
     const stop = (): void => {
-      if (this.#waiting.delete(waiting)) resolve(null);
+      this.#waiting.delete(waiting);
+      resolve(null);
     };
     const cancel = after(ms, stop);
     signal.addEventListener("abort", stop, { once: true });

@@ -193,6 +193,32 @@ describe("a fallback", () => {
     expect([response.status, hostsOf(gateway.sent)]).toEqual([503, ["main"]]);
   });
 
+  // The attack: a list of models, or a budget, of the fallback is evaded by a field that names further models.
+  it.each([
+    ["further models", '"models":["anthropic/claude-opus"]'],
+    ["another address", '"api_base":"https://evil.example"'],
+  ])("gets no call that names %s", async (_, member) => {
+    const gateway = await open({ main: [status(503)] }, { backup: { models: ["gpt-4o"] } });
+    const body = `{"model":"gpt-4o","messages":[],${member}}`;
+    const { response } = await gateway.exchange(...call(post(body, CLIENT_KEY)));
+    expect([response.status, hostsOf(gateway.sent)]).toEqual([503, ["main"]]);
+  });
+
+  // The attack: a rate limit that the platform counts is evaded by way of another provider.
+  it("is left out where a rate limit of the platform applies to it alone", async () => {
+    const limiter = { limit: () => Promise.resolve({ success: true }) };
+    const RATE_LIMITS = { dear: { binding: "RL", per: "all", providers: ["backup"] } };
+    const gateway = await open({ main: [status(503)] }, {}, { RATE_LIMITS, RL: limiter });
+    await gateway.exchange(...call());
+    expect(hostsOf(gateway.sent)).toEqual(["main", "third"]);
+  });
+
+  it("gets no query of the client's, which may hold a key", async () => {
+    const gateway = await open({ main: [status(503)] });
+    await gateway.exchange(`${MAIN_CHAT}?api_key=sk-own`, post(BODY, CLIENT_KEY));
+    expect(gateway.sent.map(({ url }) => new URL(url).search)).toEqual(["?api_key=sk-own", ""]);
+  });
+
   it("is left out where its list of models does not have the model", async () => {
     const gateway = await open(
       { main: [status(503)] },
@@ -346,6 +372,23 @@ describe("a circuit breaker", () => {
     expect(await code(MAIN_CHAT, "gpt-4o")).toBe(503);
     expect(await code(MAIN_CHAT, "gpt-4o-mini")).toBe(200);
     expect(await code("/main/v1/responses", "gpt-4o")).toBe(200);
+  });
+
+  it("records a passthrough that it refuses as one that was not sent", async () => {
+    const gateway = await open({ main: [status(500), status(500)] }, { main: { breaker } });
+    const path = "/main/v1/files";
+    for (let at = 0; at < 2; at += 1) await gateway.exchange(path, { headers: CLIENT_KEY });
+    const { response, events } = await gateway.exchange(path, { headers: CLIENT_KEY });
+    expect(response.status).toBe(503);
+    expect(only(events, "passthrough")).toMatchObject({ outcome: "refused", error: "circuit_open" });
+  });
+
+  // The attack: a caller with a made-up key of its own closes the circuit of a provider that fails.
+  it("takes a rejected own key for no sign that the provider works", async () => {
+    const steps = [status(500), status(401), status(500)];
+    const gateway = await open({ main: steps }, { main: { breaker, keys: undefined } });
+    for (let at = 0; at < 3; at += 1) await gateway.exchange(...call(post(BODY, OWN_KEY)));
+    expect((await gateway.exchange(...call(post(BODY, OWN_KEY)))).response.status).toBe(503);
   });
 
   it("refuses an upload while it is open, and reads no more of it", async () => {

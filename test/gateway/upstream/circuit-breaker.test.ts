@@ -110,6 +110,21 @@ describe("an open circuit, after its time", () => {
   });
 });
 
+describe("a trial that takes longer than a minute", () => {
+  it.each([
+    ["closes the circuit by its success", "succeeded"],
+    ["opens it again by its failure", "failed"],
+  ] as const)("%s", (_, end) => {
+    fail(3);
+    now += 30_000;
+    const slow = [permit(), permit()];
+    now += 60_000;
+    permit();
+    for (const trial of slow) trial[end]();
+    expect(typeof breaker.enter(CHAT, "gpt")).toBe(end === "succeeded" ? "object" : "number");
+  });
+});
+
 /** The states of a circuit after calls that end at once, from the list of them. */
 class Expected {
   failures: number[] = [];

@@ -83,6 +83,16 @@ describe("a cap of open calls", () => {
     expect(take(undefined, 0)).toBeNull();
   });
 
+  it("ends a wait whose turn comes after its time, before its timer fires", async () => {
+    const [one] = [taken(), taken()];
+    const late = take();
+    now += 1001;
+    one();
+    advance(0);
+    expect(await late).toBeNull();
+    expect(taken()).toBeTypeOf("function");
+  });
+
   it("ends a wait where the client disconnects, also one that has just got its turn", async () => {
     const [one] = [taken(), taken()];
     const [first, second] = [new AbortController(), new AbortController()];

@@ -17,7 +17,7 @@ export const providerAttempts = endpoint({
   path: "/providers/attempts",
   summary: "Attempts at providers, by key and how they ended",
   description:
-    "Of requests that were sent more than once, to another provider than the one they name, or with another model id: only their attempts are recorded. Rejected and limited keys, open circuits and caps show here. The time is that of the request.",
+    "Of requests that had several attempts, another model id than the client's, or AI Gateway as their provider: only their attempts are recorded. Keys that were rejected or limited, open circuits and caps show here where another attempt followed. The time is that of the request.",
   filters: { provider_name: equals("provider", "The configured provider.") },
   parameters: { limit: LIMIT, offset: OFFSET, ...RANGE_PARAMETERS },
   csv: true,
@@ -37,7 +37,7 @@ export const providerAttempts = endpoint({
           description: `How the attempts ended. ${meanings(ATTEMPT_REASONS)}`,
         },
         attempts: schema.COUNT,
-        last_started_at: schema.withDescription(schema.TIME, "When the last of them was sent."),
+        last_started_at: schema.withDescription(schema.TIME, "When the last of them began."),
       }),
     ),
   }),
