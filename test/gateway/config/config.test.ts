@@ -1,9 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { MIB, type Config } from "../../../src/gateway/config/config.ts";
-import { anthropic } from "../../../src/gateway/provider/anthropic/dialect.ts";
-import { openai } from "../../../src/gateway/provider/openai/dialect.ts";
-import { centralKeys, rules } from "../../support/in-workerd/values.ts";
+import { anthropicProvider, centralKeys, openaiProvider, rules } from "../../support/in-workerd/values.ts";
 import {
   BUCKET,
   CLIENT_KEYS,
@@ -23,31 +21,7 @@ import { TABLES, TABLE_SECRETS } from "./valid-config.ts";
 describe("defaults", () => {
   it("are those of the reference", () => {
     const config = read({});
-    expect([...config.providers.values()]).toEqual([
-      {
-        name: "openai",
-        dialect: openai,
-        baseUrl: "https://api.openai.example/v1",
-        keys: [],
-        keyHeader: null,
-        accountHeaders: [],
-        injectUsage: true,
-        filterModels: true,
-        keepsCache: false,
-        retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, retryOn: "not_run" },
-        headersMs: null,
-        breaker: null,
-        concurrency: null,
-        fallbacks: [],
-        modelIds: new Map(),
-        aiGateway: null,
-        actorHeaders: false,
-        coderHeaders: false,
-        forwardHeaders: [],
-        objects: { read: null, write: null, delete: null },
-        models: null,
-      },
-    ]);
+    expect([...config.providers.values()]).toEqual([openaiProvider()]);
     expect(config.assertion).toEqual(rules());
     expect(config.verifiers).toEqual({ signingKeys: [], httpKeys: [], directory: null, nonces: null });
     expect(config.delegation).toBeNull();
@@ -100,13 +74,8 @@ const tablesOf = ({ providers, sources, assertion, limits, recording }: Config):
 describe("tables and JSON strings", () => {
   const EXPECTED = {
     providers: [
-      {
-        name: "openai",
-        dialect: openai,
-        baseUrl: "https://api.openai.example/v1",
+      openaiProvider({
         keys: centralKeys("sk-one", "sk-two"),
-        keyHeader: null,
-        accountHeaders: [],
         injectUsage: false,
         filterModels: false,
         keepsCache: true,
@@ -114,38 +83,12 @@ describe("tables and JSON strings", () => {
         headersMs: 9000,
         breaker: { failures: 2, intervalMs: 5000, openMs: 6000, trials: 1 },
         concurrency: { max: 10, waitMs: 50 },
-        fallbacks: [],
         modelIds: new Map([["fast", "gpt-4o"]]),
         aiGateway: { token: "cf-aig-one", metadata: false },
         actorHeaders: true,
-        coderHeaders: false,
-        forwardHeaders: [],
-        objects: { read: null, write: null, delete: null },
         models: ["gpt-4o"],
-      },
-      {
-        name: "claude",
-        dialect: anthropic,
-        baseUrl: "https://api.anthropic.example",
-        keys: [],
-        keyHeader: null,
-        accountHeaders: [],
-        injectUsage: true,
-        filterModels: true,
-        keepsCache: false,
-        retries: { attempts: 1, deadlineMs: 30_000, waitMs: 500, retryOn: "not_run" },
-        headersMs: null,
-        breaker: null,
-        concurrency: null,
-        fallbacks: [],
-        modelIds: new Map(),
-        aiGateway: null,
-        actorHeaders: false,
-        coderHeaders: true,
-        forwardHeaders: [],
-        objects: { read: null, write: null, delete: null },
-        models: null,
-      },
+      }),
+      anthropicProvider({ name: "claude", coderHeaders: true }),
     ],
     verifies: [true, false],
     assertion: rules({ allow: "listed", actors: [{ id: "ci-bot", source: null }], onInvalid: "reject" }),
