@@ -1,5 +1,6 @@
 /** Whether a provider may be called at the moment: its circuit is closed, and it has room for another call. */
 import { Refusal } from "../../shared/refusal.ts";
+import type { Verdict } from "../upstream/circuit-breaker.ts";
 import type { Failure } from "../upstream/failure.ts";
 import type { Guard } from "../upstream/guards.ts";
 import type { Exchange } from "./exchange.ts";
@@ -7,7 +8,7 @@ import type { Exchange } from "./exchange.ts";
 /** An attempt that may be sent. */
 export type Admitted = {
   /** The provider's headers have arrived, or will not: what the attempt says about the provider. */
-  readonly settle: (result: "succeeded" | "failed" | "unknown") => void;
+  readonly settle: (verdict: Verdict) => void;
   /** The call has ended. */
   readonly release: () => void;
 };
@@ -38,7 +39,7 @@ export function admit(
   const { breaker, slots } = guard;
   const permit = breaker?.enter(path, model) ?? null;
   if (typeof permit === "number") return circuitOpen(permit);
-  const settle: Admitted["settle"] = (result) => permit?.[result]();
+  const settle: Admitted["settle"] = (verdict) => permit?.[verdict]();
   const start = (release: (() => void) | null): Admitted | Denied => {
     if (release !== null) return { settle, release };
     settle("unknown");

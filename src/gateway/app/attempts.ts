@@ -15,27 +15,27 @@ import { attemptOnce, mayCost, type Attempt } from "./attempt.ts";
 import { recordAttempt } from "./attempt-record.ts";
 import type { Exchange } from "./exchange.ts";
 import { composeBody } from "./sent-body.ts";
-import type { Destination, Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
+import type { CallTarget, Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
 
 /**
- * False for a request that is sent once, with the client's body, to a provider without a breaker and a cap. AI Gateway
- * has an entry in its logs for each attempt, so that an only one is recorded too.
+ * A request with the client's body, to a provider with one key that retries nothing, has no fallback for it, no breaker and no cap.
+ * AI Gateway has an entry in its logs for each attempt, so that an only one is recorded too.
  */
-export const mayRetry = (
+export const isSentOnce = (
   { deps }: Exchange,
   { route: { provider }, credential }: Forwardable,
   { sentModel, fallbacks }: Outgoing,
 ): boolean =>
-  provider.retries.attempts > 1 ||
-  (provider.keys.length > 1 && credential.kind === "centralized") ||
-  sentModel !== null ||
-  fallbacks.length > 0 ||
-  provider.aiGateway !== null ||
-  deps.guards.has(provider);
+  provider.retries.attempts === 1 &&
+  (provider.keys.length < 2 || credential.kind === "byok") &&
+  sentModel === null &&
+  fallbacks.length === 0 &&
+  provider.aiGateway === null &&
+  !deps.guards.has(provider);
 
 /** The attempts at one provider. */
 type Turn = {
-  readonly destination: Destination;
+  readonly callTarget: CallTarget;
   readonly pool: KeyPool | null;
   readonly guard: Guard | null;
   readonly idempotencyKey: string | null;
@@ -51,7 +51,7 @@ type Turn = {
 type Progress = {
   turn: Turn;
   /** The providers that follow, in their order. */
-  readonly fallbacks: Destination[];
+  readonly fallbacks: CallTarget[];
   /** When all headers must have arrived, in milliseconds since 1970. */
   readonly headersUntil: number;
   position: number;
@@ -61,7 +61,7 @@ type Progress = {
   limited: UpstreamResult | null;
 };
 
-export async function callWithRetries(
+export async function callInAttempts(
   exchange: Exchange,
   forwardable: Forwardable,
   outgoing: Outgoing,
@@ -77,7 +77,7 @@ export async function callWithRetries(
       const { turn, position } = progress;
       const credential = keyToSend(exchange, progress, next);
       turn.tried.add(credential);
-      const sent = { ...forwardable, ...turn.destination, credential };
+      const sent = { ...forwardable, ...turn.callTarget, credential };
       const options = {
         ...turn,
         abort,
@@ -92,7 +92,7 @@ export async function callWithRetries(
       if (next === null) return end(exchange, attempt, progress);
       prepareNext(exchange, attempt, progress, next);
       if (!(await pause(next.waitMs, exchange.after, abort))) return disconnected(attempt, progress);
-      outgoing.sentModel = progress.turn.destination.sentModel;
+      outgoing.sentModel = progress.turn.callTarget.sentModel;
       restoreBody?.();
     }
   } finally {
@@ -115,9 +115,9 @@ function startProgress(exchange: Exchange, forwardable: Forwardable, outgoing: O
 
 const startTurn = (
   { id, request: { method }, deps }: Exchange,
-  { target, route, credential, sentModel }: Destination,
+  { target, route, credential, sentModel }: CallTarget,
 ): Turn => ({
-  destination: { target, route, credential, sentModel },
+  callTarget: { target, route, credential, sentModel },
   pool: credential.kind === "centralized" ? (deps.centralKeys.get(route.provider)?.pool ?? null) : null,
   guard: deps.guards.get(route.provider) ?? null,
   // By which the provider recognizes a request that it has got before, beside the same key.
@@ -181,7 +181,7 @@ function followUp(exchange: Exchange, attempt: Attempt, progress: Progress): Nex
     return null;
   const { turn, fallbacks } = progress;
   const { deps, request } = exchange;
-  const { retries: rules } = turn.destination.route.provider;
+  const { retries: rules } = turn.callTarget.route.provider;
   const isIdempotent = turn.idempotencyKey !== null;
   const next = nextAttempt(
     { ...attempt, ...failure },

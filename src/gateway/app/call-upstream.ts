@@ -5,7 +5,7 @@ import { applyPolicies } from "../policy/policy.ts";
 import { CLIENT_DISCONNECTED, isUpload } from "../upstream/forward.ts";
 import { NO_PROVIDER_HEADERS } from "../upstream/provider-headers.ts";
 import { toClientHeaders } from "../upstream/response-headers.ts";
-import { callWithRetries, mayRetry } from "./attempts.ts";
+import { callInAttempts, isSentOnce } from "./attempts.ts";
 import { examineResponse } from "./examine-response.ts";
 import type { Exchange } from "./exchange.ts";
 import { reportLeak } from "./secret-leak.ts";
@@ -24,8 +24,8 @@ export async function callUpstream(
     if (isUpload(outgoing.body)) outgoing.body.cancel();
     return { response: CLIENT_DISCONNECTED, providerHeaders: NO_PROVIDER_HEADERS, isUnsent: true };
   }
-  if (mayRetry(exchange, forwardable, outgoing))
-    return callWithRetries(exchange, forwardable, outgoing, abort);
+  if (!isSentOnce(exchange, forwardable, outgoing))
+    return callInAttempts(exchange, forwardable, outgoing, abort);
   const options = { abort, idempotencyKey: null, headersUntil: null };
   const response = await sendWithoutRejected(exchange, forwardable, outgoing, options);
   outgoing.source = null;

@@ -122,9 +122,12 @@ export function refuse(
   return Response.json(body, { status, headers });
 }
 
-/** A rejected central key is final where there is no other one that a retry may get. */
-const isFinal = (refusal: Refusal, { findings: { route } }: Exchange): boolean =>
-  refusal.isFinal || (refusal.code === "upstream_key_rejected" && (route?.provider.keys.length ?? 0) < 2);
+/** A rejected central key is final where there is no other one, and no other provider, that a retry may get. */
+function isFinal(refusal: Refusal, { findings: { route } }: Exchange): boolean {
+  if (refusal.isFinal || refusal.code !== "upstream_key_rejected" || route === null) return refusal.isFinal;
+  const { keys, fallbacks } = route.provider;
+  return keys.length < 2 && fallbacks.length === 0;
+}
 
 /** Where the request came from, as far as it is recorded. */
 export const networkOf = ({ request, headers, deps }: Exchange): NetworkFacts =>

@@ -3,41 +3,42 @@ import { fraction } from "../../shared/uuid.ts";
 import { isAbout, isMatch } from "../policy/budgets/subject.ts";
 import type { Provider } from "../provider/provider.ts";
 import { routeOfApi } from "../provider/route.ts";
+import { chooseKey } from "../upstream/central-keys.ts";
 import { checkPolicies } from "./call-upstream.ts";
 import type { Exchange } from "./exchange.ts";
 import { limitedCall } from "./spending.ts";
 import type { Intercepted, Started } from "./start-call.ts";
-import type { Destination } from "./upstream-call.ts";
+import type { CallTarget } from "./upstream-call.ts";
 
 /**
  * None for a call that only its own provider can make: with the client's own key, one that names other models too, or one that
- * uses what the provider has stored or will store. A fallback is left out where the call is not permitted there, or where other budgets apply, which
- * did not reserve it.
+ * uses what the provider has stored or will store. A fallback is left out where the call is not permitted there, or where other
+ * budgets apply, which did not reserve it.
  */
 export function fallbacksOf(
   exchange: Exchange,
   intercepted: Intercepted,
   started: Pick<Started, "outgoing" | "isPortable">,
-): readonly Destination[] {
+): readonly CallTarget[] {
   const { fallbacks } = intercepted.route.provider;
   if (fallbacks.length === 0 || !started.isPortable || intercepted.credential.kind === "byok") return [];
   return fallbacks.flatMap((name) => {
     const provider = exchange.deps.config.providers.get(name);
-    const destination = provider && destinationAt(exchange, intercepted, started, provider);
-    return destination && isPermitted(exchange, intercepted, started, destination) ? destination : [];
+    const callTarget = provider && callTargetAt(exchange, intercepted, started, provider);
+    return callTarget && isPermitted(exchange, intercepted, started, callTarget) ? callTarget : [];
   });
 }
 
-function destinationAt(
+function callTargetAt(
   { deps }: Exchange,
   { target, api }: Intercepted,
   { outgoing: { model, sentModel } }: Pick<Started, "outgoing">,
   provider: Provider,
-): Destination | null {
+): CallTarget | null {
   const route = routeOfApi(provider, api);
   const keys = deps.centralKeys.get(provider);
   if (route === null || !keys) return null;
-  const credential = keys.pool?.choose(() => fraction(deps.randomUuid())) ?? keys.first;
+  const credential = chooseKey(keys, () => fraction(deps.randomUuid()));
   return {
     // A query is of one API, and may hold a key of the client's.
     target: { ...target, search: "" },
@@ -58,7 +59,7 @@ function isPermitted(
   exchange: Exchange,
   intercepted: Intercepted,
   { outgoing: { model, sentModel } }: Pick<Started, "outgoing">,
-  fallback: Destination,
+  fallback: CallTarget,
 ): boolean {
   if (checkPolicies(exchange, { ...intercepted, ...fallback }, fallback.sentModel ?? model, true))
     return false;

@@ -38,7 +38,7 @@ export type UpstreamResult = {
   /** Of a request that may be sent more than once. */
   readonly attempts?: AttemptSums;
   /** The provider that responded, and the model that it was sent; absent for the route's, with the client's body. */
-  readonly served?: Destination;
+  readonly served?: CallTarget;
 };
 
 /** A body on its way to the provider. The call takes it out, so that nothing holds it once the headers have arrived. */
@@ -55,11 +55,11 @@ export type Outgoing = {
   /** The model's id for the provider, in place of the client's name for it; null where the client's is sent. */
   sentModel: string | null;
   /** Where the call may go if the provider fails, in their order. */
-  fallbacks: readonly Destination[];
+  fallbacks: readonly CallTarget[];
 };
 
 /** A provider that a call may be sent to: its route, the gateway's key for it, and its id of the model. */
-export type Destination = Pick<Forwardable, "target" | "route" | "credential"> & {
+export type CallTarget = Pick<Forwardable, "target" | "route" | "credential"> & {
   readonly sentModel: string | null;
 };
 

@@ -34,6 +34,10 @@ export function createCentralKeys(providers: Iterable<Provider>, deps: KeyDeps):
   return keys;
 }
 
+/** `random`: at least 0, below 1; selects one of several keys. */
+export const chooseKey = ({ first, pool }: ProviderKeys, random: () => number): UpstreamCredential =>
+  pool?.choose(random) ?? first;
+
 function centralCredential(key: CentralKey, provider: Provider, deps: KeyDeps): UpstreamCredential {
   switch (key.kind) {
     case "key":

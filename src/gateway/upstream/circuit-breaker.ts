@@ -12,6 +12,9 @@ export type Permit = {
   readonly unknown: () => void;
 };
 
+/** The result of a call, as far as it is about the provider. */
+export type Verdict = keyof Permit;
+
 /** Closed: counts consecutive failures. Open: until a time. Half open: after it, while trials run. */
 type Circuit = {
   /** Consecutive ones, while the circuit is closed. */

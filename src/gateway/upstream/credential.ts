@@ -6,7 +6,7 @@ import { Refusal } from "../../shared/refusal.ts";
 import type { Credential, Secret } from "../identity/credential.ts";
 import type { Actor } from "../identity/identity.ts";
 import type { KeyHeader, Provider } from "../provider/provider.ts";
-import type { CentralKeys } from "./central-keys.ts";
+import { chooseKey, type CentralKeys } from "./central-keys.ts";
 import { keyHeaderOf, type UpstreamCredential } from "./provider-key.ts";
 
 /**
@@ -33,7 +33,7 @@ export function chooseCredential(
     return { kind: "byok", hint: ownKeyHint(ownKey.value), header };
   }
   if (own === undefined) return new Refusal("provider_key_missing");
-  return own.pool?.choose(random) ?? own.first;
+  return chooseKey(own, random);
 }
 
 /** A service with a header of its own for keys also accepts access tokens, which are bearer tokens. */

@@ -1,6 +1,7 @@
 /** The failure of an attempt: its reason, and whether the provider may have run the request. */
 import type { AttemptReason } from "../../events/vocabulary.ts";
 import type { RefusalCode } from "../../shared/refusal.ts";
+import type { Verdict } from "./circuit-breaker.ts";
 
 export type Failure = {
   readonly reason: Exclude<AttemptReason, "used" | "other">;
@@ -53,13 +54,10 @@ export function failureOfRefusal(code: RefusalCode): Failure | null {
   return code === "upstream_unreachable" ? { reason: "connection_lost", mayHaveRun: true } : null;
 }
 
-/** Whether the provider works, as far as an attempt shows it: a limit of a key and a rejected key do not. */
-export function verdictOf(
-  failure: Failure | null,
-  status: number | null,
-): "succeeded" | "failed" | "unknown" {
-  // A client's own key too.
-  if (status === null ? failure === null : status === 401 || status === 403) return "unknown";
-  if (failure === null) return "succeeded";
-  return failure.reason === "rate_limited" || failure.reason === "key_rejected" ? "unknown" : "failed";
+/** Whether the provider works, as far as an attempt shows it. `status`: null where it did not respond. */
+export function verdictOf(failure: Failure | null, status: number | null): Verdict {
+  // About the key, which may be the client's own.
+  if (status === 401 || status === 403 || status === 429) return "unknown";
+  if (failure !== null) return failure.reason === "key_rejected" ? "unknown" : "failed";
+  return status === null ? "unknown" : "succeeded";
 }

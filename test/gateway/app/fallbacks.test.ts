@@ -154,6 +154,16 @@ describe("a fallback", () => {
     expect(only(events, "interception_end")).toMatchObject({ outcome: "upstream_error", status: 502 });
   });
 
+  it("may be tried again later where the keys of all were rejected", async () => {
+    const rejected = [status(401)];
+    const gateway = await open({ main: rejected, backup: rejected, third: rejected });
+    const { response } = await gateway.exchange(...call());
+    expect([response.status, response.headers.has("x-should-retry")]).toEqual([502, false]);
+    const alone = await open({ main: rejected }, { main: {} });
+    const single = await alone.exchange(...call());
+    expect([single.response.status, single.response.headers.get("x-should-retry")]).toEqual([502, "false"]);
+  });
+
   it("gets nothing of an error that is about the request", async () => {
     for (const code of [400, 404, 413, 422]) {
       const gateway = await open({ main: [status(code)] });
@@ -230,7 +240,7 @@ describe("a fallback", () => {
 
   it("gets its own retries and keys, before the next one", async () => {
     const gateway = await open(
-      { main: [status(503)], backup: [status(401), status(429), status(503)] },
+      { main: [status(503)], backup: [status(401), status(429, { "retry-after-ms": "0" }), status(503)] },
       {
         main: { fallbacks: ["backup", "third"] },
         backup: { keys: ["BACKUP_KEY", "BACKUP_2"], retries: { attempts: 2, wait_ms: 0 } },
