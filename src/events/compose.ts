@@ -369,6 +369,8 @@ export type InterceptionResult = {
   readonly providerHeaders: ProviderHeaderFacts;
   readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
+  /** The provider was not called. */
+  readonly isUnsent?: boolean | undefined;
 };
 
 /** The facts that follow from the result. */

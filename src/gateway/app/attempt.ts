@@ -1,5 +1,7 @@
 /** One attempt of a request that may be sent more than once: it is sent to one provider with one key, and its end is classified. */
+import { errorName } from "../../shared/operator-log.ts";
 import { Refusal } from "../../shared/refusal.ts";
+import type { Provider } from "../provider/provider.ts";
 import {
   failureOfRefusal,
   failureOfStatus,
@@ -18,7 +20,7 @@ import { isNotRun } from "./call-usage.ts";
 import { isFreeError } from "./call-cost.ts";
 import { examineResponse } from "./examine-response.ts";
 import type { Exchange } from "./exchange.ts";
-import { sendWithoutRejected, type SendOptions } from "./send.ts";
+import { mostHeadersMs, sendWithoutRejected, type SendOptions } from "./send.ts";
 import type { Forwardable, Outgoing, UpstreamResult } from "./upstream-call.ts";
 
 export type Attempt = {
@@ -77,11 +79,11 @@ export async function attemptOnce(
     closeKey?.();
     admitted.release();
   };
-  const response = await sendWithoutRejected(exchange, forwardable, outgoing, { ...options, abort });
-  const result = await examineResponse(exchange, forwardable, response, abort);
-  const received = response instanceof Response ? response : null;
+  const { received, result } = await sendAndExamine(exchange, forwardable, outgoing, { ...options, abort });
   const failure = failureOf(received, result);
-  admitted.settle(verdictOf(failure, received?.status ?? null));
+  const isCutShort =
+    failure?.reason === "timed_out" && !hadItsTime(exchange, route.provider, options, startedAt);
+  admitted.settle(isCutShort ? "unknown" : verdictOf(failure, received?.status ?? null));
   const attempt: Attempt = {
     credential,
     startedAt,
@@ -95,6 +97,36 @@ export async function attemptOnce(
   if (pool !== null) updateKeyState(exchange, forwardable, attempt, pool);
   return attempt;
 }
+
+type Sent = { readonly received: Response | null; readonly result: UpstreamResult };
+
+/** An unexpected error is the attempt's result: what the earlier attempts may have cost is charged nevertheless. */
+async function sendAndExamine(
+  exchange: Exchange,
+  forwardable: Forwardable,
+  outgoing: Outgoing,
+  options: SendOptions,
+): Promise<Sent> {
+  const { id, deps } = exchange;
+  try {
+    const response = await sendWithoutRejected(exchange, forwardable, outgoing, options);
+    const result = await examineResponse(exchange, forwardable, response, options.abort);
+    return { received: response instanceof Response ? response : null, result };
+  } catch (error) {
+    options.abort.abort();
+    deps.logError({ event: "request_failed", interception_id: id, error: errorName(error) });
+    const result = { response: new Refusal("internal"), providerHeaders: NO_PROVIDER_HEADERS };
+    return { received: null, result };
+  }
+}
+
+/** Whether the attempt had at least half of the time that its provider has for headers: a shorter one says nothing about it. */
+const hadItsTime = (
+  { deps }: Exchange,
+  provider: Provider,
+  { headersUntil }: SendOptions,
+  startedAt: number,
+): boolean => headersUntil === null || 2 * (headersUntil - startedAt) >= mostHeadersMs(provider, deps.config);
 
 /** An attempt that was not sent. */
 const deniedAttempt = (

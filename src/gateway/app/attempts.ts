@@ -55,8 +55,8 @@ type Progress = {
   /** When all headers must have arrived, in milliseconds since 1970. */
   readonly headersUntil: number;
   position: number;
-  /** Those that were followed by another one and may have cost something. */
-  lost: number;
+  /** The providers of those that were followed by another one and may have cost something. */
+  readonly lost: string[];
   /** A rate limit, which the client gets rather than the news that the next key was rejected. */
   limited: UpstreamResult | null;
 };
@@ -82,7 +82,7 @@ export async function callInAttempts(
         ...turn,
         abort,
         headersUntil: progress.headersUntil,
-        maxWaitMs: leftMs(exchange, progress),
+        maxWaitMs: leftMs(exchange, progress) - MIN_HEADERS_MS,
       };
       const attempt = servedBy(sent, outgoing, await attemptOnce(exchange, sent, outgoing, options));
       next = restoreBody && !abort.signal.aborted ? followUp(exchange, attempt, progress) : null;
@@ -92,8 +92,7 @@ export async function callInAttempts(
       if (next === null) return end(exchange, attempt, progress);
       prepareNext(exchange, attempt, progress, next);
       if (!(await pause(next.waitMs, exchange.after, abort))) return disconnected(attempt, progress);
-      outgoing.sentModel = progress.turn.callTarget.sentModel;
-      restoreBody?.();
+      restoreBody?.(progress.turn.callTarget, next);
     }
   } finally {
     outgoing.source = null;
@@ -108,7 +107,7 @@ function startProgress(exchange: Exchange, forwardable: Forwardable, outgoing: O
     fallbacks: [...outgoing.fallbacks],
     headersUntil: deps.now() + deps.config.limits.headersMs,
     position: 0,
-    lost: 0,
+    lost: [],
     limited: null,
   };
 }
@@ -128,13 +127,15 @@ const startTurn = (
   mayHaveRun: false,
 });
 
+type RestoreBody = (callTarget: CallTarget, next: NextAttempt) => void;
+
 /** Restores the body for another attempt; null for an upload, which is not held. The body stays held until the last one. */
-function bodyRestorer(outgoing: Outgoing): (() => void) | null {
+function bodyRestorer(outgoing: Outgoing): RestoreBody | null {
   const { body, optIn, source } = outgoing;
   if (isUpload(body)) return null;
-  const injected = optIn?.injected ?? null;
-  return () => {
-    if (optIn && optIn.state !== "rejected") optIn.injected = injected;
+  return ({ route, sentModel }, { isFallback }) => {
+    outgoing.sentModel = sentModel;
+    if (isFallback || optIn?.state !== "rejected") optIn?.plan(route.provider);
     outgoing.body = source === null ? body : composeBody(source, outgoing);
   };
 }
@@ -210,7 +211,7 @@ function prepareNext(exchange: Exchange, attempt: Attempt, progress: Progress, n
     progress.limited = result;
   } else if (response instanceof Response) response.body?.cancel().catch(() => undefined);
   turn.mayHaveRun ||= failure?.mayHaveRun === true;
-  if (mayCost(attempt)) progress.lost += 1;
+  if (mayCost(attempt)) progress.lost.push(turn.callTarget.route.provider.name);
   if (next.isRetry) turn.retries += 1;
   progress.position += 1;
   const fallback = next.isFallback ? fallbacks.shift() : undefined;

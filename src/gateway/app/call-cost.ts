@@ -25,9 +25,10 @@ type Call = Pick<Subject, "provider" | "model">;
 export function costOfResult(
   price: PriceCall,
   { provider, model }: Call,
-  { outcome, status, error, observation, providerHeaders }: InterceptionResult,
+  { outcome, status, error, observation, providerHeaders, isUnsent }: InterceptionResult,
   at: number,
 ): CostFacts {
+  if (isUnsent) return NOTHING;
   // An unexpected error of the gateway may come after the provider's response.
   if (observation === null) return outcome === "refused" && error !== "internal" ? NOTHING : UNPRICED;
   const { report } = observation;

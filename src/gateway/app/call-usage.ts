@@ -9,9 +9,10 @@ import { isFreeError } from "./call-cost.ts";
 import type { UpstreamResult } from "./upstream-call.ts";
 
 /** How a call ended, of any kind. */
-export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
-  /** The client had disconnected before the provider was called. */
-  readonly isUnsent?: boolean | undefined;
+export type EndedCall = Pick<
+  InterceptionResult,
+  "outcome" | "status" | "error" | "observation" | "isUnsent"
+> & {
   /** Of a request that may be sent more than once. */
   readonly attempts?: UpstreamResult["attempts"] | undefined;
   /** The provider whose response it is, where it may be another one than that of the request. */
@@ -63,19 +64,23 @@ export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
   (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
 
 export function usageOf(result: EndedCall, cost: CostFacts | null, context: UsageContext): Used {
-  const { claimed } = context;
-  const used = usageOfLast(result, cost, atServing(result, context));
-  const lost = result.attempts?.lost ?? 0;
-  return lost > 0 && claimed.kind === "figures"
-    ? { ...used, lost: usageOfLost(lost, claimed, context) }
-    : used;
+  const used = usageOfLast(result, cost, contextAt(result.servedBy, context));
+  const lost = (result.attempts?.lost ?? []).flatMap((provider) => usageOfLost(contextAt(provider, context)));
+  return lost.length === 0 ? used : { ...used, lost: { ...NOTHING, ...sumUp(lost) } };
 }
 
-/** The context at the provider that responded. */
-function atServing({ servedBy }: EndedCall, context: UsageContext): UsageContext {
+type LostUsage = { readonly tokens: number; readonly dollars: number };
+
+const sumUp = (lost: readonly LostUsage[]): LostUsage => ({
+  tokens: lost.reduce((sum, { tokens }) => sum + tokens, 0),
+  dollars: lost.reduce((sum, { dollars }) => sum + dollars, 0),
+});
+
+/** The context at the provider of an attempt. */
+function contextAt(name: string | undefined, context: UsageContext): UsageContext {
   const { claimed } = context;
   if (claimed.kind !== "figures") return context;
-  const fallback = claimed.fallbacks?.find(({ provider }) => provider === servedBy);
+  const fallback = claimed.fallbacks?.find(({ provider }) => provider === name);
   return fallback ? { ...context, ...fallback, claimed: { ...claimed, figures: fallback.figures } } : context;
 }
 
@@ -116,17 +121,15 @@ function usageOfLast(
   return { amounts, isEstimate: true, ...(later === null ? {} : { as: `${provider}/${later}` }) };
 }
 
-/** Of `lost` attempts, each as a call of which nothing is known. Its estimate is at most what was reserved. */
-function usageOfLost(
-  lost: number,
-  { figures, isStream }: ClaimedFigures,
-  { most, quote, provider, at }: UsageContext,
-): Amounts {
+/** Of a lost attempt, as of a call of which nothing is known. Its estimate is at most what was reserved. */
+function usageOfLost({ claimed, most, quote, provider, at }: UsageContext): LostUsage | [] {
+  if (claimed.kind !== "figures") return [];
+  const { figures, isStream } = claimed;
   const unseen = { input: null, output: null, responseBytes: 0 };
-  const one = endsUnseen(figures, isStream) ? most : likelyCase(figures, unseen, { provider, at }, quote);
-  const sum = (name: "tokens" | "dollars"): number =>
-    lost * Math.min(one[name] ?? 0, most[name] ?? Number.POSITIVE_INFINITY);
-  return { ...NOTHING, tokens: sum("tokens"), dollars: sum("dollars") };
+  const likely = endsUnseen(figures, isStream) ? most : likelyCase(figures, unseen, { provider, at }, quote);
+  const atMost = (name: "tokens" | "dollars"): number =>
+    Math.min(likely[name] ?? 0, most[name] ?? Number.POSITIVE_INFINITY);
+  return { tokens: atMost("tokens"), dollars: atMost("dollars") };
 }
 
 /** A response that is not streamed, or is made in the background, goes on to its end, whether it arrives or not. */

@@ -39,12 +39,13 @@ export function completeCall(
   spending: Spending | null = null,
 ): Completion {
   let sent: Sent = {};
-  const end: End = (result) => {
+  const end: End = (ofResponse) => {
     exchange.closeCall?.();
     const { isUnsent, attempts, served } = sent;
     const by = served && { provider: served.route.provider.name, sentModel: served.sentModel };
+    const result = { ...ofResponse, isUnsent };
     const cost = interception.end(result, by);
-    if (cost !== null) spending?.ended({ ...result, isUnsent, attempts, servedBy: by?.provider }, cost);
+    if (cost !== null) spending?.ended({ ...result, attempts, servedBy: by?.provider }, cost);
   };
   const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
   const refused = (refusal: Refusal): Response => {
@@ -77,7 +78,8 @@ export function completeCall(
         );
       const { status, code: error } = response;
       // A refusal below 500 is one of the client's upload.
-      const outcome = status < 500 || call.isUnsent ? "refused" : "upstream_error";
+      const isOwn = status < 500 || call.isUnsent || error === "internal";
+      const outcome = isOwn ? "refused" : "upstream_error";
       end({ ...facts, outcome, status, error, observation: null });
       return refuse(exchange, response);
     },

@@ -20,7 +20,12 @@ export function examineResponse(
   const { secrets } = exchange.deps;
   if (!(response instanceof Response)) {
     const isUnsent = response instanceof Refusal && UNSENT.has(response.code);
-    return { response, providerHeaders: NO_PROVIDER_HEADERS, isUnsent };
+    const isGone = isUnsent && abort.signal.aborted;
+    return {
+      response: isGone ? CLIENT_DISCONNECTED : response,
+      providerHeaders: NO_PROVIDER_HEADERS,
+      isUnsent,
+    };
   }
   const received = new NamedHeaders(response.headers);
   const providerHeaders = readProviderHeaders(

@@ -1,4 +1,7 @@
 /** The request as the provider gets it: sent once, and once more where the provider rejects the usage opt-in. */
+import { TIMED_OUT, withDeadline, type After } from "../../shared/deadline.ts";
+import { Refusal } from "../../shared/refusal.ts";
+import type { Provider } from "../provider/provider.ts";
 import { setCallerHeaders } from "../upstream/caller-headers.ts";
 import { CLIENT_DISCONNECTED, forward, isUpload, type Forwarded } from "../upstream/forward.ts";
 import {
@@ -42,7 +45,7 @@ export async function sendWithoutRejected(
   outgoing.body = composeBody(source, outgoing);
   const second = await send(exchange, forwardable, outgoing, options);
   // An error of the client's own rejects both, and says nothing about the option.
-  if (second instanceof Response && second.ok) remember(forwardable.route.provider.name);
+  if (second instanceof Response && second.ok) remember();
   return second;
 }
 
@@ -64,19 +67,42 @@ async function send(
   if (isCentral && keys.length > 0) await scopeIdempotencyKeys(headers, keys, caller);
   if (idempotencyKey !== null && !headers.has(IDEMPOTENCY_KEY)) headers.set(IDEMPOTENCY_KEY, idempotencyKey);
   if (isRejected) renewIdempotencyKeys(headers, [...keys, IDEMPOTENCY_KEY]);
-  const { headersMs: mostMs } = deps.config.limits;
-  const headersMs = Math.min(provider.headersMs ?? mostMs, mostMs);
-  const leftMs =
-    headersUntil === null ? headersMs : Math.min(headersMs, Math.max(0, headersUntil - deps.now()));
+  const startedAt = deps.now();
+  const ownUntil = startedAt + mostHeadersMs(provider, deps.config);
+  const until = Math.min(ownUntil, headersUntil ?? Number.POSITIVE_INFINITY);
   const { method } = request;
   const init = { url: targetUrl(route, target.search), method, headers, body, after };
   // Most keys are in a header already: such a request waits for nothing.
-  const refusal = credential.authorize ? await credential.authorize(init) : null;
+  const refusal = credential.authorize
+    ? await inTime(credential.authorize(init), { abort, ms: until - startedAt, after })
+    : null;
   if (refusal !== null) {
     if (isUpload(body)) body.cancel();
     return refusal;
   }
-  const response = await forward(deps.fetch, init, abort, leftMs);
+  const response = await forward(deps.fetch, init, abort, Math.max(0, until - deps.now()));
   if (response instanceof Response && response.status === 401) credential.rejected?.();
   return response;
+}
+
+/** Milliseconds that the provider has for its headers. */
+export const mostHeadersMs = ({ headersMs }: Provider, { limits }: Exchange["deps"]["config"]): number =>
+  Math.min(headersMs ?? limits.headersMs, limits.headersMs);
+
+type Time = { readonly abort: AbortController; readonly ms: number; readonly after: After };
+
+/** A request that ends before it is authorized is not sent. */
+async function inTime(
+  authorizing: Promise<Refusal | null>,
+  { abort: { signal }, ms, after }: Time,
+): Promise<Refusal | null> {
+  const { promise: aborted, resolve } = Promise.withResolvers<typeof TIMED_OUT>();
+  const onAbort = (): void => resolve(TIMED_OUT);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  const result = await withDeadline(Promise.race([authorizing, aborted]), ms, after);
+  signal.removeEventListener("abort", onAbort);
+  return result === TIMED_OUT
+    ? new Refusal("upstream_token_unavailable", { detail: "no token in time" })
+    : result;
 }

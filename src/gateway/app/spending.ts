@@ -120,7 +120,7 @@ function keepAccounts(
 
 /** Whether the provider may have run the call, in any attempt. */
 const isMade = ({ isUnsent, outcome, error, attempts }: EndedCall): boolean =>
-  (attempts?.lost ?? 0) > 0 || (!isUnsent && (outcome !== "refused" || error === "internal"));
+  (attempts?.lost.length ?? 0) > 0 || (!isUnsent && (outcome !== "refused" || error === "internal"));
 
 /** The provider's id of a call whose usage is known when it is read; null of others. */
 function laterId({ outcome, observation }: EndedCall, claimed: Claimed): string | null {

@@ -20,7 +20,7 @@ import { idsInBody, namedIds } from "./object-owners.ts";
 import { hashUserTexts, NO_PROMPT_HASHES } from "./prompt-hashes.ts";
 import type { RequestBody } from "./request-body.ts";
 import { composeBody } from "./sent-body.ts";
-import { planOptIn } from "./usage-opt-in.ts";
+import { createOptIn } from "./usage-opt-in.ts";
 
 /** A model call before its body is read. */
 export type Intercepted = Forwardable & { readonly api: Api };
@@ -108,7 +108,8 @@ function prepare(
   if (figures instanceof Refusal) return figures;
   const otherModels = route.provider.models === null ? [] : otherModelsOf(call, figures);
   if (otherModels instanceof Refusal) return otherModels;
-  const optIn = planOptIn(call, { provider: route.provider, caller, api, rejected, now });
+  const optIn = createOptIn(call, { caller, api, rejected, now });
+  optIn.plan(route.provider);
   const intercepted = { ...rest, api, route, caller: withSession(caller, decided.client, call.fields) };
   const isDecoded = encoding !== null;
   const source = { bytes, model: call.body.members.get("model") ?? null };

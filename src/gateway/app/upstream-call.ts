@@ -65,8 +65,11 @@ export type CallTarget = Pick<Forwardable, "target" | "route" | "credential"> & 
 
 /** The figures about attempts that the accounting needs. */
 export type AttemptSums = {
-  /** Attempts that were followed by another one and may have cost something: a connection that was lost later, status 524. */
-  readonly lost: number;
+  /**
+   * The providers of the attempts that were followed by another one and may have cost something: a connection that was lost
+   * later, status 524.
+   */
+  readonly lost: readonly string[];
   /** When the last attempt was sent, in milliseconds since 1970. */
   readonly sentAt: number;
 };

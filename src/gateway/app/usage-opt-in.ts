@@ -22,45 +22,54 @@ const REMEMBERED_MS = 3_600_000;
 /** A longer name is not remembered: the client chooses it. */
 const MAX_MODEL = 256;
 
-/** The option of one request. `state` changes when the provider rejects it. */
+/** The option of one request, at the provider that it is sent to next. `state` changes when the provider rejects it. */
 export type OptIn = {
   /** null where the API has no such option, or the request does not stream. */
   state: UsageOptIn | null;
   /** null where the gateway does not add the option, or once the provider has rejected it. */
   injected: Injected | null;
+  /** For a request to this provider. */
+  readonly plan: (provider: Provider) => void;
 };
 
 type Injected = {
   readonly edit: BodyEdit;
-  /** Remembers that the provider of that name rejects the option for this model and caller. */
-  readonly remember: (provider: string) => void;
+  /** Remembers that the provider rejects the option for this model and caller. */
+  readonly remember: () => void;
 };
 
 type OptInContext = {
-  readonly provider: Provider;
   readonly caller: Caller;
   readonly api: Api;
   readonly rejected: RejectedOptIns;
   readonly now: () => number;
 };
 
-export function planOptIn(call: ModelCall, { provider, caller, api, rejected, now }: OptInContext): OptIn {
+/** As it stays at any provider, until `plan` is called. */
+export function createOptIn(call: ModelCall, { caller, api, rejected, now }: OptInContext): OptIn {
   if (api.isUsageOnly === null || !call.stream) return without(null);
   if (setsUsageOption(call)) return without("client");
+  const edit = usageOptionEdit(call);
+  if (!edit) return without("skipped");
   const model = call.model ?? "";
   // A caller can bring a rejection about: by an account of its own at the provider, or by an error that quotes its words.
   const { identity_source: source, actor_id: actor, initiator_id: initiator } = caller;
-  const keyAt = (name: string): string => [name, source, actor, initiator, model].join("\n");
-  const isSkipped = !provider.injectUsage || rejected.get(keyAt(provider.name)) !== null;
-  const edit = isSkipped ? null : usageOptionEdit(call);
-  if (!edit) return without("skipped");
-  const remember = (name: string): void => {
-    if (model.length <= MAX_MODEL) rejected.set(keyAt(name), true, now() + REMEMBERED_MS);
+  const optIn: OptIn = {
+    ...without("skipped"),
+    plan: ({ name, injectUsage }) => {
+      const key = [name, source, actor, initiator, model].join("\n");
+      const isAdded = injectUsage && rejected.get(key) === null;
+      const remember = (): void => {
+        if (model.length <= MAX_MODEL) rejected.set(key, true, now() + REMEMBERED_MS);
+      };
+      optIn.state = isAdded ? "added" : "skipped";
+      optIn.injected = isAdded ? { edit, remember } : null;
+    },
   };
-  return { state: "added", injected: { edit, remember } };
+  return optIn;
 }
 
-const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null });
+const without = (state: UsageOptIn | null): OptIn => ({ state, injected: null, plan: () => undefined });
 
 const REJECTING: ReadonlySet<number> = new Set([400, 422]);
 

@@ -9,6 +9,7 @@ import {
   chatBody,
   MESSAGES_PATH,
   openWithBudgets,
+  stateOf,
   usageResponse,
 } from "../../support/in-workerd/budget-gateway.ts";
 import { json, only, post, sse, typesOf } from "../../support/in-workerd/calls.ts";
@@ -352,13 +353,6 @@ describe("the end of a call", () => {
     ]);
   });
 });
-
-/** The state of the one object that the gateway has used. */
-async function stateOf(gateway: Gateway): Promise<{ readonly spent: number; readonly reserved: number }> {
-  const { message } = await chat(gateway, chatBody(',"max_tokens":16000,"n":100'));
-  const [, spent = "", reserved = ""] = /: \$([\d.]+) of .* used, \$([\d.]+) reserved/.exec(message) ?? [];
-  return { spent: Math.round(Number(spent) * 1e6), reserved: Math.round(Number(reserved) * 1e6) };
-}
 
 describe("a budget object that does not respond", () => {
   const down = {

@@ -1,8 +1,13 @@
 /** The charge of a call whose earlier attempts may have cost something. */
 import { describe, expect, it } from "vitest";
-import { usageOf, type EndedCall, type UsageContext } from "../../../src/gateway/app/call-usage.ts";
+import {
+  usageOf,
+  type ClaimedFigures,
+  type EndedCall,
+  type UsageContext,
+} from "../../../src/gateway/app/call-usage.ts";
 import type { Account } from "../../../src/gateway/policy/budgets/accounts.ts";
-import { ONE_CALL } from "../../../src/gateway/policy/budgets/estimate.ts";
+import { ONE_CALL, type Amounts } from "../../../src/gateway/policy/budgets/estimate.ts";
 import { settlementsOf } from "../../../src/gateway/policy/budgets/settle.ts";
 import { NO_FIGURES } from "../../../src/gateway/provider/request-figures.ts";
 import { EMPTY_REPORT } from "../../../src/gateway/provider/response-reader.ts";
@@ -34,7 +39,7 @@ const ended = (lost: number, rest: Partial<EndedCall> = {}): EndedCall => ({
   status: 502,
   error: "upstream_unreachable",
   observation: null,
-  attempts: { lost, sentAt: 0 },
+  attempts: { lost: Array<string>(lost).fill("openai"), sentAt: 0 },
   ...rest,
 });
 const USAGE = {
@@ -61,7 +66,25 @@ const unknown = {
   observation: { ...known.observation, usageState: "unknown", report: EMPTY_REPORT },
 };
 
+const quoteByProvider: UsageContext["quote"] = (provider, { input, output }) =>
+  (provider === "backup" ? 8 : 2) * (input + output);
+
 describe("a call with lost attempts", () => {
+  it("is charged each of them at the price of its own provider", () => {
+    const context = contextOf(true, 400);
+    const { figures } = context.claimed as ClaimedFigures;
+    const claimed = { ...context.claimed, fallbacks: [{ provider: "backup", figures }] } as ClaimedFigures;
+    const lostAt = (...lost: string[]): Amounts | undefined =>
+      usageOf({ ...ended(0, known), attempts: { lost, sentAt: 0 } }, cost, {
+        ...context,
+        claimed,
+        quote: quoteByProvider,
+      }).lost;
+    expect(lostAt("openai")).toMatchObject({ dollars: 200, tokens: 100 });
+    expect(lostAt("backup")).toMatchObject({ dollars: 800, tokens: 100 });
+    expect(lostAt("openai", "backup")).toEqual({ dollars: 1000, tokens: 200, requests: 0, concurrent: 0 });
+  });
+
   it.each<[string, EndedCall, boolean, number, readonly number[]]>([
     ["the last one's figures, none lost", ended(0, known), true, 400, [60, 30, 1, 0]],
     ["the last one's figures, one lost stream", ended(1, known), true, 400, [60 + 200, 30 + 100, 1, 0]],

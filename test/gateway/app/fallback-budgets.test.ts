@@ -1,10 +1,19 @@
 /** Budgets of calls that may go to a fallback, or that name a model by an alias. */
 import { describe, expect, it } from "vitest";
-import { json } from "../../support/in-workerd/calls.ts";
-import { chat, chatBody, openWithBudgets, usageResponse } from "../../support/in-workerd/budget-gateway.ts";
+import { createRenewedSecrets } from "../../../src/shared/renewed-secrets.ts";
+import type { SecretFinder } from "../../../src/shared/secret-finder.ts";
+import { json, post } from "../../support/in-workerd/calls.ts";
+import {
+  chat,
+  chatBody,
+  openWithBudgets,
+  stateOf,
+  usageResponse,
+} from "../../support/in-workerd/budget-gateway.ts";
 import { alice } from "../../support/in-workerd/object-store.ts";
 
 const PATH = "/main/v1/chat/completions";
+const AZURE = "/main/openai/v1/chat/completions";
 const LIMIT = ',"max_tokens":1000';
 
 /** The gateway's prices are 2.50 dollars per million tokens of input and 10 of output; `backup` is ten times as expensive. */
@@ -65,6 +74,80 @@ describe("the budget of a call with a fallback", () => {
     );
     expect((await send(gateway)).status).toBe(503);
     expect(hostsOf(gateway)).toEqual(["main"]);
+  });
+});
+
+describe("a call whose last attempt", () => {
+  const PROVIDERS = {
+    main: {
+      type: "openai",
+      base_url: "https://main.example/v1",
+      keys: ["MAIN_KEY"],
+      fallbacks: ["backup"],
+    },
+    backup: { type: "openai", base_url: "https://backup.example/v1", keys: ["BACKUP_KEY"] },
+  };
+  const vars = { MAIN_KEY: "sk-main-0123456789abcdef", BACKUP_KEY: "sk-back-0123456789abcdef" };
+
+  it("meets an unexpected error of the gateway is charged for the attempts before it too", async () => {
+    const found: SecretFinder = createRenewedSecrets([]).finder;
+    const gateway = await openWithBudgets({
+      budgets: { people: { dollars: 1 } },
+      vars: { PROVIDERS, ...vars },
+      provider: ({ url }) =>
+        url.startsWith("https://main.")
+          ? new Response(null, { status: 524 })
+          : new Response(null, { headers: { "x-request-id": "breaks-the-gateway" } }),
+      parts: {
+        secrets: {
+          ...found,
+          findAny: (text) => {
+            if (text.includes("breaks-the-gateway")) throw new Error("unexpected");
+            return null;
+          },
+        },
+      },
+    });
+    expect(await send(gateway)).toMatchObject({ status: 500, code: "internal" });
+    expect(hostsOf(gateway)).toEqual(["main", "backup"]);
+    expect(gateway.operatorErrors).toMatchObject([{ event: "request_failed", error: "Error" }]);
+    const ended = gateway.events.find((event) => event.record_type === "interception_end");
+    expect(ended).toMatchObject({ outcome: "refused", error: "internal", status: 500 });
+    // 10,095 micro-dollars were reserved, and each attempt may have cost them; the sum is rounded in the message.
+    expect((await stateOf(gateway, PATH)).spent).toBe(20_200);
+  });
+
+  it("waits for a token when the client disconnects is charged nothing", async () => {
+    const { promise: requested, resolve } = Promise.withResolvers<undefined>();
+    const entra = {
+      tenant_id: "contoso.onmicrosoft.com",
+      client_id: "0b1c2d3e-4f50-4617-8a9b-0c1d2e3f4a5b",
+      client_secret: "ENTRA_SECRET",
+    };
+    const gateway = await openWithBudgets({
+      budgets: { people: { dollars: 1 } },
+      vars: {
+        PROVIDERS: { main: { type: "azure", base_url: "https://main.example/openai", entra } },
+        ENTRA_SECRET: "Qx7~0123456789abcdefghijklmnop",
+      },
+      provider: () => {
+        resolve(undefined);
+        return new Promise(() => undefined);
+      },
+    });
+    const abort = new AbortController();
+    const init = { ...post(chatBody(LIMIT), alice), signal: abort.signal };
+    const calling = gateway.call(AZURE, init);
+    await requested;
+    abort.abort();
+    const { settled } = await calling;
+    await settled();
+    expect(hostsOf(gateway)).toEqual(["login"]);
+    expect(gateway.events.find((event) => event.record_type === "interception_end")).toMatchObject({
+      outcome: "cancelled",
+      cost_micros: 0,
+    });
+    expect(await stateOf(gateway, AZURE)).toMatchObject({ spent: 0, reserved: 0 });
   });
 });
 

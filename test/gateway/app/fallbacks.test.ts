@@ -141,6 +141,29 @@ describe("a fallback", () => {
     expect(gateway.sent[1]?.headers.has("authorization")).toBe(false);
   });
 
+  it.each([
+    ["with the usage opt-in", "without it", true, false],
+    ["without the usage opt-in", "with it", false, true],
+  ])("of a call %s gets it %s, by its own setting", async (_, __, main, backup) => {
+    const gateway = await open(
+      { main: [status(500)] },
+      { main: { fallbacks: ["backup"], inject_usage: main }, backup: { inject_usage: backup } },
+    );
+    const { events } = await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
+    const hasOption = gateway.sent.map(({ body }) => text(body).includes("stream_options"));
+    expect(hasOption).toEqual([main, backup]);
+    expect(only(events, "interception_end").usage_opt_in).toBe(backup ? "added" : "skipped");
+  });
+
+  it("gets the usage opt-in that the first provider has rejected", async () => {
+    const gateway = await open({ main: [rejects, status(500)] }, { main: { fallbacks: ["backup"] } });
+    const { events } = await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
+    expect(hostsOf(gateway.sent)).toEqual(["main", "main", "backup"]);
+    const hasOption = gateway.sent.map(({ body }) => text(body).includes("stream_options"));
+    expect(hasOption).toEqual([true, false, true]);
+    expect(only(events, "interception_end").usage_opt_in).toBe("added");
+  });
+
   it("is followed by the next one, and the client gets the last error where all fail", async () => {
     const gateway = await open({ main: [status(500)], backup: [status(503)], third: [status(502)] });
     const { response, events, text: body } = await gateway.exchange(...call());
@@ -417,6 +440,29 @@ describe("a circuit breaker", () => {
     const { response } = await gateway.exchange(path, upload());
     expect([response.status, response.headers.get("x-interceptor-error")]).toEqual([503, "circuit_open"]);
     expect([gateway.sent.length, isCancelled]).toEqual([2, true]);
+  });
+
+  it.each([
+    ["counts a timeout", "after its own time", 20, 0, ["main", "third"]],
+    ["does not count a timeout", "of what an earlier attempt has left", 3000, 1900, ["main", "backup"]],
+  ])("%s %s", async (_, __, headers_ms, elapsedMs, hosts) => {
+    const gateway = await open(
+      {
+        main: [
+          () => {
+            gateway.clock.at += elapsedMs;
+            return status(500)(gateway.sent[0] as Sent);
+          },
+          status(500),
+        ],
+        backup: [silent],
+      },
+      { backup: { headers_ms, breaker: { ...breaker, failures: 1 } } },
+      { LIMITS: { headers_ms: 3000 } },
+    );
+    await gateway.exchange(...call());
+    await gateway.exchange(...call());
+    expect(hostsOf(gateway.sent).slice(-hosts.length)).toEqual(hosts);
   });
 
   it("sends calls to the fallback at once while it is open", async () => {

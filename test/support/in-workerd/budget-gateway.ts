@@ -92,3 +92,13 @@ export async function chat(
     headers: response.headers,
   };
 }
+
+/** The state of the one object that the gateway has used, in micro-dollars: a call that is too expensive for it names them. */
+export async function stateOf(
+  gateway: Gateway,
+  path = CHAT_PATH,
+): Promise<{ readonly spent: number; readonly reserved: number }> {
+  const { message } = await chat(gateway, chatBody(',"max_tokens":16000,"n":100'), alice, path);
+  const [, spent = "", reserved = ""] = /: \$([\d.]+) of .* used, \$([\d.]+) reserved/.exec(message) ?? [];
+  return { spent: Math.round(Number(spent) * 1e6), reserved: Math.round(Number(reserved) * 1e6) };
+}
