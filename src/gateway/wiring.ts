@@ -191,7 +191,7 @@ export function createDeps(config: Config, platform: Platform = PLATFORM): Deps 
     owners: config.objects && createObjectOwners(config.objects, platform.logError),
     sinks: sinks(config, platform),
     centralKeys: createCentralKeys(config.providers.values(), { ...platform, onSecret }),
-    guards: createGuards(config.providers.values(), platform.now),
+    guards: createGuards(config.providers.values(), platform.now, platform.logError),
     redact,
     price: createPricing(config.prices),
     budgets: createBudgets(config, platform),

@@ -14,6 +14,10 @@ export const OPERATOR_EVENTS = {
     "A provider's response contained a configured secret, which must be replaced. The client did not get that response, or that header; of a stream it may have got a part: `provider`, `secret` (its name), `where` (`header`, `body` or `stream`), `interception_id`.",
   provider_key_rejected:
     "A provider rejected one of several central keys, which must be replaced; the others are used. Once for each isolate until the key is accepted: `provider`, `key_hint`, `interception_id`.",
+  provider_circuit_opened:
+    "A provider failed so often that an isolate calls it no more for a model on this route, until trials succeed: `provider`, `route`.",
+  provider_circuit_closed:
+    "The trials succeeded, and the isolate calls the provider again: `provider`, `route`.",
   provider_token_failed:
     "The gateway could not fetch an access token for a provider: `setting` (of the credential), `reason`.",
   directory_failed: "The directory could not be queried: `reason`.",

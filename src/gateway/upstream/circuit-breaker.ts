@@ -39,31 +39,37 @@ const BUSY_MS = 1000;
 
 const PERMITTED: Permit = { succeeded: () => undefined, failed: () => undefined, unknown: () => undefined };
 
+/** Gets the first opening of a circuit and its closing, but not the openings by trials in between. */
+export type OnChange = (state: "opened" | "closed", route: string) => void;
+
 export class CircuitBreaker {
   readonly #rules: BreakerRules;
   readonly #now: () => number;
+  readonly #onChange: OnChange;
   readonly #circuits = new Map<string, Circuit>();
 
-  constructor(rules: BreakerRules, now: () => number) {
+  constructor(rules: BreakerRules, now: () => number, onChange: OnChange) {
     this.#rules = rules;
     this.#now = now;
+    this.#onChange = onChange;
   }
 
   /** @returns the permit, or the milliseconds after which one may be given. */
   enter(route: string, model: string | null): Permit | number {
     const name = JSON.stringify([route, model]);
     const circuit = this.#circuits.get(name);
-    if (circuit === undefined) return { ...PERMITTED, failed: () => this.#failed(name) };
-    if (circuit.openUntil === null) return this.#closed(name, circuit);
+    const failed = (): void => this.#failed(name, route);
+    if (circuit === undefined) return { ...PERMITTED, failed };
+    if (circuit.openUntil === null) return this.#closed(name, circuit, failed);
     const now = this.#now();
     if (circuit.openUntil > now) return circuit.openUntil - now;
-    return this.#trial(name, circuit, now);
+    return this.#trial(name, circuit, route);
   }
 
-  #closed(name: string, circuit: Circuit): Permit {
+  #closed(name: string, circuit: Circuit, failed: Permit["failed"]): Permit {
     return {
       ...PERMITTED,
-      failed: () => this.#failed(name),
+      failed,
       // A call that began before the circuit opened says nothing about what has happened since.
       succeeded: () => {
         if (circuit.openUntil === null && this.#circuits.get(name) === circuit) this.#circuits.delete(name);
@@ -72,7 +78,7 @@ export class CircuitBreaker {
   }
 
   /** Of a call that began while the circuit was closed. */
-  #failed(name: string): void {
+  #failed(name: string, route: string): void {
     const now = this.#now();
     const circuit = this.#circuits.get(name) ?? this.#create(name, now);
     if (circuit.openUntil !== null) return;
@@ -81,11 +87,14 @@ export class CircuitBreaker {
       circuit.failedSince = now;
     }
     circuit.failures += 1;
-    if (circuit.failures >= this.#rules.failures) this.#open(circuit, now);
+    if (circuit.failures < this.#rules.failures) return;
+    this.#open(circuit, now);
+    this.#onChange("opened", route);
   }
 
-  #trial(name: string, circuit: Circuit, now: number): Permit | number {
+  #trial(name: string, circuit: Circuit, route: string): Permit | number {
     const { trials } = circuit;
+    const now = this.#now();
     for (const trial of trials) if (now - trial.since >= MAX_TRIAL_MS) trials.delete(trial);
     // The trials that succeeded count: together they are no more than the rule permits until the circuit closes.
     if (trials.size + circuit.succeeded >= this.#rules.trials) return BUSY_MS;
@@ -108,7 +117,9 @@ export class CircuitBreaker {
       succeeded: () => {
         if (!end()) return;
         circuit.succeeded += 1;
-        if (circuit.succeeded >= this.#rules.trials) this.#circuits.delete(name);
+        if (circuit.succeeded < this.#rules.trials) return;
+        this.#circuits.delete(name);
+        this.#onChange("closed", route);
       },
     };
   }

@@ -394,6 +394,13 @@ describe("a circuit breaker", () => {
     gateway.clock.at += 28_500;
     expect((await gateway.exchange(...call())).response.status).toBe(200);
     expect((await gateway.exchange(...call())).response.status).toBe(200);
+    expect(gateway.operatorErrors).toEqual(
+      ["opened", "closed"].map((state) => ({
+        event: `provider_circuit_${state}`,
+        provider: "main",
+        route: "/chat/completions",
+      })),
+    );
   });
 
   it("is of one model and one route, and does not count errors that callers cause, or limits", async () => {

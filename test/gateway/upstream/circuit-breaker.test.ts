@@ -6,10 +6,18 @@ const RULES = { failures: 3, intervalMs: 10_000, openMs: 30_000, trials: 2 };
 const CHAT = "/chat/completions";
 
 let now = 0;
-let breaker = new CircuitBreaker(RULES, () => now);
+let changes: string[] = [];
+const create = (): CircuitBreaker =>
+  new CircuitBreaker(
+    RULES,
+    () => now,
+    (state, route) => void changes.push(`${route} ${state}`),
+  );
+let breaker = create();
 beforeEach(() => {
   now = 1_000_000;
-  breaker = new CircuitBreaker(RULES, () => now);
+  changes = [];
+  breaker = create();
 });
 
 function permit(model = "gpt", route = CHAT): Permit {
@@ -80,7 +88,9 @@ describe("an open circuit, after its time", () => {
     expect(breaker.enter(CHAT, "gpt")).toBe(1000);
     one.succeeded();
     expect(breaker.enter(CHAT, "gpt")).toBe(1000);
+    expect(changes).toEqual([`${CHAT} opened`]);
     two.succeeded();
+    expect(changes).toEqual([`${CHAT} opened`, `${CHAT} closed`]);
     fail(2);
     permit().succeeded();
   });
@@ -92,6 +102,7 @@ describe("an open circuit, after its time", () => {
     two.succeeded();
     two.failed();
     expect(breaker.enter(CHAT, "gpt")).toBe(29_999);
+    expect(changes).toEqual([`${CHAT} opened`]);
     now += 29_999;
     permit();
     permit();
