@@ -24,7 +24,11 @@ export function sizeProblems(built: Built): string[] {
     .map((measure) => `${measure}: ${built[measure]} exceeds the budget of ${BUDGET[measure]}`);
   const packages = new Set(built.sources.map(([path]) => packageOf(path)).filter((name) => name !== null));
   const unlisted = [...packages].filter((name) => !DEPLOYED.includes(name));
-  return [...exceeded, ...unlisted.map((name) => `${name} is in the bundle, but not in DEPLOYED`)];
+  return [
+    ...exceeded,
+    ...(built.wide === null ? [] : [`the bundle contains ${built.wide}; write it as an escape sequence`]),
+    ...unlisted.map((name) => `${name} is in the bundle, but not in DEPLOYED`),
+  ];
 }
 
 /** The problems with the console, one line each. */

@@ -12,6 +12,7 @@ const file = (gzipBytes: number) => ({ name: "main.js", bytes: 1, gzipBytes });
 const built = (changes: Partial<Built> = {}): Built => ({
   bytes: 100,
   gzipBytes: 50,
+  wide: null,
   sources: [["src/gateway/app/app.ts", 60]],
   ...changes,
 });
@@ -37,6 +38,12 @@ describe("the bundle's size", () => {
     expect(sizeProblems(built(BUDGET))).toEqual([]);
     expect(sizeProblems(built({ bytes: BUDGET.bytes + 1 }))).toHaveLength(1);
     expect(sizeProblems(built({ gzipBytes: BUDGET.gzipBytes + 1 }))).toHaveLength(1);
+  });
+
+  it("reports a character that makes V8 read the whole bundle as text of two bytes per character", () => {
+    expect(sizeProblems(built({ wide: "…" }))).toEqual([
+      "the bundle contains …; write it as an escape sequence",
+    ]);
   });
 
   it("reports a package that is not in DEPLOYED, regardless of its size", () => {

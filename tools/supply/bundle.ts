@@ -15,6 +15,8 @@ export type Built = {
   readonly bytes: number;
   /** With gzip level 9 and no file name or time, so equal bundles have equal sizes. */
   readonly gzipBytes: number;
+  /** The first character that is not ASCII: V8 then reads the whole bundle as text of two bytes per character. null: none. */
+  readonly wide: string | null;
   /** Each source by its path from the project's root, with its bytes in the bundle. */
   readonly sources: readonly (readonly [path: string, bytes: number])[];
 };
@@ -32,9 +34,10 @@ export function readBuilt(dist = join(ROOT, "dist")): Built {
   };
 }
 
-export function sizeOf(script: string): Pick<Built, "bytes" | "gzipBytes"> {
+export function sizeOf(script: string): Omit<Built, "sources"> {
   const bytes = readFileSync(script);
-  return { bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length };
+  const wide = /\P{ASCII}/u.exec(bytes.toString())?.[0] ?? null;
+  return { bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length, wide };
 }
 
 /** The package that a source belongs to; null for the project's own sources. */

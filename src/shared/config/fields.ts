@@ -218,10 +218,10 @@ export class Fields {
 /** The issue with a text that is required and not a placeholder; null where there is none. */
 export function textIssue(value: unknown): string | null {
   if (typeof value !== "string" || value.trim() === "") return "must be a non-empty text";
-  return isPlaceholder(value) || /[<>…]|\.\.\./.test(value) ? "must not be a placeholder" : null;
+  return isPlaceholder(value) || /[<>\u2026]|\.\.\./.test(value) ? "must not be a placeholder" : null;
 }
 
 /** The forms that examples have in place of a value. */
 export function isPlaceholder(value: string): boolean {
-  return /^(?:<.*>|(?:your|replace|change)[-_ ]?\w+|[\w-]*(?:\.\.\.|…)|x{3,}|todo)$/i.test(value.trim());
+  return /^(?:<.*>|(?:your|replace|change)[-_ ]?\w+|[\w-]*(?:\.\.\.|\u2026)|x{3,}|todo)$/i.test(value.trim());
 }
