@@ -369,7 +369,7 @@ export type InterceptionResult = {
   readonly providerHeaders: ProviderHeaderFacts;
   readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
-  /** The provider was not called. */
+  /** No provider was called, in any attempt. */
   readonly isUnsent?: boolean | undefined;
 };
 

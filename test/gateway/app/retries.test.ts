@@ -520,18 +520,25 @@ describe("retries", () => {
     expect([gateway.sent.length, only(events, "interception_end").outcome]).toEqual([1, "truncated"]);
   });
 
-  it("end at once when the client disconnects during a wait", async () => {
+  it.each([
+    ["which cost nothing where no attempt ran", 503, "unavailable", 0],
+    ["which have no known cost where one may have run", 524, "server_error", null],
+  ] as const)("end at once when the client disconnects during a wait, %s", async (_, code, reason, cost) => {
     const client = new AbortController();
-    const gateway = await openWith([status(503)], {
+    const gateway = await openWith([status(code)], {
       keys: 1,
-      retries: RETRIES,
+      retries: { ...RETRIES, retry_on: "any" },
       onWait: () => client.abort(),
     });
     const { settled } = await gateway.call(POOL_CHAT, { ...post(BODY, CLIENT_KEY), signal: client.signal });
     await settled();
     expect(gateway.sent).toHaveLength(1);
-    expect(only(gateway.events, "interception_end")).toMatchObject({ outcome: "cancelled", status: null });
-    expect(attempts(gateway.events)).toMatchObject([{ reason: "unavailable", status: 503 }]);
+    expect(only(gateway.events, "interception_end")).toMatchObject({
+      outcome: "cancelled",
+      status: null,
+      cost_micros: cost,
+    });
+    expect(attempts(gateway.events)).toMatchObject([{ reason, status: code }]);
     expect(gateway.held()).toBe(0);
   });
 
