@@ -3,11 +3,23 @@ import type { PageQuery } from "./location.ts";
 
 export const DEFAULT_RANGE = "30d";
 
-export const RANGES: Readonly<Record<string, { readonly label: string; readonly days: number }>> = {
-  "1d": { label: "Today", days: 1 },
-  "7d": { label: "7 days", days: 7 },
-  "30d": { label: "30 days", days: 30 },
-  "90d": { label: "90 days", days: 90 },
+type NamedRange = {
+  readonly label: string;
+  /** In whole days in UTC. */
+  readonly days: number;
+  readonly words: string;
+  /** Whether it ends before today. */
+  readonly isPast?: true;
+};
+
+const LAST_30_DAYS: NamedRange = { label: "30 days", days: 30, words: "the last 30 days" };
+
+export const RANGES: Readonly<Record<string, NamedRange>> = {
+  "1d": { label: "Today", days: 1, words: "today (UTC)" },
+  yesterday: { label: "Yesterday", days: 1, words: "yesterday (UTC)", isPast: true },
+  "7d": { label: "7 days", days: 7, words: "the last 7 days" },
+  [DEFAULT_RANGE]: LAST_30_DAYS,
+  "90d": { label: "90 days", days: 90, words: "the last 90 days" },
 };
 
 const DAY_MS = 86_400_000;
@@ -63,13 +75,14 @@ export function rangeOf(query: Pick<PageQuery, "get">, now: number): Range {
       plots: plotTimes(daysBetween(first, last), last + DAY_MS),
     };
   }
-  const { label, days } = RANGES[query.get("range") ?? DEFAULT_RANGE] ?? { label: "30 days", days: 30 };
-  const start = today - (days - 1) * DAY_MS;
+  const { days: count, words, isPast = false } = RANGES[query.get("range") ?? ""] ?? LAST_30_DAYS;
+  const end = isPast ? today - DAY_MS : today;
+  const days = daysBetween(end - (count - 1) * DAY_MS, end);
   return {
-    started_after: new Date(start).toISOString(),
-    started_before: null,
-    words: days === 1 ? "today (UTC)" : `the last ${label}`,
-    days: daysBetween(start, today),
-    plots: plotTimes(daysBetween(start, today), now),
+    started_after: new Date(end - (count - 1) * DAY_MS).toISOString(),
+    started_before: isPast ? new Date(today).toISOString() : null,
+    words,
+    days,
+    plots: plotTimes(days, isPast ? today : now),
   };
 }

@@ -58,6 +58,7 @@ export function People(): VNode {
                 rows={results}
                 rowKey={({ source, key }) => `${source} ${key}`}
                 defaultSort="-cost"
+                total={results.length < 2 ? null : totalOf(results, results_are_capped)}
               />
               <SpendFiles query={selection} by={as} />
               {results_are_capped && (
@@ -75,6 +76,30 @@ export function People(): VNode {
       </Loadable>
     </Page>
   );
+}
+
+const SUMMED = [
+  "cost_micros",
+  "unpriced",
+  "requests",
+  "input_tokens",
+  "cache_read_input_tokens",
+  "cache_write_input_tokens",
+  "output_tokens",
+  "unknown_usage",
+] as const;
+
+function totalOf(
+  rows: readonly UsageRow[],
+  isPart: boolean,
+): { readonly name: string; readonly row: UsageRow } | null {
+  const [first] = rows;
+  if (!first) return null;
+  const sums = SUMMED.map((name) => [name, rows.reduce((sum, row) => sum + row[name], 0)] as const);
+  return {
+    name: isPart ? "Total of those shown" : "Total",
+    row: { ...first, ...(Object.fromEntries(sums) as Pick<UsageRow, (typeof SUMMED)[number]>) },
+  };
 }
 
 type SpendFilesProps = { readonly query: Query; readonly by: "initiator" | "actor" };
@@ -147,6 +172,7 @@ function columnsOf(
       key: "cost",
       head: "Cost",
       isNumber: true,
+      isSummed: true,
       cell: ({ cost_micros: micros, unpriced }) => <Cost micros={micros} unpriced={unpriced} />,
       sort: (row) => row.cost_micros,
     },
@@ -164,6 +190,7 @@ function columnsOf(
       key: "requests",
       head: "Requests",
       isNumber: true,
+      isSummed: true,
       cell: (row) => <Count value={row.requests} />,
       sort: (row) => row.requests,
     },
@@ -171,6 +198,7 @@ function columnsOf(
       key: "tokens",
       head: "Tokens in / out",
       isNumber: true,
+      isSummed: true,
       cell: (row) => (
         <Tokens input={inputOf(row)} output={row.output_tokens} isIncomplete={row.unknown_usage > 0} />
       ),

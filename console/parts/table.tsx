@@ -9,6 +9,8 @@ export type Column<Row> = {
   readonly isNumber?: boolean;
   /** The first column that names the row is a header of it. */
   readonly isRowHeader?: boolean;
+  /** The column has a figure in the row of totals. */
+  readonly isSummed?: boolean;
   /** The value to sort by. Only for tables whose rows are all there. */
   readonly sort?: (row: Row) => number | string;
 };
@@ -23,10 +25,12 @@ type TableProps<Row> = {
   readonly sortName?: string;
   /** The order without that parameter: a column, after `-` from the largest down. */
   readonly defaultSort?: string;
+  /** The last row: its name, and the sums of the columns that have one. */
+  readonly total?: { readonly name: string; readonly row: Row } | null;
 };
 
 export function Table<Row>(props: TableProps<Row>): VNode {
-  const { caption, columns, rowKey, rowClass, sortName = "sort", defaultSort = null } = props;
+  const { caption, columns, rowKey, rowClass, sortName = "sort", defaultSort = null, total = null } = props;
   const query = usePageQuery();
   const sort = query.get(sortName) ?? defaultSort;
   const rows = sorted(props.rows, columns, sort);
@@ -58,6 +62,21 @@ export function Table<Row>(props: TableProps<Row>): VNode {
               )}
             </tr>
           ))}
+          {total && (
+            <tr class="total" role="row">
+              {columns.map(({ key, head, cell, isNumber, isRowHeader, isSummed }) =>
+                isRowHeader ? (
+                  <th key={key} scope="row" role="rowheader" data-label="">
+                    {total.name}
+                  </th>
+                ) : (
+                  <td key={key} class={isNumber ? "number" : undefined} role="cell" data-label={head}>
+                    {isSummed && cell(total.row)}
+                  </td>
+                ),
+              )}
+            </tr>
+          )}
         </tbody>
       </table>
     </div>

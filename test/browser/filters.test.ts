@@ -148,6 +148,16 @@ describe("filters are the address", () => {
     expect(await tab.page.getByRole("button", { name: "Retry" }).count()).toBe(1);
   });
 
+  it("sums people up in a last row, whatever their order", async () => {
+    tab = await openTab();
+    await tab.open("/people?sort=requests");
+    const requests = (await tab.page.locator('td[data-label="Requests"]').allInnerTexts()).map(Number);
+    const total = requests.pop();
+    expect(requests.length).toBeGreaterThan(1);
+    expect(total).toBe(requests.reduce((sum, count) => sum + count, 0));
+    expect(await rows().last().locator("th").innerText()).toBe("Total");
+  });
+
   it("orders people by a column, in the address too", async () => {
     tab = await openTab();
     await tab.open("/people");

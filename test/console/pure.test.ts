@@ -108,6 +108,16 @@ describe("the range of a page", () => {
     expect(of("from=2026-11-27&to=2026-11-28")).toEqual({ unit: "day", keys: ["2026-11-27", "2026-11-28"] });
     expect(of("")).toMatchObject({ unit: "day", keys: { length: 30 } });
   });
+
+  it("ends before today where it is yesterday", () => {
+    expect(rangeOf(new URLSearchParams("range=yesterday"), NOW)).toMatchObject({
+      started_after: "2026-11-29T00:00:00.000Z",
+      started_before: "2026-11-30T00:00:00.000Z",
+      words: "yesterday (UTC)",
+      days: ["2026-11-29"],
+      plots: { unit: "hour", keys: { length: 24 } },
+    });
+  });
 });
 
 describe("the figure of an anomaly", () => {
