@@ -148,7 +148,7 @@ describe("filters are the address", () => {
     expect(await tab.page.getByRole("button", { name: "Retry" }).count()).toBe(1);
   });
 
-  it("sums people up in a last row, whatever their order", async () => {
+  it("sums people up in a last row, in any order", async () => {
     tab = await openTab();
     await tab.open("/people?sort=requests");
     const requests = (await tab.page.locator('td[data-label="Requests"]').allInnerTexts()).map(Number);
