@@ -8,6 +8,7 @@ import type {
   InterceptionEnd,
   InterceptorEvent,
   RetrievedUsage,
+  UpstreamAttempt,
 } from "../../../src/events/event.ts";
 import { uuidV7 } from "../../../src/shared/uuid.ts";
 
@@ -24,8 +25,47 @@ type Call = { readonly at: number; readonly events: readonly InterceptorEvent[] 
 export function variedTraffic(count: number): readonly InterceptorEvent[] {
   return Array.from({ length: count }, (_, at) => {
     const events = traffic(at, 1, count).map((event) => varied(event, at));
-    return [...withoutParts({ at, events }), ...readLater(events.find(isEnd), at)];
+    const end = events.find(isEnd);
+    return [...withoutParts({ at, events }), ...attempts(end, at), ...readLater(end, at)];
   }).flat();
+}
+
+/** Some calls were sent twice: to their provider, and then to another one under its own name of the model. */
+function attempts(end: InterceptionEnd | undefined, at: number): readonly UpstreamAttempt[] {
+  if (!end || at % 9 !== 4) return [];
+  const { interception_id, ended_at: created_at } = end;
+  const attempt = {
+    record_type: "upstream_attempt",
+    interception_id,
+    key_hint: "sk-p...abcd",
+    waited_ms: at,
+    duration_ms: LARGE[at % LARGE.length] ?? 0,
+    started_at: created_at,
+    created_at,
+    ai_gateway_log_id: null,
+    ai_gateway_cache: null,
+  } as const;
+  const model = MODELS[at % MODELS.length] ?? null;
+  return [
+    {
+      ...attempt,
+      position: 0,
+      provider: "openai",
+      sent_model: null,
+      reason: "server_error",
+      status: 524,
+      cost_micros: null,
+    },
+    {
+      ...attempt,
+      position: 1,
+      provider: "azure",
+      sent_model: model,
+      reason: "used",
+      status: 200,
+      cost_micros: null,
+    },
+  ];
 }
 
 const isEnd = (event: InterceptorEvent): event is InterceptionEnd => event.record_type === "interception_end";
