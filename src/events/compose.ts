@@ -369,8 +369,10 @@ export type InterceptionResult = {
   readonly providerHeaders: ProviderHeaderFacts;
   readonly usageOptIn: UsageOptIn | null;
   readonly observation: ResponseFacts | null;
-  /** No provider was called, in any attempt. */
+  /** The last attempt was not sent. */
   readonly isUnsent?: boolean | undefined;
+  /** An attempt that may have cost something was followed by another one. */
+  readonly hasLost?: boolean | undefined;
 };
 
 /** The facts that follow from the result. */

@@ -908,7 +908,7 @@ export const RECORDS = {
   },
   upstream_attempt: {
     code: 22,
-    when: "for each attempt of a request that was sent more than once, with another model id than the client's, or to Cloudflare AI Gateway",
+    when: "for each attempt of a request that was sent more than once, with another model id than the client's, or to Cloudflare AI Gateway, or that an open circuit or a cap refused",
     table: "upstream_attempts",
     dataset: null,
     fields: UPSTREAM_ATTEMPT,

@@ -153,6 +153,19 @@ describe("a probe of the providers", () => {
       "is rejected (status 403)",
       1,
     ],
+    // As for a wrong secret of an AWS access key.
+    [
+      "AWS's error for a wrong signature",
+      () => serveKeys(403, "{}", { "x-amzn-errortype": "InvalidSignatureException:http://internal/" }),
+      "is rejected (status 403)",
+      1,
+    ],
+    [
+      "AWS's error for a missing permission",
+      () => serveKeys(403, "{}", { "x-amzn-errortype": "AccessDeniedException:http://internal/" }),
+      "cannot tell: it may not list models, but may be valid (status 403)",
+      0,
+    ],
     ["a rate limit", () => serveKeys(429), "cannot tell (status 429)", 0],
     [
       "a redirect beside a key",

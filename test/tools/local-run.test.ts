@@ -97,6 +97,23 @@ describe("the state of a local run", () => {
   });
 });
 
+describe("the providers of a local run", () => {
+  it("are those of PROVIDERS, by their type or by the preset that is named, or has their name", () => {
+    const PROVIDERS = JSON.stringify({
+      own: { type: "anthropic", base_url: "https://own.example" },
+      groq: { keys: ["GROQ_KEY"] },
+      eu: { preset: "azure", resource: "acme" },
+      unknown: { keys: [] },
+    });
+    const { providers } = chooseSetup({ gateway: { PROVIDERS }, records: {} }, "http://127.0.0.1:8788");
+    expect(providers).toEqual({
+      own: { type: "anthropic" },
+      groq: { type: "openai" },
+      eu: { type: "azure" },
+    });
+  });
+});
+
 function keysOf(gateway: Vars, records: Vars = {}) {
   const { vars } = chooseSetup({ gateway, records }, "http://127.0.0.1:8788");
   return [vars.gateway["EVENT_MAC_KEY"], vars.records["EVENT_MAC_KEY"]];

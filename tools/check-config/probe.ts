@@ -2,7 +2,7 @@
  * Whether each provider is reachable, and accepts each of the gateway's credentials: by the list of models, which runs no model.
  * URL, headers and credentials are made by the gateway's own code, so that the probe cannot differ from it.
  */
-import { isAiGatewayError, saysKeyInvalid } from "../../src/gateway/upstream/key-rejection.ts";
+import { awsErrorOf, isAiGatewayError, saysKeyInvalid } from "../../src/gateway/upstream/key-rejection.ts";
 import { createCentralKeys } from "../../src/gateway/upstream/central-keys.ts";
 import type { UpstreamCredential } from "../../src/gateway/upstream/provider-key.ts";
 import { forward } from "../../src/gateway/upstream/forward.ts";
@@ -55,7 +55,7 @@ type Verdict = readonly [result: Finding["result"], says: string];
 /** The response to one request, or why there is none. */
 type Reply =
   | { readonly kind: "failed"; readonly says: string }
-  | { readonly kind: "response"; readonly status: number; readonly text: string };
+  | { readonly kind: "response"; readonly status: number; readonly headers: Headers; readonly text: string };
 
 /** A request without a credential shows whether the response to one with a credential says anything about it. */
 const NO_CREDENTIAL: UpstreamCredential = { kind: "centralized", hint: null, header: null };
@@ -85,7 +85,8 @@ async function send(route: Route, credential: UpstreamCredential, deps: ProbeDep
   try {
     const response = await forward(fetcher, init, abort, DEADLINE_MS);
     if (!(response instanceof Response)) return { kind: "failed", says: failureOf(response, cause) };
-    return { kind: "response", status: response.status, text: await textOf(response, abort, deps.after) };
+    const { status, headers: received } = response;
+    return { kind: "response", status, headers: received, text: await textOf(response, abort, deps.after) };
   } finally {
     abort.abort();
   }
@@ -130,6 +131,9 @@ function reachability(open: Reply, { baseUrl, keys, aiGateway }: Provider): Verd
   return ["passed", hasKey ? `${at} is reachable` : `${at} is reachable; clients send their own keys`];
 }
 
+/** AWS's name of the error; the probe's own request is signed correctly. */
+const WRONG_SECRET = "InvalidSignatureException";
+
 function keyVerdict(reply: Reply, open: Reply): Verdict {
   if (reply.kind === "failed") return ["failed", reply.says];
   const { status, text } = reply;
@@ -139,7 +143,8 @@ function keyVerdict(reply: Reply, open: Reply): Verdict {
       : ["passed", "is accepted"];
   if (status === 401 && isAiGatewayError(text))
     return ["failed", "AI Gateway rejects the token (status 401)"];
-  if (saysKeyInvalid(status, text)) return ["failed", `is rejected (status ${status})`];
+  const isWrong = saysKeyInvalid(reply, text) || awsErrorOf(reply.headers) === WRONG_SECRET;
+  if (isWrong) return ["failed", `is rejected (status ${status})`];
   if (status === 401 || status === 403)
     return ["unknown", `cannot tell: it may not list models, but may be valid (status ${status})`];
   if (status === 404 || status === 405)

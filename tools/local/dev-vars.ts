@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { PRESETS } from "../../src/gateway/config/presets.ts";
 import { EVENT_MAC_KEY } from "../../src/shared/config/event-mac-keys.ts";
 import { entryFor, mintAdminToken, mintKey, mintMacKey, sha256 } from "../client-key.ts";
 import {
@@ -243,15 +244,23 @@ function readProviders(text: string): Providers {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null) return {};
-    const typed = Object.entries(value as Record<string, unknown>).flatMap(([name, provider]) =>
-      typeof provider === "object" && provider !== null && "type" in provider
-        ? [[name, { type: String(provider.type) }] as const]
-        : [],
-    );
+    const typed = Object.entries(value as Record<string, unknown>).flatMap(([name, provider]) => {
+      if (typeof provider !== "object" || provider === null) return [];
+      const type = typeOf(name, provider as ProviderSettings);
+      return type === null ? [] : [[name, { type }] as const];
+    });
     return Object.fromEntries(typed);
   } catch {
     return {};
   }
+}
+
+type ProviderSettings = { readonly type?: unknown; readonly preset?: unknown };
+
+/** As the gateway finds it: the preset is the named one, or that of the provider's name. */
+function typeOf(name: string, { type, preset = name }: ProviderSettings): string | null {
+  if (typeof type === "string") return type;
+  return (typeof preset === "string" ? PRESETS[preset]?.type : null) ?? null;
 }
 
 function mintClientKey(): { readonly key: string; readonly entries: string } {

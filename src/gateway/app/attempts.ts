@@ -158,12 +158,20 @@ function keyToSend(
   return pool.confirm(credential, () => fraction(deps.randomUuid()));
 }
 
-/** Whether the interception names another key or model, or AI Gateway has a log entry of the attempt. */
+/**
+ * Whether the interception names another key or model, AI Gateway has a log entry of the attempt, or the provider's circuit or cap
+ * did not let it pass.
+ */
 const isRecordedAlone = (
   { credential }: Forwardable,
-  { credential: used, result: { providerHeaders } }: Attempt,
+  { credential: used, failure, result: { providerHeaders } }: Attempt,
   { sentModel }: Outgoing,
-): boolean => used !== credential || sentModel !== null || hasLogEntry(providerHeaders);
+): boolean =>
+  used !== credential ||
+  sentModel !== null ||
+  hasLogEntry(providerHeaders) ||
+  failure?.reason === "circuit_open" ||
+  failure?.reason === "busy";
 
 const hasLogEntry = ({ aiGateway }: UpstreamResult["providerHeaders"]): boolean =>
   aiGateway !== null && (aiGateway.logId ?? aiGateway.cache) !== null;

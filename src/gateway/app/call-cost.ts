@@ -25,17 +25,39 @@ type Call = Pick<Subject, "provider" | "model">;
 export function costOfResult(
   price: PriceCall,
   { provider, model }: Call,
-  { outcome, status, error, observation, providerHeaders, isUnsent }: InterceptionResult,
-  at: number,
+  result: InterceptionResult,
+  { at, startedAt }: { readonly at: number; readonly startedAt: number },
 ): CostFacts {
-  if (isUnsent) return NOTHING;
-  // An unexpected error of the gateway may come after the provider's response.
-  if (observation === null) return outcome === "refused" && error !== "internal" ? NOTHING : UNPRICED;
+  const { status, observation, providerHeaders } = result;
+  if (observation === null) return hasRunNothing(result, at - startedAt) ? NOTHING : UNPRICED;
   const { report } = observation;
   if (isFreeError(status, report)) return NOTHING;
   if (isCached(providerHeaders)) return NOTHING_CACHED;
   return price(provider, toPricedCall({ model, report, isFinal: observation.usageState === "final", at }));
 }
+
+/** Of a call without a response. `elapsedMs`: since the request arrived, at most. */
+function hasRunNothing(
+  { outcome, error, isUnsent = false, hasLost }: InterceptionResult,
+  elapsedMs: number,
+): boolean {
+  if (hasLost) return false;
+  // An unexpected error of the gateway may come after the provider's response.
+  const isRefused = outcome === "refused" && error !== "internal";
+  return isUnsent || isRefused || isNotRun(error, elapsedMs);
+}
+
+/** Failures at which the provider has run nothing. */
+const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected", "upstream_token_unavailable"]);
+/**
+ * Milliseconds. The platform reports a refused connection and a lost one alike. A refused connection fails sooner; a lost one
+ * may have run the model.
+ */
+const UNREACHABLE_MS = 1000;
+
+export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
+  error !== null &&
+  (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
 
 /** Cloudflare's, in front of a provider that took the request and did not respond in time. */
 const ORIGIN_TIMEOUT = 524;

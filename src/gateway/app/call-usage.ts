@@ -5,7 +5,7 @@ import type { Used } from "../policy/budgets/call.ts";
 import { likelyCase, NOTHING, ONE_CALL, sessionsOf, type Amounts } from "../policy/budgets/estimate.ts";
 import type { RequestFigures } from "../provider/request-figures.ts";
 import { sumOf } from "../provider/usage.ts";
-import { isFreeError } from "./call-cost.ts";
+import { isFreeError, isNotRun } from "./call-cost.ts";
 import type { UpstreamResult } from "./upstream-call.ts";
 
 /** How a call ended, of any kind. */
@@ -49,18 +49,6 @@ export type UsageContext = {
   /** Milliseconds from the provider's call to its end. */
   readonly lostAfterMs: number;
 };
-
-/** Failures at which the provider has run nothing. */
-const NOT_RUN = new Set(["upstream_redirected", "upstream_key_rejected", "upstream_token_unavailable"]);
-/**
- * Milliseconds. The platform reports a refused connection and a lost one alike. A refused connection fails sooner; a lost one
- * may have run the model.
- */
-const UNREACHABLE_MS = 1000;
-
-export const isNotRun = (error: string | null, lostAfterMs: number): boolean =>
-  error !== null &&
-  (NOT_RUN.has(error) || (error === "upstream_unreachable" && lostAfterMs < UNREACHABLE_MS));
 
 export function usageOf(result: EndedCall, cost: CostFacts | null, context: UsageContext): Used {
   const used = usageOfLast(result, cost, contextAt(result.servedBy, context));

@@ -43,9 +43,9 @@ export function completeCall(
     exchange.closeCall?.();
     const { isUnsent, attempts, served } = sent;
     const by = served && { provider: served.route.provider.name, sentModel: served.sentModel };
-    const isNeverSent = isUnsent && !attempts?.lost.length;
-    const cost = interception.end({ ...ofResponse, isUnsent: isNeverSent }, by);
-    if (cost !== null) spending?.ended({ ...ofResponse, isUnsent, attempts, servedBy: by?.provider }, cost);
+    const result = { ...ofResponse, isUnsent, hasLost: Boolean(attempts?.lost.length) };
+    const cost = interception.end(result, by);
+    if (cost !== null) spending?.ended({ ...result, attempts, servedBy: by?.provider }, cost);
   };
   const withoutResponse = { usageOptIn: null, observation: null, providerHeaders: NO_PROVIDER_HEADERS };
   const refused = (refusal: Refusal): Response => {

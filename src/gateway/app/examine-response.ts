@@ -91,7 +91,7 @@ async function checkError(
     edgeErrorOf(clean.status, clean.headers) !== null || isBlockPage(body) || FLAGGED.test(body);
   if (isOther) return { clean, isKeyInvalid: false };
   const refusal = new Refusal("upstream_key_rejected", { detail: `status ${status}` });
-  return { clean: refusal, isKeyInvalid: saysKeyInvalid(status, body) };
+  return { clean: refusal, isKeyInvalid: saysKeyInvalid(clean, body) };
 }
 
 const FLAGGED = /"(?:flagged_input|reasons)"\s*:/;

@@ -74,7 +74,7 @@ export function startInterception(
     const usage = observation && tokenUsageEvent(subject, observation, redact, at);
     if (usage) record(usage);
     const call = by ? { provider: by.provider, model: by.sentModel ?? subject.model } : subject;
-    const cost = costOfResult(price, call, result, at);
+    const cost = costOfResult(price, call, result, { at, startedAt });
     // Before the tool calls: Logpush drops the last lines of a request that prints too much.
     const ended = { ...result, isOwnKeyRejected, uploadSha256: uploadSha256?.() ?? null, cost };
     record(endEvent(subject, ended, redact, { startedAt, at }));

@@ -9,11 +9,27 @@ const OF_AI_GATEWAY = /"AiGatewayError"|"(?:internalC|c)ode"\s*:\s*2009\b/;
  */
 const PERMISSION = /missing[\s_]scopes?|insufficient permissions/i;
 
-/** `status`: of an error response. `body`: its text. */
-export function saysKeyInvalid(status: number, body: string): boolean {
+type ErrorResponse = Pick<Response, "status" | "headers">;
+
+/** `body`: the text of the error response. */
+export function saysKeyInvalid({ status, headers }: ErrorResponse, body: string): boolean {
   if (status === 401) return !PERMISSION.test(body) && !isAiGatewayError(body);
-  return status === 403 && namesInvalidKey(body);
+  return status === 403 && (AWS_INVALID_KEY.has(awsErrorOf(headers)) || namesInvalidKey(body));
 }
+
+/**
+ * A signature can be wrong because of its request, and says nothing certain about the key
+ * (https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html).
+ */
+const AWS_INVALID_KEY = new Set([
+  "UnrecognizedClientException",
+  "ExpiredTokenException",
+  "InvalidClientTokenId",
+]);
+
+/** AWS's name of the error; empty where there is none. */
+export const awsErrorOf = (headers: Headers): string =>
+  headers.get("x-amzn-errortype")?.split(":")[0]?.trim() ?? "";
 
 export const isAiGatewayError = (body: string): boolean => OF_AI_GATEWAY.test(body);
 

@@ -45,10 +45,22 @@ const isFailure: Readonly<Record<Failure, (alias: string) => string>> = {
   failed_cancelled: (alias) => `${alias}.outcome = 'cancelled'`,
 };
 
+const cursorOf = (job: string): string =>
+  `COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = '${job}'), '')`;
+
+/**
+ * Whether the gateway did not refuse the call, which else says nothing about the provider. Refused calls from before this rule
+ * count in their totals (migration 0024).
+ */
+const isSent = (alias: string): string =>
+  `(${alias}.outcome <> 'refused' OR ${alias}.id <= ${cursorOf("before refused latencies")})`;
+
 /** Each measure's condition, over an interception's row. A condition of NULL, as while a call is open, counts nothing. */
 const CONDITIONS: ReadonlyMap<string, (alias: string) => string> = new Map([
   ...conditionsOf("first_byte_ms", FIRST_BYTE_BUCKETS, FIRST_BYTE_BOUNDS),
-  ...conditionsOf("duration_ms", DURATION_BUCKETS, DURATION_BOUNDS),
+  ...conditionsOf("duration_ms", DURATION_BUCKETS, DURATION_BOUNDS).map(
+    ([bucket, condition]) => [bucket, (alias: string) => `${condition(alias)} AND ${isSent(alias)}`] as const,
+  ),
   ...Object.entries(isFailure),
 ]);
 
@@ -80,7 +92,7 @@ export const LATENCY_MEASURES: readonly LatencyMeasure[] = [
  * The last interception from before there were these measures, which counts in none: its totals were made without them
  * (migration 0019).
  */
-const BEFORE = "COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = 'before latencies'), '')";
+const BEFORE = cursorOf("before latencies");
 
 /** The contribution of one interception: 1 or 0. */
 export const latencyContribution = (measure: LatencyMeasure, alias: string): string =>

@@ -19,8 +19,16 @@ const END: InterceptionResult = {
   observation: null,
 };
 
-const costOf = (result: Partial<InterceptionResult>): CostFacts =>
-  costOfResult(price, { provider: "claude", model: "claude-opus-4-6" }, { ...END, ...result }, 0);
+const costOf = (result: Partial<InterceptionResult>, elapsedMs = 5000): CostFacts =>
+  costOfResult(
+    price,
+    { provider: "claude", model: "claude-opus-4-6" },
+    { ...END, ...result },
+    {
+      at: elapsedMs,
+      startedAt: 0,
+    },
+  );
 
 const USAGE = {
   input_tokens: 100,
@@ -43,6 +51,19 @@ const observed = (report: Partial<ResponseReport>): InterceptionResult["observat
 describe("the cost of a call", () => {
   it("is nothing where the gateway refused it", () => {
     expect(costOf({ outcome: "refused", status: 403, error: "model_not_allowed" })).toEqual(NOTHING);
+  });
+
+  it.each([
+    ["the provider rejected the gateway's key", "upstream_key_rejected", 5000, NOTHING],
+    ["there was no token for it", "upstream_token_unavailable", 5000, NOTHING],
+    ["it responded with a redirect", "upstream_redirected", 5000, NOTHING],
+    ["no connection was made within a second", "upstream_unreachable", 999, NOTHING],
+    ["the connection was lost later", "upstream_unreachable", 1000, UNPRICED],
+    ["it did not respond in time", "upstream_timeout", 5000, UNPRICED],
+  ])("of one without a response, where %s, is nothing or unknown", (_, error, elapsedMs, cost) => {
+    const result = { outcome: "upstream_error", status: 502, error } as const;
+    expect(costOf(result, elapsedMs)).toEqual(cost);
+    expect(costOf({ ...result, hasLost: true }, elapsedMs)).toEqual(UNPRICED);
   });
 
   it.each<[string, Partial<InterceptionResult>]>([

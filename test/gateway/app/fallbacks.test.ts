@@ -390,6 +390,9 @@ describe("a circuit breaker", () => {
       status: 503,
       cost_micros: 0,
     });
+    expect(attempts(events)).toMatchObject([
+      { position: 0, provider: "main", reason: "circuit_open", status: null, cost_micros: 0 },
+    ]);
     expect(gateway.sent).toHaveLength(2);
     gateway.clock.at += 28_500;
     expect((await gateway.exchange(...call())).response.status).toBe(200);
@@ -512,6 +515,7 @@ describe("a cap of open calls", () => {
     const { response, events } = await gateway.exchange(...call());
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(only(events, "interception_end")).toMatchObject({ outcome: "refused", error: "provider_busy" });
+    expect(attempts(events)).toMatchObject([{ position: 0, reason: "busy", cost_micros: 0 }]);
     expect(await finish()).toBe(200);
     expect((await gateway.exchange(...call())).response.status).toBe(200);
   });

@@ -35,6 +35,10 @@ const errorOf =
   (members: object, code = 403): Step =>
   () =>
     json(JSON.stringify({ error: members }), { status: code });
+const awsError =
+  (name: string): Step =>
+  () =>
+    json('{"message":"no"}', { status: 403, headers: { "x-amzn-errortype": `${name}:http://internal/` } });
 /** An error whose body cannot be searched for secrets. */
 const unreadable =
   (code: number): Step =>
@@ -199,6 +203,8 @@ describe("the state of a key", () => {
       errorOf({ code: "invalid_key_value_pair", type: "permission_error" }),
       false,
     ],
+    ["AWS's name of an unknown access key", 1, awsError("UnrecognizedClientException"), true],
+    ["AWS's name of a wrong signature", 0, awsError("InvalidSignatureException"), false],
     ["a missing permission", 0, errorOf({ message: "Missing scopes: a", code: "missing_scope" }, 401), false],
   ])("after an error with %s is rejected %i times", async (_, count, step, isRejected) => {
     const gateway = await openWith([step], { keys: 2 });

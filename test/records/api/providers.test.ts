@@ -60,12 +60,13 @@ describe("GET /providers", () => {
       failed(9, 200, "stalled"),
       failed(10, 200, "cancelled"),
       call(11, { outcome: null, status: null, first_byte_ms: null, duration_ms: null }),
+      call(12, { outcome: "refused", status: 503, first_byte_ms: null, duration_ms: 2000 }),
     ]);
     expect(items(await fetchOk(`/providers?${SINCE}`), "results")).toEqual([
       {
         provider_name: "openai",
         key: "m",
-        requests: 12,
+        requests: 13,
         failures: { client_error: 2, rate_limited: 1, server_error: 4, broken: 2, cancelled: 1 },
         first_byte_ms: { calls: 1, p50: 375, p95: 488, p99: 498 },
         duration_ms: { calls: 11, p50: 2000, p95: 2900, p99: 2980 },
@@ -177,6 +178,18 @@ describe("GET /providers", () => {
     await insert("interceptions", [call(1)]);
     expect(items(await fetchOk(`/providers?${SINCE}`), "results")).toMatchObject([
       { requests: 2, duration_ms: { calls: 1 }, first_byte_ms: { calls: 1 } },
+    ]);
+  });
+
+  it("keeps the refused calls that counted before the rule that leaves them out", async () => {
+    await insert("interceptions", [failed(0, 503, "refused")]);
+    await database
+      .prepare("INSERT INTO upkeep_cursors (job, cursor) VALUES ('before refused latencies', ?1)")
+      .bind(failed(0, 503, "refused")["id"])
+      .run();
+    await insert("interceptions", [failed(1, 503, "refused")]);
+    expect(items(await fetchOk(`/providers?${SINCE}`), "results")).toMatchObject([
+      { requests: 2, duration_ms: { calls: 1 } },
     ]);
   });
 });

@@ -468,12 +468,30 @@ describe("anomalies of keys", () => {
       ...ATTEMPT,
       interception_id,
       position,
+      provider: START.provider,
       key_hint: `sk-a...000${position + 1}`,
       reason,
     }));
     const all = await scan([...events, ...attempts]);
     expect(all).toMatchObject([{ kind: "provider_key_rejected", subject: START.provider, count: 1 }]);
     expect(JSON.parse(all[0]?.details ?? "")).toMatchObject({ credential_hint: "sk-a...0001" });
+  });
+
+  it("reports each key that was rejected, at its own provider, also where the last attempt was rejected", async () => {
+    const rejected = { outcome: "upstream_error", error: "upstream_key_rejected" } as const;
+    const events = served(T0, { ...ownAccount, credential_hint: "sk-a...0001" }, rejected);
+    const interception_id = events[0]?.interception_id ?? "";
+    const keys = ["openai sk-a...0001", "openai sk-a...0001", "openai sk-a...0002", "aws AKIA...0003"];
+    const attempts = keys.map((name, position) => {
+      const [provider = "", key_hint = ""] = name.split(" ");
+      return { ...ATTEMPT, interception_id, position, provider, key_hint, reason: "key_rejected" as const };
+    });
+    const all = await scan([...events, ...attempts]);
+    const found = all.map(({ subject, count: requests, details }) => {
+      const { credential_hint: hint } = JSON.parse(details) as Record<string, string>;
+      return `${subject} ${hint} ${requests}`;
+    });
+    expect(found.toSorted()).toEqual(["aws AKIA...0003 1", "openai sk-a...0001 1", "openai sk-a...0002 1"]);
   });
 
   // The attack (H3): a key that comes back in a stream. The client has a part of that stream, so the operator must know.

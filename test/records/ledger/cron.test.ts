@@ -177,6 +177,7 @@ function worstPage(): { rows: object[]; pairs: object[]; actors: object[] } {
     attribution: "asserted",
     chat_id: `c${n}`,
     flags: "[]",
+    rejected_keys: "[]",
   }));
   const range = (n: number): object => ({ first_id: rows[n]?.id, last_id: rows[n]?.id });
   const pairs = rows.flatMap(({ chat_id, actor_id }, n) =>

@@ -239,6 +239,8 @@ describe("the rows of a client that disconnects", () => {
       status: null,
       response_bytes: 0,
       first_byte_ms: null,
+      cost_micros: 0,
+      cost_source: "computed",
     };
     expect(await gateway.rows()).toEqual(tables({ interceptions: [interceptionRow(cancelled)], ...prompts }));
   });

@@ -56,7 +56,10 @@ const RESULT = {
     PERCENTILES,
     "From the request's arrival to the first byte of the response's body.",
   ),
-  duration_ms: schema.withDescription(PERCENTILES, "From the request's arrival to the end of the call."),
+  duration_ms: schema.withDescription(
+    PERCENTILES,
+    "From the request's arrival to the end of the call, of calls that the gateway did not refuse.",
+  ),
 };
 
 export const providers = endpoint({

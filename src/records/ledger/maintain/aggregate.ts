@@ -18,8 +18,8 @@ export type InterceptionRow = {
   readonly error: string | null;
   readonly provider: string;
   readonly credential_hint: string | null;
-  /** The central key that the provider rejected, where another attempt followed. */
-  readonly rejected_key: string | null;
+  /** The central keys that providers rejected in its attempts: a JSON array of pairs of a provider and the key's hint. */
+  readonly rejected_keys: string;
 };
 
 /** The id of a principal. A source's name has no colon. */
@@ -89,10 +89,11 @@ export function aggregate(rows: readonly InterceptionRow[]): Aggregates {
     owners: grouped(owned, ({ id, initiator: owner, actor }) => ({ hour: hourOf(id), owner, actor })),
     hours: grouped(rows, ({ id, attribution }) => ({ hour: hourOf(id), attribution })),
     actors: actorHours(rows),
-    counted: COUNTED.flatMap((keyOf) => {
-      const keyed = rows.filter((row) => keyOf(row) !== null);
-      return grouped(keyed, (row) => ({ day: dayOf(row.id), ...(keyOf(row) as Keyed) }));
-    }),
+    counted: COUNTED.flatMap((keysOf) =>
+      groupedPairs(
+        rows.flatMap((row) => keysOf(row).map((key) => [row, { day: dayOf(row.id), ...key }] as const)),
+      ),
+    ),
   };
 }
 
@@ -103,34 +104,43 @@ type Keyed = Omit<CountedKey, "day">;
 
 const flagOfActor =
   (kind: "coder_agents_without_headers" | "owner_without_chat") =>
-  ({ flags, actor }: InterceptionRow): Keyed | null =>
-    hasFlag(flags, kind) ? { kind, subject: idOf(actor), details: { actor } } : null;
+  ({ flags, actor }: InterceptionRow): readonly Keyed[] =>
+    hasFlag(flags, kind) ? [{ kind, subject: idOf(actor), details: { actor } }] : [];
 
 /** A made-up key costs nothing, so callers that are not verified are counted by what they claim. */
-function unverifiedClaim({ attribution, flags, initiator }: InterceptionRow): Keyed | null {
+function unverifiedClaim({ attribution, flags, initiator }: InterceptionRow): readonly Keyed[] {
   const kind = "unverified_owner_claims";
-  if (attribution === "claimed") return { kind, subject: idOf(initiator), details: { owner: initiator } };
+  if (attribution === "claimed") return [{ kind, subject: idOf(initiator), details: { owner: initiator } }];
   const isRejected = attribution === "unverified" && hasFlag(flags, "owner_rejected");
-  return isRejected ? { kind, subject: "rejected", details: {} } : null;
+  return isRejected ? [{ kind, subject: "rejected", details: {} }] : [];
 }
 
-/** Also where the request succeeded with another key. */
-function rejectedKey({ error, provider, credential_hint, rejected_key }: InterceptionRow): Keyed | null {
-  if (rejected_key === null && error !== "upstream_key_rejected") return null;
-  const details = { credential_hint: rejected_key ?? credential_hint };
-  return { kind: "provider_key_rejected", subject: provider, details };
+/** Each key of the request's attempts, also where it succeeded with another one. */
+function rejectedKeys(row: InterceptionRow): readonly Keyed[] {
+  const { error, provider, credential_hint } = row;
+  const ofAttempts = JSON.parse(row.rejected_keys) as readonly RejectedKey[];
+  const isOnly = ofAttempts.length === 0 && error === "upstream_key_rejected";
+  const all: readonly RejectedKey[] = isOnly ? [[provider, credential_hint]] : ofAttempts;
+  const distinct = new Map(all.map((pair) => [pair.join(" "), pair]));
+  return [...distinct.values()].map(([subject, hint]) => ({
+    kind: "provider_key_rejected",
+    subject,
+    details: { credential_hint: hint },
+  }));
 }
 
-const leakedKey = ({ error, provider, credential_hint }: InterceptionRow): Keyed | null =>
+type RejectedKey = readonly [provider: string, hint: string | null];
+
+const leakedKey = ({ error, provider, credential_hint }: InterceptionRow): readonly Keyed[] =>
   error === "upstream_key_leaked"
-    ? { kind: "provider_key_leaked", subject: provider, details: { credential_hint } }
-    : null;
+    ? [{ kind: "provider_key_leaked", subject: provider, details: { credential_hint } }]
+    : [];
 
-const COUNTED: readonly ((row: InterceptionRow) => Keyed | null)[] = [
+const COUNTED: readonly ((row: InterceptionRow) => readonly Keyed[])[] = [
   flagOfActor("coder_agents_without_headers"),
   flagOfActor("owner_without_chat"),
   unverifiedClaim,
-  rejectedKey,
+  rejectedKeys,
   leakedKey,
 ];
 
@@ -165,13 +175,18 @@ function actorHours(rows: readonly InterceptionRow[]): (IdRange & ActorHour)[] {
 }
 
 /** One group per key, with its first and last row and the number of its rows. The rows are in the order of their ids. */
-function grouped<Key extends object>(
+const grouped = <Key extends object>(
   rows: readonly InterceptionRow[],
   keyOf: (row: InterceptionRow) => Key,
-): (Key & IdRange & { readonly requests: number })[] {
-  const groups = new Map<string, Key & IdRange & { readonly requests: number }>();
-  for (const row of rows) {
-    const fields = keyOf(row);
+): Group<Key>[] => groupedPairs(rows.map((row) => [row, keyOf(row)]));
+
+type Group<Key> = Key & IdRange & { readonly requests: number };
+
+function groupedPairs<Key extends object>(
+  pairs: readonly (readonly [row: InterceptionRow, key: Key])[],
+): Group<Key>[] {
+  const groups = new Map<string, Group<Key>>();
+  for (const [row, fields] of pairs) {
     const key = JSON.stringify(fields);
     const group = groups.get(key);
     groups.set(key, {
