@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { calcPrice } from "@pydantic/genai-prices";
+import { calcPrice, findProvider } from "@pydantic/genai-prices";
 import { describe, expect, it } from "vitest";
 import { costOf, type BilledUsage } from "../../src/shared/prices/cost.ts";
 import { findRates, priceListOf, priceTable, type Rates } from "../../src/shared/prices/model-price.ts";
+import { createPricing } from "../../src/shared/prices/pricing.ts";
 import { PRICE_LISTS } from "../../src/shared/prices/price-table.ts";
 import { EXTRA_MODELS } from "../../tools/prices/source.ts";
 import { PRICE_TABLE_PATH } from "../../tools/tables.ts";
@@ -72,6 +73,22 @@ function expected(list: string, model: string, usage: BilledUsage, at: string): 
   return result?.total_price ?? null;
 }
 
+const bedrockCost = (requested: string, usage: BilledUsage): number | null =>
+  createPricing({
+    providers: new Map([["p", { list: "bedrock", factor: 1000, models: [] }]]),
+    version: "",
+  })("p", {
+    requested,
+    served: null,
+    usage,
+    isFinal: true,
+    hosted: { webSearches: 0, fileSearches: 0 },
+    hasMore: false,
+    terms: { serviceTier: null, speed: null, inferenceGeo: null, isBatch: false },
+    reportedCost: null,
+    at: Date.UTC(2026, 10, 30),
+  }).micros;
+
 describe("the price table", () => {
   it("is that of the data set (npm run tables)", async () => {
     expect(readFileSync(PRICE_TABLE_PATH, "utf8")).toBe(await priceTableText(PRICE_TABLE_PATH));
@@ -98,12 +115,36 @@ describe("the price table", () => {
     expect(wrong.slice(0, 20)).toEqual([]);
   });
 
+  it("has the prices of the data set for every model of Claude at Bedrock that it prices", () => {
+    const ids = findProvider({ providerId: "aws" })?.models.map(({ id }) => id) ?? [];
+    const names = ids
+      .filter((id) => id.includes("anthropic.claude-"))
+      .flatMap((id) => {
+        const name = id.replace(/^(?:regional|global)\./, "");
+        return id.startsWith("regional.") ? [name, `us.${name}`] : [`global.${name}`];
+      });
+    const usage = { input_tokens: 1000, output_tokens: 100, extras: {} };
+    const caches = { cache_read_input_tokens: 5000, cache_write_input_tokens: 300 };
+    const billed = { ...usage, ...caches };
+    const priced = names.flatMap((name) => {
+      const micros = bedrockCost(name, billed);
+      const dollars = expected("aws", name, billed, "2026-11-30T12:00:00Z");
+      return micros === null || dollars === null ? [] : [{ name, micros, dollars }];
+    });
+    const wrong = priced.filter(({ micros, dollars }) => Math.abs(micros - dollars * 1e6) > 1);
+    expect(wrong).toEqual([]);
+    expect(priced.length).toBeGreaterThan(20);
+  });
+
   it.each([
     ["https://api.openai.com/v1", "openai"],
     ["https://api.anthropic.com", "anthropic"],
     ["https://my-company.openai.azure.com/openai/v1", "azure"],
     ["https://generativelanguage.googleapis.com/v1beta/openai", "google"],
     ["https://api.deepseek.com", "deepseek"],
+    ["https://bedrock-mantle.us-east-1.api.aws/anthropic", "bedrock"],
+    ["https://bedrock-runtime.eu-west-1.amazonaws.com/anthropic", "bedrock"],
+    ["https://aws-external-anthropic.us-east-1.api.aws", null],
     ["https://gateway.example/v1", null],
     ["https://evil.example/https://api.openai.com", null],
   ])("the API at %s has the prices of %s", (url, list) => {

@@ -535,6 +535,128 @@ export const QUIRKS = {
       message: "Requests have exceeded the token rate limit. Please retry after 26 seconds.",
     },
   }),
+  "quirk-azure-no-deployment": failed(CHAT, "404 for a deployment (Azure)", 404, {
+    error: {
+      code: "DeploymentNotFound",
+      message: "The API deployment for this resource does not exist.",
+    },
+  }),
+  "quirk-azure-responses": responseStream(
+    "results of filters in the response (Azure)",
+    typedEvents(
+      {
+        type: "response.created",
+        response: { ...RESPONSE, status: "in_progress", content_filters: null, usage: null },
+      },
+      {
+        type: "response.completed",
+        response: {
+          ...RESPONSE,
+          status: "completed",
+          content_filters: [{ blocked: false, source_type: "prompt", content_filter_raw: [] }],
+          usage: RESPONSES_USAGE,
+        },
+      },
+    ),
+  ),
+  "quirk-blank-lines": {
+    path: CHAT,
+    does: "blank lines before a body, comments before and between chunks (DeepSeek)",
+    respond: (request) => {
+      const usual = chatUsage("", CHAT_USAGE).respond(request);
+      const body = request.stream
+        ? `: keep-alive\n\n${usual.body.replaceAll("\n\n", "\n\n: keep-alive\n\n")}`
+        : `\n\n\n${usual.body}`;
+      return { ...usual, body };
+    },
+  },
+  "quirk-finish-no-resource": chatStream(
+    "finish_reason insufficient_system_resource, with usage (DeepSeek)",
+    events(
+      CHAT_STREAM[0] ?? {},
+      chunk({ choices: [delta("", "insufficient_system_resource")], usage: CHAT_USAGE }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-stopped-in-x-groq": chatStream(
+    "a reason in x_groq for which the stream was stopped (Groq)",
+    events(
+      CHAT_STREAM[0] ?? {},
+      chunk({ choices: [delta("")], x_groq: { id: "req_quirk", error: "over_capacity" } }),
+    ),
+  ),
+  "quirk-continuous-usage": chatStream(
+    "cumulative usage in every chunk (vLLM)",
+    events(
+      ...[1, 3, 5].map((count) =>
+        chunk({
+          choices: [delta("Hi", count === 5 ? "stop" : null)],
+          usage: { prompt_tokens: 20, total_tokens: 20 + count, completion_tokens: count },
+        }),
+      ),
+      chunk({ choices: [], usage: CHAT_USAGE }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-perf-metrics": chatStream(
+    "usage and perf_metrics in the chunk with the finish reason (Fireworks)",
+    events(
+      CHAT_STREAM[0] ?? {},
+      chunk({
+        choices: [delta("", "stop")],
+        usage: CHAT_USAGE,
+        perf_metrics: { "server-processing-time": "0.161" },
+      }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-seed": chatStream(
+    "usage null but in the last chunk, whose finish reason is eos (Together)",
+    events(
+      chunk({ choices: [{ ...delta("Hi"), text: "Hi", seed: null }], usage: null }),
+      chunk({
+        choices: [{ ...delta("", "eos"), text: "", seed: 2_039_908_639_335_532_000 }],
+        usage: CHAT_USAGE,
+      }),
+      "[DONE]",
+    ),
+  ),
+  "quirk-cost-ticks": chatUsage("a cost in units of 10⁻¹⁰ dollars (xAI)", {
+    ...CHAT_USAGE,
+    num_sources_used: 0,
+    cost_in_usd_ticks: 37_756_000,
+  }),
+  "quirk-error-code-text": failed(CHAT, "400 with sentences as the code and the error (xAI)", 400, {
+    code: "Client specified an invalid argument",
+    error: "This model's maximum prompt length is 131072 but the request contains 179111 tokens.",
+  }),
+  "quirk-error-midway": chatStream(
+    "an error beside choices, after comments (OpenRouter)",
+    `: OPENROUTER PROCESSING\n\n${events(
+      CHAT_STREAM[0] ?? {},
+      chunk({
+        error: { code: "server_error", message: "Provider disconnected unexpectedly" },
+        choices: [delta("", "error")],
+      }),
+    )}`,
+  ),
+  "quirk-error-metadata": failed(CHAT, "429 with a numeric code and metadata (OpenRouter)", 429, {
+    error: {
+      message: "Provider returned error",
+      code: 429,
+      metadata: { raw: "is temporarily rate-limited upstream", provider_name: "DeepInfra" },
+    },
+    user_id: "user_quirk",
+  }),
+  "quirk-error-internal-code": failed(CHAT, "429 with an internal code in a list (Workers AI)", 429, {
+    result: null,
+    success: false,
+    errors: [{ message: "AiError: No more data centers to forward the request to", code: 3040 }],
+    messages: [],
+  }),
+  "quirk-error-null-fields": failed(CHAT, "404 with a type, and null fields (Ollama)", 404, {
+    error: { message: "model 'quirk' not found", type: "not_found_error", param: null, code: null },
+  }),
   "quirk-done-blank": chatStream(
     "a blank after [DONE]",
     events(...CHAT_STREAM, chunk({ choices: [], usage: CHAT_USAGE }), "[DONE] "),

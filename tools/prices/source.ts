@@ -23,6 +23,17 @@ export const SERVED_LISTS = [
 /** The beginning that an id must have, for lists whose other models are sold through an API that is not served. */
 export const ONLY: Readonly<Record<string, string>> = { google: "gemini" };
 
+/** The beginnings of ids in lists of vendors that do not sell these models, whose prices are others at each seller. */
+export const NOT_SOLD: Readonly<Record<string, string>> = { openai: "gpt-oss" };
+
+/** Lists without models of their own: the services sell those of another list (src/shared/prices/bedrock.ts). */
+export const RESOLD = {
+  bedrock: {
+    address: String.raw`https://bedrock-(?:mantle\.[\w-]+\.api\.aws|runtime\.[\w-]+\.amazonaws\.com)(?:/|$)`,
+    fallback: ["anthropic"],
+  },
+} as const;
+
 type Dollars =
   number | { readonly base: number; readonly tiers: readonly { start: number; price: number }[] };
 export type ExtraModel = {

@@ -435,7 +435,7 @@ const PRICES = [
     [
       "list",
       "by `base_url`, else by `type`",
-      "The price list: `openai`, `anthropic`, `azure`, `google`, `deepseek`, `mistral` or `x-ai`; `none` prices only the models below. See [costs](costs.md).",
+      "The price list: `openai`, `anthropic`, `azure`, `google`, `deepseek`, `mistral`, `x-ai` or `bedrock`; `none` prices only the models below. See [costs](costs.md).",
     ],
     ["discount_percent", "`0`", "Subtracted from each price, with up to one decimal place."],
   ]),

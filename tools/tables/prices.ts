@@ -12,7 +12,7 @@ import type {
   RateName,
   Rates,
 } from "../../src/shared/prices/model-price.ts";
-import { EXTRA_MODELS, ONLY, SERVED_LISTS, SOURCE } from "../prices/source.ts";
+import { EXTRA_MODELS, NOT_SOLD, ONLY, RESOLD, SERVED_LISTS, SOURCE } from "../prices/source.ts";
 import { ROOT } from "../root.ts";
 
 /** The data set's names of rates. One that is not listed has no use here: video, pages, storage. */
@@ -89,7 +89,10 @@ const providerOf = (name: string) => {
 };
 
 const addresses = (): Readonly<Record<string, string>> =>
-  Object.fromEntries(SERVED_LISTS.map((name) => [name, providerOf(name).api_pattern]));
+  Object.fromEntries([
+    ...SERVED_LISTS.map((name) => [name, providerOf(name).api_pattern]),
+    ...Object.entries(RESOLD).map(([name, { address }]) => [name, address]),
+  ]) as Readonly<Record<string, string>>;
 
 function listOf(name: (typeof SERVED_LISTS)[number]): PriceList {
   const provider = providerOf(name);
@@ -98,7 +101,7 @@ function listOf(name: (typeof SERVED_LISTS)[number]): PriceList {
     toRates(prices),
   ]);
   const models = provider.models
-    .filter(({ id }) => id.startsWith(ONLY[name] ?? ""))
+    .filter(({ id }) => id.startsWith(ONLY[name] ?? "") && !id.startsWith(NOT_SOLD[name] ?? " "))
     .map(({ match, prices }): PricedModel => {
       const rates = Array.isArray(prices)
         ? prices.map((one) => [toCondition(one), toRates(one.prices)] as const)
@@ -119,7 +122,10 @@ export function makePriceTable(): PriceTable {
     throw new Error(
       `${SOURCE.package} is ${installed.version}: set its version and date in tools/prices/source.ts`,
     );
-  return Object.fromEntries(SERVED_LISTS.map((name) => [name, listOf(name)]));
+  const resold = Object.entries(RESOLD).map(
+    ([name, { fallback }]) => [name, { fallback, models: [] }] as const,
+  );
+  return Object.fromEntries([...SERVED_LISTS.map((name) => [name, listOf(name)] as const), ...resold]);
 }
 
 export async function priceTableText(path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /**
  * The beginning and the end of a JSON text that is too large to be held. They have the members that the record needs: the
- * id and the model stand before the content, the usage and the reason of the end after it.
+ * id and the model stand before the content, the usage and the reason of the end after it. Azure sorts the members by name.
  */
 import { asObject, parseJson, type JsonObject } from "../../shared/json.ts";
 import { closeJson } from "./close-json.ts";
@@ -41,7 +41,7 @@ function join(tail: string, piece: string): string {
 /** The members with the content: those before them stand in the head. */
 const CONTENT = /"(?:choices|content|output|data|response)"\s*:/;
 /** The first of the members after the content. A quote inside a text is escaped, so a match is a key. */
-const LAST_MEMBERS = /"(?:usage|stop_reason|status|service_tier|incomplete_details|error)"\s*:/g;
+const LAST_MEMBERS = /"(?:usage|stop_reason|status|service_tier|incomplete_details|error|id|model)"\s*:/g;
 const FINISH_REASON = /"finish_reason"\s*:\s*"([^"\\]{1,128})"/g;
 /** Attempts to read the end. The members of the content can have the same keys. */
 const MAX_ATTEMPTS = 32;
@@ -56,7 +56,7 @@ function readEnds(head: string, tail: string): JsonObject | null {
   // Some servers have the usage or an error before the content, and nothing after it.
   if (!last && !Object.hasOwn(first, "usage") && !Object.hasOwn(first, "error")) return null;
   const response = asObject(last?.["response"]);
-  const reason = [...tail.matchAll(FINISH_REASON)].at(-1)?.[1];
+  const reason = [...(head + tail).matchAll(FINISH_REASON)].at(-1)?.[1];
   return {
     ...first,
     ...last,

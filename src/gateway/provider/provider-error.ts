@@ -49,8 +49,9 @@ export type FailureSource = "body" | "event";
  */
 export const MAY_HOLD_ERROR = String.raw`error"\s*(?:[,}]|:\s*[^\sn])`;
 
-/** Whether a finish reason says that the provider failed: `error`, `network_error`. */
-export const isFailureReason = (reason: string): boolean => /(?:^|_)error(?:_|$)/i.test(reason);
+/** Whether a finish reason says that the provider failed: `error`, `network_error`, DeepSeek's `insufficient_system_resource`. */
+export const isFailureReason = (reason: string): boolean =>
+  /(?:^|_)error(?:_|$)|^insufficient_/i.test(reason);
 
 /** The names of statuses in the words that OpenAI and Anthropic share. */
 const STATUS_NAMES: Readonly<Record<number, string>> = {

@@ -59,7 +59,7 @@ export const MODEL_LIMITS: readonly (readonly [begins: string, context: number, 
 /** `model`: as a request names it; null where none is named. Never fails: an unknown model has the last row. */
 export function limitsOf(model: string | null): ModelLimits {
   const name = (model ?? "").toLowerCase();
-  const bare = name.slice(name.lastIndexOf("/") + 1);
+  const bare = name.slice(name.lastIndexOf("/") + 1).replace(/^(?:[\w-]+\.)?anthropic\./, "");
   const found = MODEL_LIMITS.find(([begins]) => bare.startsWith(begins));
   const [begins, context, output] = found ?? ["", M, 128 * K];
   return { context, output, isKnown: begins !== "" };

@@ -1,4 +1,5 @@
 /** Computes the cost of a call: by the configured prices, by the provider's own word, or by the price table. */
+import { BEDROCK, bedrockModel, bedrockTerms } from "./bedrock.ts";
 import {
   contextOf,
   costOf,
@@ -167,10 +168,14 @@ function ratesFor(
 ): FoundRates | null {
   if (rule && "rates" in rule.price) return { rates: rule.price.rates, factor: STANDARD };
   if (list === null) return null;
-  for (const name of rule && "as" in rule.price ? [rule.price.as] : names) {
-    const rates = findRates(list, name, at);
-    if (rates === null) continue;
-    const factor = tokenFactor(list, name, terms, isLongContext(rates, context));
+  const all = rule && "as" in rule.price ? [rule.price.as] : names;
+  const isBedrock = list === BEDROCK;
+  const ofPlace = isBedrock ? bedrockTerms([...all, ...names], terms) : terms;
+  for (const name of all) {
+    const model = isBedrock ? bedrockModel(name) : name;
+    const rates = model === null ? null : findRates(list, model, at);
+    if (model === null || rates === null) continue;
+    const factor = tokenFactor(list, model, ofPlace, isLongContext(rates, context));
     return factor === null ? null : { rates, factor };
   }
   return null;

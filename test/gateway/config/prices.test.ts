@@ -71,7 +71,7 @@ describe("PRICES", () => {
     [{ proxy: 1 }, "PRICES.proxy must be a table or a JSON object"],
     [
       { proxy: { list: "lists" } },
-      'PRICES.proxy.list must be one of "openai", "anthropic", "azure", "google", "deepseek", "mistral", "x-ai", "none"',
+      'PRICES.proxy.list must be one of "openai", "anthropic", "azure", "google", "deepseek", "mistral", "x-ai", "bedrock", "none"',
     ],
     [{ proxy: { discount_percent: 101 } }, "PRICES.proxy.discount_percent must be a number from 0 to 100"],
     [

@@ -38,7 +38,15 @@ import { turns, until } from "../../support/in-workerd/waiting.ts";
 const STATUS: Readonly<Record<string, number>> = {
   "chat/json-error": 429,
   "chat/json-error-text": 404,
+  "chat/json-ai-gateway-error": 401,
+  "chat/json-azure-no-deployment": 404,
+  "chat/json-ollama-error": 404,
+  "chat/json-openrouter-error": 429,
+  "chat/json-vllm-error": 404,
+  "chat/json-xai-error": 400,
   "messages/json-error": 429,
+  "messages/json-foundry-rate-limit": 429,
+  "responses/json-azure-filtered-prompt": 400,
   "responses/json-error": 400,
 };
 

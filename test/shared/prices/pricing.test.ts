@@ -118,6 +118,15 @@ const EXAMPLES: readonly Example[] = [
   ["and its tier", "anthropic", "claude-haiku-5-5", { in: 100_001 }, {}, 50_001],
   ["Azure's name for a model", "azure", "gpt-35-turbo", { in: 1000 }, {}, 500],
   ["a model of another vendor there", "azure", "claude-opus-4-8", { in: 1000 }, {}, 5000],
+  ["Bedrock's name, in a region", "bedrock", "anthropic.claude-opus-4-7", { in: 1000, out: 10 }, {}, 5775],
+  ["with a version", "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", { in: 1000 }, {}, 1100],
+  ["in a geography", "bedrock", "us.anthropic.claude-opus-4-7", { in: 1000 }, {}, 5500],
+  ["on a global endpoint", "bedrock", "global.anthropic.claude-opus-4-7", { in: 1000 }, {}, 5000],
+  ["Anthropic's name there", "bedrock", "claude-opus-4-7", { in: 1000 }, {}, 5500],
+  ["an earlier model there", "bedrock", "anthropic.claude-opus-4-1-20250805-v1:0", { in: 1 }, {}, null],
+  ["a model of another vendor at Bedrock", "bedrock", "openai.gpt-oss-120b", { in: 1 }, {}, null],
+  ["a tier of Bedrock", "bedrock", "anthropic.claude-opus-4-7", { in: 1 }, { serviceTier: "flex" }, null],
+  ["a model that its vendor does not sell", "openai", "gpt-oss-20b", { in: 1 }, {}, null],
   [
     "audio",
     "openai",
@@ -173,6 +182,16 @@ describe("the cost of a call", () => {
     expect(price({}, call).micros).toBe(2500);
     expect(price({}, { ...call, served: "no-such-model" }).micros).toBe(1250);
     expect(price({}, { ...call, served: null }).micros).toBe(1250);
+  });
+
+  it("at Bedrock is that of the endpoint in the request's name, also where the response has Anthropic's name", () => {
+    const call = { served: "claude-opus-4-7", usage: usageOf({ in: 1000 }) };
+    const at = (requested: string): number | null =>
+      price({ list: "bedrock" }, { ...call, requested }).micros;
+    expect(at("anthropic.claude-opus-4-7")).toBe(5500);
+    expect(at("global.anthropic.claude-opus-4-7")).toBe(5000);
+    const models: ModelRule[] = [{ pattern: "team", price: { as: "global.anthropic.claude-opus-4-7" } }];
+    expect(price({ list: "bedrock", models }, { ...call, requested: "team" }).micros).toBe(5000);
   });
 
   it.each([

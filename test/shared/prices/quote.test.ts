@@ -96,6 +96,7 @@ describe("the limits of models", () => {
     ["openai/gpt-5-mini", 128_000],
     ["claude-opus-4-6", 128_000],
     ["claude-haiku-4-5-20251001", 64_000],
+    ["us.anthropic.claude-haiku-4-5-20251001-v1:0", 64_000],
     ["gemini-2.5-pro", 65_536],
     ["my-llama", 128_000],
     [null, 128_000],

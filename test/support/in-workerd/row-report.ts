@@ -75,6 +75,7 @@ function interceptionOf(exchange: RecordedExchange, content: boolean): Row {
     finish_reason: report.finishReason,
     error: errorOf(report, status),
     error_message: content ? report.errorMessage : null,
+    own_key_rejected: status === 401 ? 1 : 0,
     usage: usageOf(report),
     usage_invalid: report.usage?.invalid ? 1 : 0,
     ...figuresOf(report),
@@ -111,10 +112,16 @@ function outcomeOf({ ended, error, queued, finishReason }: ResponseReport, statu
   return ended || finishReason !== null ? "completed" : "truncated";
 }
 
-/** An error without a name has that of its status. The statuses are those of the fixtures. */
+/** Those of the fixtures. */
+const STATUS_NAMES: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  404: "not_found_error",
+};
+
+/** An error without a name has that of its status. */
 function errorOf({ error }: ResponseReport, status: number): string | null {
   if (error !== "error" || status < 400) return error;
-  return status === 404 ? "not_found_error" : "invalid_request_error";
+  return STATUS_NAMES[status] ?? "invalid_request_error";
 }
 
 function usageOf({ usage, usageFinal }: ResponseReport): string {

@@ -259,8 +259,10 @@ const RATES: Readonly<Record<string, readonly [number, number, number, number]>>
   "gpt-4o": [2.5, 10, 1.25, 2.5],
   "gpt-4o-2024-08-06": [2.5, 10, 1.25, 2.5],
   "gpt-4o-mini": [0.15, 0.6, 0.075, 0.15],
+  "gpt-5.1-2025-11-13": [1.25, 10, 0.125, 1.25],
   "gpt-5.2": [1.75, 14, 0.175, 1.75],
   "claude-opus-4-6": [5, 25, 0.5, 6.25],
+  "claude-sonnet-4-6": [3, 15, 0.3, 3.75],
 };
 
 /** The cost of the call. A test whose call is in another tier, or uses a tool that is charged, names the columns itself. */
@@ -269,18 +271,22 @@ function costColumns(row: Row): Row {
   const nothing = { cost_micros: 0, cost_source: "computed", price_version: null };
   if (outcome === "refused" && row["response_bytes"] === 0 && error !== "internal") return nothing;
   if (usage === "unknown" && reported === null && Number(status) >= 400) return nothing;
-  if (reported !== null)
-    return { cost_micros: Math.ceil(Number(reported) * 1e6), cost_source: "reported", price_version: null };
+  const extras = JSON.parse(String(row["usage_metadata"])) as Readonly<Record<string, number>> | null;
+  if (reported !== null) {
+    // OpenRouter's cost is its fee alone where the client has a key of its own there.
+    const behind = extras?.["is_byok"] === 1 ? Number(extras["upstream_inference_cost"]) : 0;
+    const cost = Math.ceil((Number(reported) + behind) * 1e6 - 1e-6);
+    return { cost_micros: cost, cost_source: "reported", price_version: null };
+  }
   const rates = RATES[String(served)] ?? RATES[String(model)];
   const figures = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"];
   if (!rates || usage === "unknown") return {};
   if (figures.every((name) => row[name] === null)) return {};
   const tokens = figures.reduce((sum, name, at) => sum + Number(row[name] ?? 0) * (rates[at] ?? 0), 0);
-  const { cache_ephemeral_1h_input: long = 0, web_search_requests: searches = 0 } = JSON.parse(
-    String(row["usage_metadata"]),
-  ) as Readonly<Record<string, number>>;
+  const { cache_ephemeral_1h_input: long = 0, web_search_requests: searches = 0 } = extras ?? {};
+  const place = row["inference_geo"] === "us" ? 1.1 : 1;
   // The cache of an hour costs twice the input, and a thousand searches ten dollars.
-  const dollars = tokens + long * (2 * rates[0] - rates[3]) + searches * 10_000;
+  const dollars = (tokens + long * (2 * rates[0] - rates[3])) * place + searches * 10_000;
   return {
     cost_micros: Math.ceil(dollars - 1e-6),
     cost_source: usage === "final" ? "computed" : "partial",

@@ -55,6 +55,8 @@ export class ChatFields {
     this.#id ??= asName(value["id"]);
     this.#model ??= asName(value["model"]);
     this.failIfError(value, of);
+    // Groq says there why it stopped a stream early.
+    this.failIfError({ error: asObject(value["x_groq"])?.["error"] }, of);
     const choices = choicesOf(value);
     for (const choice of choices) this.#readChoice(choice);
     const usage = usageOf(value, choices);
