@@ -2,7 +2,7 @@
  * The maximum size of the gateway's bundle. Cloudflare's own limits are far higher (gzipped 3 MB on the free plan, 10 MB on
  * the paid one). The budget keeps the cold start short: code is parsed at each one.
  */
-export const BUDGET = { bytes: 410 * 1024, gzipBytes: 149_000 } as const;
+export const BUDGET = { bytes: 414 * 1024, gzipBytes: 151_000 } as const;
 
 /** The only packages whose code is in the console. */
 export const CONSOLE_PACKAGES: readonly string[] = ["preact", "preact-iso", "uplot"];
@@ -117,4 +117,9 @@ export const ADDITIONS: readonly Addition[] = [
   },
   { issue: 18, what: "Azure OpenAI and access tokens of Entra ID", gzipBytes: 2_300 },
   { issue: 18, what: "Cloudflare AI Gateway as an upstream, Coder's actor headers", gzipBytes: 1_000 },
+  {
+    issue: 18,
+    what: "prices of Bedrock, errors of compatible services, the charge of each lost attempt, the log of circuits",
+    gzipBytes: 1_000,
+  },
 ];
