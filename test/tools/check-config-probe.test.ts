@@ -134,6 +134,22 @@ describe("a probe of the providers", () => {
     expect(code).toBe(1);
   });
 
+  it("says why Entra ID sends no token", async () => {
+    const authority = await serve((_, response) =>
+      response.writeHead(401).end('{"error":"invalid_client","error_codes":[7000215]}'),
+    );
+    const entra = {
+      tenant_id: "acme.onmicrosoft.com",
+      client_id: "0b1c2d3e-4f50-4617-8a9b-0c1d2e3f4a5b",
+      client_secret: "GOOD_KEY",
+      authority,
+    };
+    const base_url = `${await serveKeys(200)}/openai`;
+    const { code, lines } = await probeWith({ one: { type: "azure", base_url, entra } });
+    expect(lines[1]).toMatch(/could not be authorized \(status 401 invalid_client AADSTS7000215\)$/);
+    expect(code).toBe(1);
+  });
+
   it.each<readonly [string, () => Promise<string>, string, number]>([
     [
       "a provider without that route",
