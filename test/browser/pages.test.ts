@@ -73,7 +73,8 @@ describe("the frame", () => {
       await settled(tab.page);
       const current = tab.page.locator("#navigation [aria-current=page]");
       expect(await current.innerText()).toBe(label);
-      expect(await tab.page.evaluate("document.activeElement.tagName")).toBe("H1");
+      // Effects run after the frame that shows the page.
+      await expect.poll(() => tab.page.evaluate("document.activeElement.tagName")).toBe("H1");
     }
     expect(tab.problems).toEqual([]);
   });
