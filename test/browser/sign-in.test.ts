@@ -29,7 +29,7 @@ describe("signing in", () => {
     await tab.page.getByLabel("API token").fill("aei_admin-canary-wrong-0123456789");
     await tab.page.getByRole("button", { name: "Sign in" }).click();
     await tab.page.getByText("The token is not valid.").waitFor();
-    expect(await tab.page.evaluate("document.activeElement.id")).toBe("token");
+    await expect.poll(() => tab.page.evaluate("document.activeElement.id")).toBe("token");
   });
 
   // An attacker who reads the browser's storage, or the page's script, must not find the token.
