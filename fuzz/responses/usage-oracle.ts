@@ -194,6 +194,28 @@ function extrasOf(
   return { extras, invalid };
 }
 
+/** Figures that are not counts of tokens: OpenRouter's costs, and audio by its length. */
+function otherExtras(all: readonly JsonObject[]): {
+  readonly extras: Record<string, number>;
+  readonly invalid: boolean;
+} {
+  const extras: Record<string, number> = {};
+  let invalid = false;
+  const add = (name: string, value: number): void => {
+    extras[name] = Math.max(extras[name] ?? 0, value);
+  };
+  for (const usage of all) {
+    const cost = object(usage["cost_details"])?.["upstream_inference_cost"];
+    if (typeof cost === "number" && cost >= 0) add("upstream_inference_cost", cost);
+    if (typeof usage["is_byok"] === "boolean") add("is_byok", usage["is_byok"] ? 1 : 0);
+    const seconds = usage[usage["type"] === "duration" ? "seconds" : "prompt_audio_seconds"] ?? null;
+    if (typeof seconds === "number" && seconds >= 0 && seconds <= 1e6)
+      add("audio_seconds", Math.ceil(seconds));
+    else if (seconds !== null) invalid = true;
+  }
+  return { extras, invalid };
+}
+
 function rawOf(usage: JsonObject): string | null {
   const json = JSON.stringify(usage);
   return json.length > 2048 ? null : json;
@@ -217,7 +239,8 @@ function openaiUsage(
   const count = (name: string): number | null => counts[name] ?? null;
   const split = splitOf(count);
   const total = count("total");
-  const extras = { ...named.extras };
+  const others = otherExtras(usages);
+  const extras = { ...named.extras, ...others.extras };
   if (total !== null && (keepsTotal || !split.addsUp)) extras["total_tokens"] = total;
   if (split.exceeds) extras["cached_exceeds_prompt"] = 1;
   return {
@@ -226,7 +249,7 @@ function openaiUsage(
     cache_read_input_tokens: count("cached"),
     cache_write_input_tokens: count("written"),
     extras,
-    invalid: invalid || named.invalid || split.exceeds,
+    invalid: invalid || named.invalid || others.invalid || split.exceeds,
     addsUp: split.addsUp,
     raw: rawOf(last),
   };
