@@ -1,6 +1,7 @@
 /** Other keys and retries: what the provider gets, what the client gets, and what is recorded. */
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { createRenewedSecrets } from "../../../src/shared/renewed-secrets.ts";
 import {
   BODY,
   chatResponse,
@@ -45,6 +46,9 @@ const unreadable =
   () =>
     json("{}", { status: code, headers: { "content-encoding": "zstd" } });
 const stream: Step = () => sse(new Response("data: [DONE]\n\n").body as ReadableStream);
+const failing = (): never => {
+  throw new Error("unexpected");
+};
 const lost: Step = () => {
   throw new TypeError("Network connection lost.");
 };
@@ -166,6 +170,16 @@ describe("another key", () => {
     const { response, events } = await gateway.exchange("/pool/v1/models", { headers: CLIENT_KEY });
     expect([response.status, attempts(events).length]).toEqual([200, 2]);
     expect(only(events, "passthrough")).toMatchObject({ status: 200 });
+  });
+
+  it("may meet an unexpected error of the gateway, also for a passthrough", async () => {
+    const secrets = { ...createRenewedSecrets([]).finder, findAny: failing };
+    const gateway = await openWith([() => json("{}", { headers: { "x-request-id": "r" } })], {
+      parts: { secrets },
+    });
+    const { response, events } = await gateway.exchange("/pool/v1/models", { headers: CLIENT_KEY });
+    expect(response.status).toBe(500);
+    expect(only(events, "passthrough")).toMatchObject({ outcome: "refused", status: 500, error: "internal" });
   });
 
   it("is sent the same body, with the usage opt-in, and without it once the provider has rejected that", async () => {
