@@ -490,6 +490,31 @@ describe("retries", () => {
     expect(new Set(keysOf(gateway.sent)).size).toBe(2);
   });
 
+  it("send one body with one idempotency key, also where another request finds the usage opt-in rejected", async () => {
+    const other: { send?: () => Promise<unknown> } = {};
+    const gateway = await openWith(
+      [
+        async () => {
+          await other.send?.();
+          return error(500);
+        },
+        status(400, {}, "Unrecognized request argument supplied: stream_options"),
+        stream,
+        stream,
+      ],
+      { keys: 1, retries: { ...RETRIES, retry_on: "idempotent" } },
+    );
+    const send = (): Promise<unknown> => gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
+    other.send = send;
+    await send();
+    const [first, , without, last] = gateway.sent.map(({ headers, body }) => ({
+      key: headers.get("idempotency-key"),
+      body: new TextDecoder().decode(body),
+    }));
+    expect(without?.body).toBe(STREAM_BODY);
+    expect(last).toEqual(first);
+  });
+
   it("send one idempotency key for each body: without the usage opt-in another one", async () => {
     const retries = { ...RETRIES, retry_on: "idempotent" };
     const steps = [
