@@ -373,6 +373,8 @@ export type InterceptionResult = {
   readonly isUnsent?: boolean | undefined;
   /** An attempt that may have cost something was followed by another one. */
   readonly hasLost?: boolean | undefined;
+  /** When the last of several attempts was sent, in milliseconds since 1970. */
+  readonly sentAt?: number | undefined;
 };
 
 /** The facts that follow from the result. */

@@ -133,9 +133,14 @@ type RestoreBody = (callTarget: CallTarget, next: NextAttempt) => void;
 function bodyRestorer(outgoing: Outgoing): RestoreBody | null {
   const { body, optIn, source } = outgoing;
   if (isUpload(body)) return null;
+  let injected = optIn?.injected ?? null;
   return ({ route, sentModel }, { isFallback }) => {
     outgoing.sentModel = sentModel;
-    if (isFallback || optIn?.state !== "rejected") optIn?.plan(route.provider);
+    if (optIn && isFallback) {
+      optIn.plan(route.provider);
+      ({ injected } = optIn);
+      // At the same provider the body stays the one that it may know the idempotency key by.
+    } else if (optIn && optIn.state !== "rejected") optIn.injected = injected;
     outgoing.body = source === null ? body : composeBody(source, outgoing);
   };
 }

@@ -28,15 +28,15 @@ export function costOfResult(
   result: InterceptionResult,
   { at, startedAt }: { readonly at: number; readonly startedAt: number },
 ): CostFacts {
-  const { status, observation, providerHeaders } = result;
-  if (observation === null) return hasRunNothing(result, at - startedAt) ? NOTHING : UNPRICED;
+  const { status, observation, providerHeaders, hasLost, sentAt = startedAt } = result;
+  if (observation === null) return hasRunNothing(result, at - sentAt) ? NOTHING : UNPRICED;
   const { report } = observation;
-  if (isFreeError(status, report)) return NOTHING;
+  if (isFreeError(status, report)) return hasLost ? UNPRICED : NOTHING;
   if (isCached(providerHeaders)) return NOTHING_CACHED;
   return price(provider, toPricedCall({ model, report, isFinal: observation.usageState === "final", at }));
 }
 
-/** Of a call without a response. `elapsedMs`: since the request arrived, at most. */
+/** Of a call without a response. `elapsedMs`: since its last attempt was sent, else since the request arrived. */
 function hasRunNothing(
   { outcome, error, isUnsent = false, hasLost }: InterceptionResult,
   elapsedMs: number,

@@ -43,7 +43,8 @@ export function completeCall(
     exchange.closeCall?.();
     const { isUnsent, attempts, served } = sent;
     const by = served && { provider: served.route.provider.name, sentModel: served.sentModel };
-    const result = { ...ofResponse, isUnsent, hasLost: Boolean(attempts?.lost.length) };
+    const { lost, sentAt } = attempts ?? {};
+    const result = { ...ofResponse, isUnsent, hasLost: Boolean(lost?.length), sentAt };
     const cost = interception.end(result, by);
     if (cost !== null) spending?.ended({ ...result, attempts, servedBy: by?.provider }, cost);
   };

@@ -90,7 +90,8 @@ export function refusedResult(
   providerHeaders: UpstreamResult["providerHeaders"] | null,
 ): PassthroughResult {
   // A refusal below 500 is one of the client's upload.
-  const outcome = providerHeaders === null || status < 500 ? "refused" : "upstream_error";
+  const isOwn = providerHeaders === null || status < 500 || code === "internal";
+  const outcome = isOwn ? "refused" : "upstream_error";
   return {
     ...WITHOUT_RESPONSE,
     outcome,

@@ -40,8 +40,12 @@ function join(tail: string, piece: string): string {
 
 /** The members with the content: those before them stand in the head. */
 const CONTENT = /"(?:choices|content|output|data|response)"\s*:/;
-/** The first of the members after the content. A quote inside a text is escaped, so a match is a key. */
-const LAST_MEMBERS = /"(?:usage|stop_reason|status|service_tier|incomplete_details|error|id|model)"\s*:/g;
+/**
+ * The first of the members after the content. A quote inside a text is escaped, so a match is a key. The parameters of tools
+ * often have an `id`, whose value is an object.
+ */
+const LAST_MEMBERS =
+  /"(?:(?:usage|stop_reason|status|service_tier|incomplete_details|error)"\s*:|(?:id|model)"\s*:\s*")/g;
 const FINISH_REASON = /"finish_reason"\s*:\s*"([^"\\]{1,128})"/g;
 /** Attempts to read the end. The members of the content can have the same keys. */
 const MAX_ATTEMPTS = 32;

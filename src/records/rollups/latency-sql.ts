@@ -50,7 +50,7 @@ const cursorOf = (job: string): string =>
 
 /**
  * Whether the gateway did not refuse the call, which else says nothing about the provider. Refused calls from before this rule
- * count in their totals (migration 0024).
+ * count in their totals (migration 0024, whose cursor is the beginning of an id).
  */
 const isSent = (alias: string): string =>
   `(${alias}.outcome <> 'refused' OR ${alias}.id <= ${cursorOf("before refused latencies")})`;

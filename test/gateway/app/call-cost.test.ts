@@ -66,6 +66,12 @@ describe("the cost of a call", () => {
     expect(costOf({ ...result, hasLost: true }, elapsedMs)).toEqual(UNPRICED);
   });
 
+  it("is nothing where the last attempt made no connection within a second of its own", () => {
+    const result = { outcome: "upstream_error", status: 502, error: "upstream_unreachable" } as const;
+    expect(costOf({ ...result, sentAt: 4001 }, 5000)).toEqual(NOTHING);
+    expect(costOf({ ...result, sentAt: 4000 }, 5000)).toEqual(UNPRICED);
+  });
+
   it.each<[string, Partial<InterceptionResult>]>([
     ["the gateway failed", { outcome: "refused", status: 500, error: "internal" }],
     ["the client disconnected before the headers", { outcome: "cancelled", status: null }],
@@ -82,6 +88,7 @@ describe("the cost of a call", () => {
   it("is nothing for a provider's error, unless that states a usage", () => {
     const failed = { outcome: "upstream_error", status: 429 } as const;
     expect(costOf({ ...failed, observation: observed({}) })).toEqual(NOTHING);
+    expect(costOf({ ...failed, observation: observed({}), hasLost: true })).toEqual(UNPRICED);
     expect(costOf({ ...failed, observation: observed({ usage: USAGE }) }).micros).toBe(750);
   });
 

@@ -1,6 +1,7 @@
 /** Other keys and retries: what the provider gets, what the client gets, and what is recorded. */
 import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
+import { createRenewedSecrets } from "../../../src/shared/renewed-secrets.ts";
 import {
   BODY,
   chatResponse,
@@ -45,6 +46,9 @@ const unreadable =
   () =>
     json("{}", { status: code, headers: { "content-encoding": "zstd" } });
 const stream: Step = () => sse(new Response("data: [DONE]\n\n").body as ReadableStream);
+const failing = (): never => {
+  throw new Error("unexpected");
+};
 const lost: Step = () => {
   throw new TypeError("Network connection lost.");
 };
@@ -166,6 +170,16 @@ describe("another key", () => {
     const { response, events } = await gateway.exchange("/pool/v1/models", { headers: CLIENT_KEY });
     expect([response.status, attempts(events).length]).toEqual([200, 2]);
     expect(only(events, "passthrough")).toMatchObject({ status: 200 });
+  });
+
+  it("may meet an unexpected error of the gateway, also for a passthrough", async () => {
+    const secrets = { ...createRenewedSecrets([]).finder, findAny: failing };
+    const gateway = await openWith([() => json("{}", { headers: { "x-request-id": "r" } })], {
+      parts: { secrets },
+    });
+    const { response, events } = await gateway.exchange("/pool/v1/models", { headers: CLIENT_KEY });
+    expect(response.status).toBe(500);
+    expect(only(events, "passthrough")).toMatchObject({ outcome: "refused", status: 500, error: "internal" });
   });
 
   it("is sent the same body, with the usage opt-in, and without it once the provider has rejected that", async () => {
@@ -474,6 +488,31 @@ describe("retries", () => {
     const gateway = await openWith(steps, { keys: 2, retries });
     await gateway.exchange("/pool/v1/models", { headers: CLIENT_KEY });
     expect(new Set(keysOf(gateway.sent)).size).toBe(2);
+  });
+
+  it("send one body with one idempotency key, also where another request finds the usage opt-in rejected", async () => {
+    const other: { send?: () => Promise<unknown> } = {};
+    const gateway = await openWith(
+      [
+        async () => {
+          await other.send?.();
+          return error(500);
+        },
+        status(400, {}, "Unrecognized request argument supplied: stream_options"),
+        stream,
+        stream,
+      ],
+      { keys: 1, retries: { ...RETRIES, retry_on: "idempotent" } },
+    );
+    const send = (): Promise<unknown> => gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
+    other.send = send;
+    await send();
+    const [first, , without, last] = gateway.sent.map(({ headers, body }) => ({
+      key: headers.get("idempotency-key"),
+      body: new TextDecoder().decode(body),
+    }));
+    expect(without?.body).toBe(STREAM_BODY);
+    expect(last).toEqual(first);
   });
 
   it("send one idempotency key for each body: without the usage opt-in another one", async () => {

@@ -189,6 +189,26 @@ describe("an excerpt", () => {
     });
   });
 
+  it("has the members in front of the request's tools, whose parameters are named like members", () => {
+    const properties = { id: { type: "string" }, model: { type: "string" } };
+    const tools = Array.from({ length: 40 }, () => ({ type: "function", parameters: { properties } }));
+    const excerpt = createExcerpt();
+    excerpt.add(
+      JSON.stringify({
+        id: "r",
+        output: [{ content: [{ type: "output_text", text: FILLER }] }],
+        service_tier: "priority",
+        tools,
+        usage: { input_tokens: 5 },
+      }),
+    );
+    expect(excerpt.read()).toMatchObject({
+      id: "r",
+      service_tier: "priority",
+      usage: { input_tokens: 5 },
+    });
+  });
+
   // Attack: the model is made to call a tool whose input, an object, looks like the end of a response.
   it("does not take a tool's input for the end of the response", () => {
     const input = Array.from({ length: 100 }, () => ({ usage: { input_tokens: 0 }, stop_reason: "error" }));
