@@ -60,6 +60,9 @@ function plotTimes(days: readonly string[], end: number): PlotTimes {
   return { unit: "hour", keys };
 }
 
+const rangeNamed = (name: string): NamedRange =>
+  (Object.hasOwn(RANGES, name) ? RANGES[name] : null) ?? LAST_30_DAYS;
+
 /** @param now milliseconds since 1970. */
 export function rangeOf(query: Pick<PageQuery, "get">, now: number): Range {
   const from = query.get("from") ?? "";
@@ -75,7 +78,7 @@ export function rangeOf(query: Pick<PageQuery, "get">, now: number): Range {
       plots: plotTimes(daysBetween(first, last), last + DAY_MS),
     };
   }
-  const { days: count, words, isPast = false } = RANGES[query.get("range") ?? ""] ?? LAST_30_DAYS;
+  const { days: count, words, isPast = false } = rangeNamed(query.get("range") ?? DEFAULT_RANGE);
   const end = isPast ? today - DAY_MS : today;
   const days = daysBetween(end - (count - 1) * DAY_MS, end);
   return {

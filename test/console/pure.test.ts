@@ -106,7 +106,8 @@ describe("the range of a page", () => {
     expect([today.keys[0], today.keys.at(-1)]).toEqual(["2026-11-30T00:00:00Z", "2026-11-30T14:00:00Z"]);
     expect(of("from=2026-11-28&to=2026-11-28").keys).toHaveLength(24);
     expect(of("from=2026-11-27&to=2026-11-28")).toEqual({ unit: "day", keys: ["2026-11-27", "2026-11-28"] });
-    expect(of("")).toMatchObject({ unit: "day", keys: { length: 30 } });
+    for (const unnamed of ["", "range=2d", "range=constructor"])
+      expect(of(unnamed)).toMatchObject({ unit: "day", keys: { length: 30 } });
   });
 
   it("ends before today where it is yesterday", () => {

@@ -5,6 +5,7 @@ import type {
   InterceptionStart,
   InterceptorEvent,
   RefusalEvent,
+  UpstreamAttempt,
 } from "../../../src/events/event.ts";
 import type { Flag } from "../../../src/events/vocabulary.ts";
 import {
@@ -482,10 +483,18 @@ describe("anomalies of keys", () => {
     const events = served(T0, { ...ownAccount, credential_hint: "sk-a...0001" }, rejected);
     const interception_id = events[0]?.interception_id ?? "";
     const keys = ["openai sk-a...0001", "openai sk-a...0001", "openai sk-a...0002", "aws AKIA...0003"];
-    const attempts = keys.map((name, position) => {
+    const rejections = keys.map((name, position) => {
       const [provider = "", key_hint = ""] = name.split(" ");
-      return { ...ATTEMPT, interception_id, position, provider, key_hint, reason: "key_rejected" as const };
+      const reason = "key_rejected" as const;
+      return { ...ATTEMPT, interception_id, position, provider, key_hint, reason, status: 403 };
     });
+    const unsent = {
+      ...rejections[0],
+      position: 5,
+      key_hint: "without a token",
+      status: null,
+    } as UpstreamAttempt;
+    const attempts = [...rejections, unsent];
     const all = await scan([...events, ...attempts]);
     const found = all.map(({ subject, count: requests, details }) => {
       const { credential_hint: hint } = JSON.parse(details) as Record<string, string>;

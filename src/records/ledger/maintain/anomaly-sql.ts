@@ -21,10 +21,12 @@ const COUNTED_KINDS: readonly AnomalyKind[] = [
 ];
 
 export const ANOMALY_SQL = {
+  /** A key that was not sent, because there was no access token, has no status. */
   page: `SELECT id, actor_principal AS actor, initiator_principal AS initiator, actor_kind, attribution, chat_id, flags,
   outcome, usage_state AS usage, error, provider, credential_hint,
   (SELECT json_group_array(json_array(tried.provider, tried.key_hint)) FROM upstream_attempts AS tried
-   WHERE tried.interception_id = interceptions.id AND tried.reason = 'key_rejected') AS rejected_keys
+   WHERE tried.interception_id = interceptions.id AND tried.reason = 'key_rejected'
+   AND tried.status IS NOT NULL) AS rejected_keys
 FROM interceptions
 WHERE id > MAX(?1, COALESCE((SELECT cursor FROM upkeep_cursors WHERE job = 'anomalies'), '')) AND id < ?2
 ORDER BY id LIMIT ${PAGE_ROWS}`,
