@@ -48,6 +48,8 @@ type Options = {
   /** The response of the token endpoint to its call of that number, from 1. */
   readonly login?: (call: number) => Response | Promise<Response>;
   readonly provider?: (sent: Sent) => Response;
+  /** Further settings of the provider. */
+  readonly azure?: object;
 };
 
 type Opened = Gateway & {
@@ -60,10 +62,11 @@ type Opened = Gateway & {
 async function open({
   login = (call) => json(tokenBody(call)),
   provider = ok,
+  azure = {},
 }: Options = {}): Promise<Opened> {
   let calls = 0;
   const gateway = await openGateway({
-    vars: VARS,
+    vars: { ...VARS, PROVIDERS: { ...PROVIDERS, azure: { ...VARS.PROVIDERS.azure, ...azure } } },
     allowedContent: [CONTENT.prompt],
     provider: (sent) => (sent.url === LOGIN ? login((calls += 1)) : provider(sent)),
   });
@@ -126,6 +129,20 @@ describe("an access token of Entra ID", () => {
     const { response } = await gateway.chat();
     expect(gateway.tokens()).toEqual(bearer(1, 1));
     expect(response.headers.get("x-interceptor-error")).toBe("upstream_token_unavailable");
+  });
+
+  it("is used at once where the authority does not respond, also at a provider with little time", async () => {
+    const silent = Promise.withResolvers<Response>();
+    const gateway = await open({
+      login: (call) => (call === 1 ? json(tokenBody(1)) : silent.promise),
+      azure: { headers_ms: 4000 },
+    });
+    await gateway.chat();
+    gateway.clock.at += 55 * MINUTE;
+    const { response } = await gateway.chat();
+    expect([response.status, gateway.tokens(), gateway.logins().length]).toEqual([200, bearer(1, 1), 2]);
+    silent.resolve(json(tokenBody(2)));
+    await silent.promise;
   });
 
   it("is fetched once for requests that come at the same time", async () => {
