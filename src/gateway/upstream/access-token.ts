@@ -10,7 +10,10 @@ export type FetchedToken =
 export type TokenSource = {
   /** @returns the token, or the refusal `upstream_token_unavailable`. */
   readonly get: () => Promise<string | Refusal>;
-  /** The provider rejected the token. One that was just fetched is kept: another one would be rejected too. */
+  /**
+   * The provider rejected the token, which is then replaced. It stays in use where that fails: it may be valid for other requests.
+   * One that was just fetched is not replaced: another one would be rejected too.
+   */
   readonly rejected: () => void;
 };
 
@@ -73,7 +76,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       return new Refusal("upstream_token_unavailable", { detail: failure?.text ?? "no response in time" });
     },
     rejected: () => {
-      if (held !== null && now() - held.since >= MIN_AGE_MS) held = null;
+      if (held !== null && now() - held.since >= MIN_AGE_MS) held = { ...held, refreshAt: 0 };
     },
   };
 }

@@ -155,7 +155,7 @@ describe("an access token of Entra ID", () => {
     expect([gateway.logins().length, gateway.tokens()]).toEqual([1, bearer(1, 1, 1)]);
   });
 
-  it("is dropped where the provider rejects it, unless it was just fetched", async () => {
+  it("is replaced where the provider rejects it, unless it was just fetched", async () => {
     const gateway = await open({
       provider: () => json('{"error":{"code":"401","message":"no"}}', { status: 401 }),
     });
@@ -168,6 +168,22 @@ describe("an access token of Entra ID", () => {
     await gateway.chat();
     await gateway.chat();
     expect(gateway.tokens()).toEqual(bearer(1, 1, 1, 2));
+  });
+
+  // The attack: a request that the provider rejects takes the token from all callers while the authority is down.
+  it("stays in use where the provider rejects one request and no other token can be fetched", async () => {
+    let calls = 0;
+    const gateway = await open({
+      login: (call) => (call === 1 ? json(tokenBody(1)) : json("", { status: 500 })),
+      provider: () => ((calls += 1) === 1 ? json("{}", { status: 401 }) : ok()),
+    });
+    await gateway.chat();
+    expect(gateway.tokens()).toEqual(bearer(1));
+    gateway.clock.at += MINUTE;
+    calls = 0;
+    expect((await gateway.chat()).response.status).toBe(502);
+    expect((await gateway.chat()).response.status).toBe(200);
+    expect([gateway.tokens(), gateway.logins().length]).toEqual([bearer(1, 1, 1), 2]);
   });
 });
 
