@@ -173,7 +173,7 @@ async function bodyToForward(
   const hasNoBody = takesNoBody(request.method);
   const runsModel = route.kind === "passthrough" && !hasNoBody ? route.runsModel : "no";
   const isChecked = !hasNoBody && forwardable.ownership !== null && mayNameObjects(route);
-  const isNamed = runsModel !== "no" && (provider.models !== null || hasModelIds(forwardable.route));
+  const isNamed = runsModel !== "no" && (provider.models !== null || isHeldCount(forwardable.route));
   if (isNamed || isChecked) {
     const otherText = rejectOtherText(exchange.headers);
     if (otherText) return otherText;
@@ -196,9 +196,13 @@ async function bodyToForward(
 const mayNameObjects = (route: DialectRoute): boolean =>
   route.kind === "passthrough" && (route.objects !== undefined || route.runsModel !== "no");
 
-/** Whether the provider counts the tokens of a model that it knows by another id. */
-const hasModelIds = ({ route, provider }: Forwardable["route"]): boolean =>
-  route.kind === "passthrough" && route.isFree === true && provider.modelIds.size > 0;
+const countsTokens = ({ route }: Forwardable["route"]): boolean =>
+  route.kind === "passthrough" && route.isFree === true;
+
+/** Whether the request counts the tokens of a model call whose model has another id at the provider, or which must be signed. */
+const isHeldCount = (route: Forwardable["route"]): boolean =>
+  countsTokens(route) &&
+  (route.provider.modelIds.size > 0 || route.provider.keys.some(({ kind }) => kind === "aws"));
 
 /** The body, where its model is one that the provider's list allows. */
 function withAllowedModel(
@@ -212,7 +216,7 @@ function withAllowedModel(
   const named = call instanceof Refusal || runsModel === "hidden" ? null : call;
   const { route } = forwardable;
   const name = named?.model ?? null;
-  const sentModel = (hasModelIds(route) && name !== null && route.provider.modelIds.get(name)) || null;
+  const sentModel = (countsTokens(route) && name !== null && route.provider.modelIds.get(name)) || null;
   const refusal = checkPolicies(
     exchange,
     forwardable,
