@@ -39,8 +39,11 @@ const MIN_LITERAL = 4;
 const MAX_PLACES = 8;
 const MARKER = "[redacted:configured]";
 
-/** The parts that keys of many holders share: a JWT without its signature, and the prefix of a key for Bedrock. */
-const PUBLIC_PART = /^(?:eyJ[\w-]*\.(?:[\w-]*\.)?|ABSKQmVkcm9ja0FQSUtleS)/;
+/**
+ * The parts that keys of many holders share: a JWT without its signature, the prefix of a key for Bedrock, and the version and
+ * region of a session token of AWS, which stand in every presigned URL too.
+ */
+const PUBLIC_PART = /^(?:eyJ[\w-]*\.(?:[\w-]*\.)?|ABSKQmVkcm9ja0FQSUtleS|IQoJb3JpZ2luX2Vj.{48})/;
 
 type LongSecret = NamedSecret & { readonly publicLength: number };
 type GramMatch = { readonly secret: LongSecret; readonly at: number };

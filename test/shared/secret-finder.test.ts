@@ -70,6 +70,18 @@ describe("Finding H3: a configured secret", () => {
     expect(finder.find(JWT)).toBe("JWT");
   });
 
+  it.each(["EJr//////////wEaCXVzLWVhc3QtMSJIMEYCIQ", "EEwaCXVzLWVhc3QtMSJHMEUCIH"])(
+    "that is a session token of AWS is not found in another one of its region: %s",
+    (region) => {
+      const tokenOf = (own: string): string => `IQoJb3JpZ2luX2Vj${region}${own.repeat(40)}`;
+      const session = finderOf({ SESSION: tokenOf("Own7Part") });
+      const url = `https://b.s3.amazonaws.com/k?X-Amz-Security-Token=${tokenOf("x9Other+")}`;
+      expect([session.find(url), session.find(encodeURI(url))]).toEqual([null, null]);
+      expect(session.find(tokenOf("Own7Part"))).toBe("SESSION");
+      expect(session.find(tokenOf("Own7Part").slice(-20))).toBe("SESSION");
+    },
+  );
+
   it("that is short is found beside an error, and wherever short ones are wanted", () => {
     expect(finder.find('{"error":{"message":"bad key hunter42"}}')).toBe("SHORT");
     expect(finder.findAny("x-debug hunter42")).toBe("SHORT");

@@ -26,7 +26,7 @@ import {
 import { callOwned, takeOwnBody, type OnBody } from "./object-owners.ts";
 import { findRetrieval, observeRetrieval, type RetrievedId } from "./retrieve.ts";
 import { checkNamedModel, filterModels } from "./model-list.ts";
-import { unreadOutgoing } from "./sent-body.ts";
+import { composeBody, unreadOutgoing } from "./sent-body.ts";
 import { createSpending, type Spending } from "./spending.ts";
 import { leakRefusal, reportLeak, searchBody, type SearchedBody } from "./secret-leak.ts";
 import { rejectBody, rejectOtherText, type RequestBody } from "./request-body.ts";
@@ -53,13 +53,14 @@ export async function passThrough(
   const abort = new AbortController();
   try {
     if (!(await started)) return refused(new Refusal("recording_unavailable"), null);
-    const body =
+    const composed =
       checkNamedModel(exchange, forwardable) ??
       (await bodyToForward(exchange, forwardable, requestBody, found));
-    if (body instanceof Refusal) return refused(body, null);
+    if (composed instanceof Refusal) return refused(composed, null);
+    const { body, sentModel } = isRenamed(composed) ? composed : { body: composed, sentModel: null };
     const limited = await reserveRun(exchange, forwardable, spending);
     if (limited) return refused(limited, null);
-    const outgoing = unreadOutgoing(body, requestBody.decoded());
+    const outgoing = { ...unreadOutgoing(body, requestBody.decoded()), sentModel };
     const called = await callOwned(exchange, forwardable, outgoing, abort);
     const { response: received, providerHeaders, objectIds = [], isUnsent, attempts } = called;
     sent = { ...(isUnsent && { isUnsent }), ...(attempts && { attempts }) };
@@ -155,19 +156,25 @@ function inContext({ headers }: Response, body: SearchedBody["body"]): SearchedB
   return { body: through.readable, isModified };
 }
 
+/** A body with the model's id for the provider in place of the client's name for it. */
+type Renamed = { readonly body: UpstreamBody; readonly sentModel: string };
+
+const isRenamed = (body: UpstreamBody | Renamed): body is Renamed => body !== null && "sentModel" in body;
+
 /** The body to forward, once the policies permit the request. */
 async function bodyToForward(
   exchange: Exchange,
   forwardable: Forwardable,
   requestBody: RequestBody,
   found: Required<OnBody>,
-): Promise<UpstreamBody | Refusal> {
+): Promise<UpstreamBody | Renamed | Refusal> {
   const { request } = exchange;
   const { route, provider } = forwardable.route;
   const hasNoBody = takesNoBody(request.method);
   const runsModel = route.kind === "passthrough" && !hasNoBody ? route.runsModel : "no";
   const isChecked = !hasNoBody && forwardable.ownership !== null && mayNameObjects(route);
-  if ((runsModel !== "no" && provider.models !== null) || isChecked) {
+  const isNamed = runsModel !== "no" && (provider.models !== null || isHeldCount(forwardable.route));
+  if (isNamed || isChecked) {
     const otherText = rejectOtherText(exchange.headers);
     if (otherText) return otherText;
     const boundary =
@@ -189,15 +196,34 @@ async function bodyToForward(
 const mayNameObjects = (route: DialectRoute): boolean =>
   route.kind === "passthrough" && (route.objects !== undefined || route.runsModel !== "no");
 
+const countsTokens = ({ route }: Forwardable["route"]): boolean =>
+  route.kind === "passthrough" && route.isFree === true;
+
+/** Whether the request counts the tokens of a model call whose model has another id at the provider, or which must be signed. */
+const isHeldCount = (route: Forwardable["route"]): boolean =>
+  countsTokens(route) &&
+  (route.provider.modelIds.size > 0 || route.provider.keys.some(({ kind }) => kind === "aws"));
+
 /** The body, where its model is one that the provider's list allows. */
 function withAllowedModel(
   exchange: Exchange,
   forwardable: Forwardable,
   bytes: Uint8Array,
   runsModel: RunsModel,
-): Uint8Array | Refusal {
+): Uint8Array | Renamed | Refusal {
   // An empty body (to cancel a response, for example) runs no model. A body that cannot be parsed names none that is allowed.
   const call = bytes.byteLength === 0 ? null : readModelCall(new JsonSource(bytes));
-  const model = call instanceof Refusal || runsModel === "hidden" ? null : (call?.model ?? null);
-  return checkPolicies(exchange, forwardable, model, call !== null && runsModel !== "no") ?? bytes;
+  const named = call instanceof Refusal || runsModel === "hidden" ? null : call;
+  const { route } = forwardable;
+  const name = named?.model ?? null;
+  const sentModel = (countsTokens(route) && name !== null && route.provider.modelIds.get(name)) || null;
+  const refusal = checkPolicies(
+    exchange,
+    forwardable,
+    sentModel ?? name,
+    call !== null && runsModel !== "no",
+  );
+  if (refusal || sentModel === null) return refusal ?? bytes;
+  const model = named?.body.members.get("model") ?? null;
+  return { body: composeBody({ bytes, model }, { optIn: null, sentModel }), sentModel };
 }

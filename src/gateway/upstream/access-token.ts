@@ -1,4 +1,5 @@
 /** An access token that the gateway fetches, kept in the isolate until shortly before it expires. */
+import { withDeadline } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { createSingleFlight } from "../../shared/single-flight.ts";
 
@@ -9,7 +10,10 @@ export type FetchedToken =
 export type TokenSource = {
   /** @returns the token, or the refusal `upstream_token_unavailable`. */
   readonly get: () => Promise<string | Refusal>;
-  /** The provider rejected the token. One that was just fetched is kept: another one would be rejected too. */
+  /**
+   * The provider rejected the token, which is then replaced. It stays in use where that fails: it may be valid for other requests.
+   * One that was just fetched is not replaced: another one would be rejected too.
+   */
   readonly rejected: () => void;
 };
 
@@ -30,6 +34,8 @@ const REFRESH_MS = 300_000;
 const MARGIN_MS = 30_000;
 /** No fetch follows a failed one sooner. */
 const COOLDOWN_MS = 2000;
+/** A request that has a token waits no longer for its replacement. */
+const REPLACE_MS = 1000;
 /** A younger token is kept where the provider rejects it: any caller may cause a rejection. */
 const MIN_AGE_MS = 60_000;
 
@@ -64,12 +70,13 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   return {
     get: async () => {
       if (held !== null && now() < held.refreshAt) return held.value;
-      if (failure === null || now() - failure.at >= COOLDOWN_MS) await refresh();
+      const waitMs = held !== null && now() < held.endsAt ? REPLACE_MS : timeoutMs;
+      if (failure === null || now() - failure.at >= COOLDOWN_MS) await withDeadline(refresh(), waitMs);
       if (held !== null && now() < held.endsAt) return held.value;
       return new Refusal("upstream_token_unavailable", { detail: failure?.text ?? "no response in time" });
     },
     rejected: () => {
-      if (held !== null && now() - held.since >= MIN_AGE_MS) held = null;
+      if (held !== null && now() - held.since >= MIN_AGE_MS) held = { ...held, refreshAt: 0 };
     },
   };
 }

@@ -147,6 +147,16 @@ describe("an upload that the gateway would have to sign", () => {
     expect(sent && (await faultOf(sent, "aws-external-anthropic"))).toBeNull();
   });
 
+  it("is signed at any size where its tokens are counted: a long conversation is counted before it is sent", async () => {
+    const gateway = await open(() => json('{"input_tokens":1}'));
+    const body = `{"model":"m","system":"${"x".repeat(300_000)}","messages":[]}`;
+    const init = post(body, { ...headers, "content-length": String(body.length) });
+    const { response } = await gateway.exchange("/claude/v1/messages/count_tokens", init);
+    const [sent] = gateway.sent;
+    expect([response.status, text(sent?.body ?? new Uint8Array())]).toEqual([200, body]);
+    expect(sent && (await faultOf(sent, "aws-external-anthropic"))).toBeNull();
+  });
+
   it("is refused before the provider is called, and is not read any further", async () => {
     const gateway = await open(() => json("{}"));
     let isCancelled = false;

@@ -364,6 +364,31 @@ describe("the ids of models", () => {
     }
   });
 
+  it.each(["/responses/input_tokens", "/responses"])("replace the client's name at %s", async (path) => {
+    for (const models of [null, ["gpt-4o-mini"]]) {
+      const settings = { model_ids: aliases.model_ids, ...(models && { models }) };
+      const gateway = await open({}, { main: settings });
+      const headers = { ...CLIENT_KEY, "content-digest": "sha-256=:AA==:" };
+      const init = post('{"model":"fast","input":"fast"}', headers);
+      const { response } = await gateway.exchange(`/main/v1${path}`, init);
+      const [sent] = gateway.sent;
+      expect([response.status, text(sent?.body ?? utf8("")), sent?.headers.get("content-digest")]).toEqual([
+        200,
+        '{"model":"gpt-4o-mini","input":"fast"}',
+        null,
+      ]);
+    }
+  });
+
+  it.each(["{}", '{"model":"other"}', '{"model":', '{"model":"fast","model":"other"}'])(
+    "leave a request to count tokens as it is: %s",
+    async (body) => {
+      const gateway = await open({}, { main: aliases });
+      await gateway.exchange("/main/v1/responses/input_tokens", post(body, CLIENT_KEY));
+      expect(gateway.sent.map((sent) => text(sent.body))).toEqual([body]);
+    },
+  );
+
   it("are names of a price where the response names no model", async () => {
     const PRICES = { main: { list: "none", models: { "gpt-4o-mini": { input: 1, output: 1 } } } };
     const gateway = await open({ main: [unnamed] }, { main: aliases }, { PRICES });

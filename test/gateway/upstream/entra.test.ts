@@ -48,6 +48,8 @@ type Options = {
   /** The response of the token endpoint to its call of that number, from 1. */
   readonly login?: (call: number) => Response | Promise<Response>;
   readonly provider?: (sent: Sent) => Response;
+  /** Further settings of the provider. */
+  readonly azure?: object;
 };
 
 type Opened = Gateway & {
@@ -60,10 +62,11 @@ type Opened = Gateway & {
 async function open({
   login = (call) => json(tokenBody(call)),
   provider = ok,
+  azure = {},
 }: Options = {}): Promise<Opened> {
   let calls = 0;
   const gateway = await openGateway({
-    vars: VARS,
+    vars: { ...VARS, PROVIDERS: { ...PROVIDERS, azure: { ...VARS.PROVIDERS.azure, ...azure } } },
     allowedContent: [CONTENT.prompt],
     provider: (sent) => (sent.url === LOGIN ? login((calls += 1)) : provider(sent)),
   });
@@ -128,6 +131,20 @@ describe("an access token of Entra ID", () => {
     expect(response.headers.get("x-interceptor-error")).toBe("upstream_token_unavailable");
   });
 
+  it("is used at once where the authority does not respond, also at a provider with little time", async () => {
+    const silent = Promise.withResolvers<Response>();
+    const gateway = await open({
+      login: (call) => (call === 1 ? json(tokenBody(1)) : silent.promise),
+      azure: { headers_ms: 4000 },
+    });
+    await gateway.chat();
+    gateway.clock.at += 55 * MINUTE;
+    const { response } = await gateway.chat();
+    expect([response.status, gateway.tokens(), gateway.logins().length]).toEqual([200, bearer(1, 1), 2]);
+    silent.resolve(json(tokenBody(2)));
+    await silent.promise;
+  });
+
   it("is fetched once for requests that come at the same time", async () => {
     const { promise, resolve } = Promise.withResolvers<Response>();
     const gateway = await open({ login: () => promise });
@@ -138,7 +155,7 @@ describe("an access token of Entra ID", () => {
     expect([gateway.logins().length, gateway.tokens()]).toEqual([1, bearer(1, 1, 1)]);
   });
 
-  it("is dropped where the provider rejects it, unless it was just fetched", async () => {
+  it("is replaced where the provider rejects it, unless it was just fetched", async () => {
     const gateway = await open({
       provider: () => json('{"error":{"code":"401","message":"no"}}', { status: 401 }),
     });
@@ -151,6 +168,22 @@ describe("an access token of Entra ID", () => {
     await gateway.chat();
     await gateway.chat();
     expect(gateway.tokens()).toEqual(bearer(1, 1, 1, 2));
+  });
+
+  // The attack: a request that the provider rejects takes the token from all callers while the authority is down.
+  it("stays in use where the provider rejects one request and no other token can be fetched", async () => {
+    let calls = 0;
+    const gateway = await open({
+      login: (call) => (call === 1 ? json(tokenBody(1)) : json("", { status: 500 })),
+      provider: () => ((calls += 1) === 1 ? json("{}", { status: 401 }) : ok()),
+    });
+    await gateway.chat();
+    expect(gateway.tokens()).toEqual(bearer(1));
+    gateway.clock.at += MINUTE;
+    calls = 0;
+    expect((await gateway.chat()).response.status).toBe(502);
+    expect((await gateway.chat()).response.status).toBe(200);
+    expect([gateway.tokens(), gateway.logins().length]).toEqual([bearer(1, 1, 1), 2]);
   });
 });
 
