@@ -74,7 +74,8 @@ async function send(route: Route, credential: UpstreamCredential, deps: ProbeDep
   const headers = upstreamHeaders(sent, { provider, credential, isChanged: false, owner: null });
   const init = { url: targetUrl(route, ""), method: "GET", headers, body: null, after: deps.after };
   const refusal = credential.authorize ? await credential.authorize(init) : null;
-  if (refusal) return { kind: "failed", says: `could not be authorized (${refusal.data.detail ?? refusal.code})` };
+  if (refusal)
+    return { kind: "failed", says: `could not be authorized (${refusal.data.detail ?? refusal.code})` };
   let cause = "";
   const fetcher: typeof fetch = (...request) =>
     deps.fetch(...request).catch((error: unknown) => {
