@@ -50,7 +50,7 @@ export async function sendWithoutRejected(
 }
 
 async function send(
-  { request, headers: sent, deps, after }: Exchange,
+  { request, headers: sent, deps, after, waitUntil }: Exchange,
   { target, route, caller, initiatorName, acceptedOwner, credential }: Forwardable,
   outgoing: Outgoing,
   { abort, idempotencyKey, headersUntil }: SendOptions,
@@ -71,7 +71,7 @@ async function send(
   const ownUntil = startedAt + mostHeadersMs(provider, deps.config);
   const until = Math.min(ownUntil, headersUntil ?? Number.POSITIVE_INFINITY);
   const { method } = request;
-  const init = { url: targetUrl(route, target.search), method, headers, body, after };
+  const init = { url: targetUrl(route, target.search), method, headers, body, after, waitUntil };
   // Most keys are in a header already: such a request waits for nothing.
   const refusal = credential.authorize
     ? await inTime(credential.authorize(init), { abort, ms: until - startedAt, after })

@@ -2,14 +2,19 @@
 import { withDeadline } from "../../shared/deadline.ts";
 import { Refusal } from "../../shared/refusal.ts";
 import { createSingleFlight } from "../../shared/single-flight.ts";
+import type { UnauthorizedRequest } from "./provider-key.ts";
 
 /** A token, or why there is none: a text that holds no secret. */
 export type FetchedToken =
   { readonly value: string; readonly lifetimeMs: number } | { readonly failure: string };
 
 export type TokenSource = {
-  /** @returns the token, or the refusal `upstream_token_unavailable`. */
-  readonly get: () => Promise<string | Refusal>;
+  /**
+   * `waitUntil`: of the request. A fetch that it starts goes on where the request ends first, because others wait for it too.
+   *
+   * @returns the token, or the refusal `upstream_token_unavailable`.
+   */
+  readonly get: (waitUntil?: UnauthorizedRequest["waitUntil"]) => Promise<string | Refusal>;
   /**
    * The provider rejected the token, which is then replaced. It stays in use where that fails: it may be valid for other requests.
    * One that was just fetched is not replaced: another one would be rejected too.
@@ -52,8 +57,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   let failure: { readonly text: string; readonly at: number } | null = null;
   const runShared = createSingleFlight<void>(timeoutMs, now);
 
-  const refresh = (): Promise<unknown> =>
-    runShared("", async () => {
+  const refresh = (waitUntil: UnauthorizedRequest["waitUntil"]): Promise<unknown> => {
+    const fetching = runShared("", async () => {
       const since = now();
       const fetched = await fetchToken();
       if ("failure" in fetched) {
@@ -66,12 +71,16 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       const before = (ms: number): number => since + lifetimeMs - Math.min(ms, lifetimeMs / 2);
       held = { value, since, refreshAt: before(REFRESH_MS), endsAt: before(MARGIN_MS) };
     });
+    waitUntil?.(fetching);
+    return fetching;
+  };
 
   return {
-    get: async () => {
+    get: async (waitUntil) => {
       if (held !== null && now() < held.refreshAt) return held.value;
       const waitMs = held !== null && now() < held.endsAt ? REPLACE_MS : timeoutMs;
-      if (failure === null || now() - failure.at >= COOLDOWN_MS) await withDeadline(refresh(), waitMs);
+      if (failure === null || now() - failure.at >= COOLDOWN_MS)
+        await withDeadline(refresh(waitUntil), waitMs);
       if (held !== null && now() < held.endsAt) return held.value;
       return new Refusal("upstream_token_unavailable", { detail: failure?.text ?? "no response in time" });
     },

@@ -26,8 +26,8 @@ export function entraCredential(key: EntraKey, path: string, deps: KeyDeps): Ups
     kind: "centralized",
     hint: credentialHint(key.clientId),
     header: null,
-    authorize: async ({ headers }) => {
-      const token = await tokens.get();
+    authorize: async ({ headers, waitUntil }) => {
+      const token = await tokens.get(waitUntil);
       if (token instanceof Refusal) return token;
       headers.set("authorization", `Bearer ${token}`);
       return null;

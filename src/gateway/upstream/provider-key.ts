@@ -38,6 +38,8 @@ export type UnauthorizedRequest = {
   /** Complete but for those that are set here. */
   readonly headers: Headers;
   readonly body: UpstreamBody;
+  /** Keeps the invocation alive after the response. */
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
 };
 
 export function keyCredential(

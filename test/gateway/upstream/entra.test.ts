@@ -139,10 +139,13 @@ describe("an access token of Entra ID", () => {
     });
     await gateway.chat();
     gateway.clock.at += 55 * MINUTE;
-    const { response } = await gateway.chat();
+    const { response, settled } = await gateway.call(AZURE_CHAT, post(BODY, CLIENT_KEY));
     expect([response.status, gateway.tokens(), gateway.logins().length]).toEqual([200, bearer(1, 1), 2]);
     silent.resolve(json(tokenBody(2)));
-    await silent.promise;
+    await response.text();
+    await settled();
+    await gateway.chat();
+    expect([gateway.tokens(), gateway.logins().length]).toEqual([bearer(1, 1, 2), 2]);
   });
 
   it("is fetched once for requests that come at the same time", async () => {
@@ -153,6 +156,21 @@ describe("an access token of Entra ID", () => {
     const responses = await Promise.all(pending);
     expect(responses.map(({ response }) => response.status)).toEqual([200, 200, 200]);
     expect([gateway.logins().length, gateway.tokens()]).toEqual([1, bearer(1, 1, 1)]);
+  });
+
+  // The platform ends the fetches of a request that is over: those who wait for the token would wait in vain.
+  it("goes on being fetched where the request that began it ends first", async () => {
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    const gateway = await open({ login: () => promise, azure: { headers_ms: 50 } });
+    const { response, settled } = await gateway.call(AZURE_CHAT, post(BODY, CLIENT_KEY));
+    let isOver = false;
+    const over = settled().then(() => (isOver = true));
+    await gateway.exchange(CHAT, post(BODY, OWN_KEY));
+    expect([response.status, isOver]).toEqual([503, false]);
+    resolve(json(tokenBody(1)));
+    await over;
+    expect((await gateway.chat()).response.status).toBe(200);
+    expect(gateway.logins()).toHaveLength(1);
   });
 
   it("is replaced where the provider rejects it, unless it was just fetched", async () => {
