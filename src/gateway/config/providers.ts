@@ -114,6 +114,9 @@ function readKeyHeader(fields: Fields, preset: Preset | null): KeyHeader | null 
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined, preset: Preset | null): string | null {
   if (preset && !fields.has("base_url")) return presetUrl(preset, fields);
   const url = fields.url("base_url");
+  // So Azure's portal shows the endpoint of a resource. Its APIs have paths below it.
+  if (url !== null && /^[^/]+\/\/[^/]+\.azure\.com$/.test(url))
+    fields.reject("base_url", "must also have the path of the API, such as /openai or /anthropic");
   const beginsWithVersion = dialect?.routes.some(({ path }) => path.startsWith("/v1/")) ?? false;
   if (url === null || !beginsWithVersion || !url.endsWith("/v1")) return url;
   fields.report(`${fields.path}.base_url`, "must not end in /v1: this dialect's routes begin with it");

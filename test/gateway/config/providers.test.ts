@@ -80,6 +80,20 @@ describe("J2 J3 a provider's settings", () => {
     }
   });
 
+  it.each([
+    ["azure", "https://c.openai.azure.com/", "/openai"],
+    ["azure", "https://c.cognitiveservices.azure.com", "/openai"],
+    ["anthropic", "https://c.services.ai.azure.com", "/anthropic"],
+    ["openai", "https://c.openai.azure.com:443", "/openai/v1"],
+  ])("reject an endpoint of Azure without the API's path: %s at %s", (type, base_url, path) => {
+    const issues = (url: string) => issuesOf({ PROVIDERS: { one: { type, base_url: url } } });
+    expect(issues(base_url)).toEqual([
+      "PROVIDERS.one.base_url must also have the path of the API, such as /openai or /anthropic",
+    ]);
+    expect(issues(`${base_url.replace(/\/$/, "")}${path}`)).toEqual([]);
+    expect(issues("https://c.azure.com.example/v2")).toEqual([]);
+  });
+
   it.each(["toString", "constructor", "__proto__", "openai_key", "", " "])(
     "reject %j as a secret's name, also where objects inherit it",
     (name) => {
