@@ -41,9 +41,10 @@ const MARKER = "[redacted:configured]";
 
 /**
  * The parts that keys of many holders share: a JWT without its signature, the prefix of a key for Bedrock, and the version and
- * region of a session token of AWS, which stand in every presigned URL too.
+ * region of a session token of AWS, which stand in every presigned URL too. A short-term key for Bedrock is such a URL in base64.
  */
-const PUBLIC_PART = /^(?:eyJ[\w-]*\.(?:[\w-]*\.)?|ABSKQmVkcm9ja0FQSUtleS|IQoJb3JpZ2luX2Vj.{48})/;
+const PUBLIC_PART =
+  /^(?:eyJ[\w-]*\.(?:[\w-]*\.)?|ABSKQmVkcm9ja0FQSUtleS|IQoJb3JpZ2luX2Vj.{48}|bedrock-api-key-.{430})/;
 
 type LongSecret = NamedSecret & { readonly publicLength: number };
 type GramMatch = { readonly secret: LongSecret; readonly at: number };

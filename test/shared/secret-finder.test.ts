@@ -82,6 +82,24 @@ describe("Finding H3: a configured secret", () => {
     },
   );
 
+  it.each(["us-east-1", "ap-southeast-1"])(
+    "that is a short-term key for Bedrock is not found in another one of its day in %s",
+    (region) => {
+      const keyOf = (id: string, own: string): string => {
+        const scope = `ASIA${id.padEnd(16, "0")}%2F20261201%2F${region}%2Fbedrock%2Faws4_request`;
+        const query = `Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${scope}`;
+        const signed = "X-Amz-Date=20261201T000000Z&X-Amz-Expires=43200&X-Amz-SignedHeaders=host";
+        const token = `X-Amz-Security-Token=IQoJb3JpZ2luX2VjEJr%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEaCXVz${own.repeat(80)}`;
+        return `bedrock-api-key-${btoa(`bedrock.amazonaws.com/?${query}&${signed}&${token}&Version=1`)}`;
+      };
+      const key = keyOf("OWN", "Own7Part");
+      const found = finderOf({ BEDROCK: key });
+      expect(found.find(`such keys begin with bedrock-api-key-${btoa("bedrock.amazonaws.com/")}`)).toBeNull();
+      expect(found.find(keyOf("ELSE", "x9Other+"))).toBeNull();
+      expect([found.find(key), found.find(key.slice(-600))]).toEqual(["BEDROCK", "BEDROCK"]);
+    },
+  );
+
   it("that is short is found beside an error, and wherever short ones are wanted", () => {
     expect(finder.find('{"error":{"message":"bad key hunter42"}}')).toBe("SHORT");
     expect(finder.findAny("x-debug hunter42")).toBe("SHORT");
