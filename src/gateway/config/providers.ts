@@ -111,11 +111,14 @@ function readKeyHeader(fields: Fields, preset: Preset | null): KeyHeader | null 
   return name === "default" ? null : name;
 }
 
+/** Of a resource of Azure OpenAI or Foundry. */
+const AZURE_ENDPOINT = /^[^/]+\/\/[^/]+\.(?:openai|cognitiveservices|services\.ai)\.azure\.com$/;
+
 function readBaseUrl(fields: Fields, dialect: Dialect | undefined, preset: Preset | null): string | null {
   if (preset && !fields.has("base_url")) return presetUrl(preset, fields);
   const url = fields.url("base_url");
   // So Azure's portal shows the endpoint of a resource. Its APIs have paths below it.
-  if (url !== null && /^[^/]+\/\/[^/]+\.azure\.com$/.test(url))
+  if (url !== null && AZURE_ENDPOINT.test(url))
     fields.reject("base_url", "must also have the path of the API, such as /openai or /anthropic");
   const beginsWithVersion = dialect?.routes.some(({ path }) => path.startsWith("/v1/")) ?? false;
   if (url === null || !beginsWithVersion || !url.endsWith("/v1")) return url;

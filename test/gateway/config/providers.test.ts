@@ -91,7 +91,9 @@ describe("J2 J3 a provider's settings", () => {
       "PROVIDERS.one.base_url must also have the path of the API, such as /openai or /anthropic",
     ]);
     expect(issues(`${base_url.replace(/\/$/, "")}${path}`)).toEqual([]);
-    expect(issues("https://c.azure.com.example/v2")).toEqual([]);
+    // A server of one's own on a virtual machine, and another company's host.
+    for (const other of ["https://vm.westeurope.cloudapp.azure.com", "https://c.openai.azure.com.example"])
+      expect(issues(other)).toEqual([]);
   });
 
   it.each(["toString", "constructor", "__proto__", "openai_key", "", " "])(
