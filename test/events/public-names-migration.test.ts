@@ -1,16 +1,13 @@
-/**
- * The migration 0005_public_names.sql renames a column and stored values. It runs here on rows of the schema before it, in
- * the SQLite database of a Durable Object: the D1 database that the tests share has all migrations already.
- */
-import { runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
-import { describe, expect, inject, it } from "vitest";
+/** The migration 0005_public_names.sql renames a column and stored values. It runs here on rows of the schema before it. */
+import { describe, expect, it } from "vitest";
 import { ANOMALY_KINDS } from "../../src/events/anomaly-kinds.ts";
 import { OBSERVATIONS } from "../../src/events/vocabulary.ts";
 import { INTERCEPTION } from "../../src/records/api/fields.ts";
 import { selected } from "../../src/records/api/kit/row-mapper.ts";
+import { withSchemaBefore, type FormerSchema } from "../support/in-workerd/former-schema.ts";
 
 const MIGRATION = "0005_public_names.sql";
+type Database = Pick<FormerSchema, "sql">;
 type SqlValue = string | number | null;
 type Row = Record<string, SqlValue>;
 
@@ -58,7 +55,7 @@ const ANOMALY: Row = {
 const anomalies = (kinds: readonly string[]): Row[] =>
   kinds.map((kind, at) => ({ id: `a${at}`, kind, ...ANOMALY }));
 
-function insert({ sql }: DurableObjectStorage, table: string, row: Row): void {
+function insert({ sql }: Database, table: string, row: Row): void {
   const marks = Object.keys(row).map(() => "?");
   const names = Object.keys(row).join(", ");
   sql.exec(`INSERT INTO ${table} (${names}) VALUES (${marks.join(", ")})`, ...Object.values(row));
@@ -66,26 +63,17 @@ function insert({ sql }: DurableObjectStorage, table: string, row: Row): void {
 
 /** Runs `check` on a database to which `before` has written after migration 0004. It then has every migration. */
 async function migrated(
-  before: (storage: DurableObjectStorage) => void,
-  check: (storage: DurableObjectStorage) => void,
+  before: (storage: Database) => void,
+  check: (storage: Database) => void,
 ): Promise<void> {
-  const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
-  const migrations = inject("migrations");
-  const at = migrations.findIndex(({ name }) => name === MIGRATION);
-  expect(at).toBe(4);
-  await runInDurableObject(NONCES.get(NONCES.newUniqueId()), async (_, { storage }) => {
-    const run = (list: typeof migrations): void => {
-      for (const { queries } of list) for (const query of queries) storage.sql.exec(query);
-    };
-    run(migrations.slice(0, at));
-    before(storage);
-    run(migrations.slice(at));
-    check(storage);
-    await storage.deleteAll();
+  await withSchemaBefore(MIGRATION, ({ sql, migrateToLast }) => {
+    before({ sql });
+    migrateToLast();
+    check({ sql });
   });
 }
 
-const rows = ({ sql }: DurableObjectStorage, query: string): Row[] => sql.exec<Row>(query).toArray();
+const rows = ({ sql }: Database, query: string): Row[] => sql.exec<Row>(query).toArray();
 
 describe(`the migration ${MIGRATION}`, () => {
   it("keeps usage_flagged as usage_invalid, and renames the values of observation", async () => {

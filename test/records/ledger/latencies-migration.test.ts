@@ -1,13 +1,9 @@
-/**
- * The migration 0019_latencies.sql adds measures to totals that exist. It runs here on rows of the schema before it, in the
- * SQLite database of a Durable Object: the D1 database that the tests share has all migrations already.
- */
-import { runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
-import { expect, inject, it } from "vitest";
+/** The migration 0019_latencies.sql adds measures to totals that exist. It runs here on rows of the schema before it. */
+import { expect, it } from "vitest";
 import { contribution, MEASURES, USE_MEASURES } from "../../../src/records/rollups/contribution-sql.ts";
 import { LATENCY_MEASURES } from "../../../src/records/rollups/latency-sql.ts";
 import { deltasOf, UNFOLDED } from "../../../src/records/rollups/unfolded.ts";
+import { withSchemaBefore } from "../../support/in-workerd/former-schema.ts";
 
 const MIGRATION = "0019_latencies.sql";
 const AT = "2026-11-23T12:00:00.000Z";
@@ -21,14 +17,7 @@ const namesOf = (row: Record<string, number>): string[] =>
   Object.entries(row).flatMap(([name, value]) => (value === 0 ? [] : [`${name} ${value}`]));
 
 it("keeps the totals that exist, and counts latencies of later calls only", async () => {
-  const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
-  const migrations = inject("migrations");
-  const at = migrations.findIndex(({ name }) => name === MIGRATION);
-  await runInDurableObject(NONCES.get(NONCES.newUniqueId()), async (_, { storage: { sql } }) => {
-    const apply = (from: number, to?: number): void => {
-      for (const { queries } of migrations.slice(from, to)) for (const query of queries) sql.exec(query);
-    };
-    apply(0, at);
+  await withSchemaBefore(MIGRATION, ({ sql, migrateToLast }) => {
     sql.exec(call("00000000-0000-7000-8000-000000000001"));
     const use = USE_MEASURES.map((__, n) => n + 1);
     sql.exec(
@@ -38,7 +27,7 @@ it("keeps the totals that exist, and counts latencies of later calls only", asyn
       "INSERT INTO journal (stored_at, event_ids, deltas, delta_count) VALUES (0, '[]', ?, 1)",
       JSON.stringify([[1, "2026-11-23T12", ...use]]),
     );
-    apply(at);
+    migrateToLast();
     sql.exec(call("00000000-0000-7000-8000-000000000002"));
 
     const expected = Object.fromEntries([

@@ -1,12 +1,8 @@
-/**
- * The migration 0024_refused_latencies.sql, on rows of the schema before it: in the SQLite database of a Durable Object, as
- * latencies-migration.test.ts does.
- */
-import { runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
-import { expect, inject, it } from "vitest";
+/** The migration 0024_refused_latencies.sql, on rows of the schema before it. */
+import { expect, it } from "vitest";
 import { contribution } from "../../../src/records/rollups/contribution-sql.ts";
 import { firstUuidAt } from "../../../src/shared/uuid.ts";
+import { withSchemaBefore } from "../../support/in-workerd/former-schema.ts";
 
 const MIGRATION = "0024_refused_latencies.sql";
 const COLUMNS =
@@ -21,16 +17,9 @@ function refused(minutes: number): string {
 
 // The Worker that is deployed after the migration recounts the rows that the one before it has counted until then.
 it("counts refused calls until the next Worker is deployed as the one before it does", async () => {
-  const { NONCES } = env as unknown as { readonly NONCES: DurableObjectNamespace };
-  const migrations = inject("migrations");
-  const at = migrations.findIndex(({ name }) => name === MIGRATION);
-  await runInDurableObject(NONCES.get(NONCES.newUniqueId()), async (_, { storage: { sql } }) => {
-    const apply = (from: number, to?: number): void => {
-      for (const { queries } of migrations.slice(from, to)) for (const query of queries) sql.exec(query);
-    };
-    apply(0, at);
+  await withSchemaBefore(MIGRATION, ({ sql, migrate }) => {
     sql.exec(refused(-5));
-    apply(at, at + 1);
+    migrate();
     sql.exec(refused(10));
     sql.exec(refused(70));
     const counted = sql
