@@ -1,6 +1,14 @@
 /** Random outages of a chain of providers with circuit breakers, against a simple model of the chain. */
 import { describe, expect, it } from "vitest";
-import { BODY, chatResponse, CLIENT_KEY, json, only, post } from "../../support/in-workerd/calls.ts";
+import {
+  BODY,
+  brokenStream,
+  chatResponse,
+  CLIENT_KEY,
+  json,
+  only,
+  post,
+} from "../../support/in-workerd/calls.ts";
 import { openGateway, type Gateway } from "../../support/in-workerd/gateway-harness.ts";
 import { between, forSeedsAsync, seededRandom } from "../../support/rechunk.ts";
 
@@ -8,13 +16,15 @@ const NAMES = ["main", "backup", "third"] as const;
 const BREAKER = { failures: 2, interval_ms: 20_000, open_ms: 5000, trials: 2 };
 const PATH = "/main/v1/chat/completions";
 
-/** The state of a provider: the status of each call, or no connection. */
-type Health = 200 | 400 | 429 | 500 | 503 | "lost";
-const FAULTS: readonly Health[] = [400, 429, 500, 500, 503, "lost"];
+/** The state of a provider: the status of each call; no connection, no headers in time, or a body that breaks off. */
+type Health = 200 | 400 | 429 | 500 | 503 | "lost" | "silent" | "broken";
+const FAULTS: readonly Health[] = [400, 429, 500, 500, 503, "lost", "silent", "broken"];
+/** Nothing follows these: the client has bytes, or the error is its own. */
+const isPassedOn = (health: Health): boolean => health === 200 || health === 400 || health === "broken";
 
 /** The end of an attempt, as it counts for a circuit. */
 const meaningOf = (health: Health): "success" | "neutral" | "failure" => {
-  if (health === 200 || health === 400) return "success";
+  if (isPassedOn(health)) return "success";
   return health === 429 ? "neutral" : "failure";
 };
 
@@ -57,9 +67,14 @@ class Circuit {
 
 const openChain = (healthOf: (name: string) => Health): Promise<Gateway> =>
   openGateway({
-    provider: ({ url }) => {
+    provider: ({ url, signal }) => {
       const health = healthOf(new URL(url).hostname.split(".")[0] ?? "");
       if (health === "lost") throw new TypeError("Network connection lost.");
+      if (health === "silent")
+        return new Promise((_, reject) => {
+          signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
+        });
+      if (health === "broken") return brokenStream();
       return health === 200 ? chatResponse() : json('{"error":{"message":"no"}}', { status: health });
     },
     vars: {
@@ -71,6 +86,7 @@ const openChain = (healthOf: (name: string) => Health): Promise<Gateway> =>
             base_url: `https://${name}.example/v1`,
             keys: [`KEY_${at}`],
             breaker: BREAKER,
+            headers_ms: 5,
             ...(at === 0 && { fallbacks: NAMES.slice(1) }),
           },
         ]),
@@ -103,13 +119,12 @@ describe("a chain of providers with outages", () => {
           const own = health.get(name) ?? 200;
           circuit.ended(own, gateway.clock.at);
           status = own;
-          if (own === 200 || own === 400) break;
+          if (isPassedOn(own)) break;
         }
         const before = gateway.sent.length;
         const { response, events } = await gateway.exchange(PATH, post(BODY, CLIENT_KEY));
         expect(hostsOf(gateway, before), `request ${at}`).toEqual(expected);
-        const isServed = status === 200 || status === 400;
-        expect(response.status < 429, `request ${at}`).toBe(isServed);
+        expect(response.status < 429, `request ${at}`).toBe(status !== "paused" && isPassedOn(status));
         expect(only(events, "interception_end").status).toBe(response.status);
       }
     });

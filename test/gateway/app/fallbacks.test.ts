@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { InterceptorEvent } from "../../../src/events/event.ts";
 import {
   BODY,
+  brokenStream,
   chatResponse,
   CLIENT_KEY,
   json,
@@ -72,18 +73,6 @@ const hostsOf = (sent: readonly Sent[]): string[] =>
   sent.map(({ url }) => new URL(url).hostname.split(".")[0] ?? "");
 const attempts = (events: readonly InterceptorEvent[]) =>
   events.flatMap((event) => (event.record_type === "upstream_attempt" ? [event] : []));
-
-/** A stream that breaks after its first event. */
-const broken = (): Response =>
-  sse(
-    new ReadableStream({
-      pull(controller) {
-        if (controller.desiredSize === 0) return;
-        controller.enqueue(utf8('data: {"choices":[]}\n\n'));
-        controller.error(new Error("reset"));
-      },
-    }),
-  );
 
 const prices = (input: number) => ({ models: { "gpt*": { input, output: 0 } } });
 
@@ -196,7 +185,7 @@ describe("a fallback", () => {
   });
 
   it("gets nothing once the client has bytes", async () => {
-    const gateway = await open({ main: [broken] });
+    const gateway = await open({ main: [brokenStream] });
     const { events } = await gateway.exchange(...call(post(STREAM_BODY, CLIENT_KEY)));
     expect(hostsOf(gateway.sent)).toEqual(["main"]);
     expect(only(events, "interception_end").outcome).not.toBe("completed");

@@ -33,6 +33,18 @@ export const sse = (body: ReadableStream, init: ResponseInit = {}): Response =>
     headers: { "content-type": "text/event-stream", ...(init.headers as object) },
   });
 
+/** A stream that breaks after its first event. */
+export const brokenStream = (): Response =>
+  sse(
+    new ReadableStream({
+      pull(controller) {
+        if (controller.desiredSize === 0) return;
+        controller.enqueue(utf8('data: {"choices":[]}\n\n'));
+        controller.error(new Error("reset"));
+      },
+    }),
+  );
+
 export const chatResponse = (): Response => json(fixture("chat/json").bytes);
 
 export const typesOf = (events: readonly InterceptorEvent[]): string[] =>
