@@ -119,7 +119,7 @@ describe("a call whose last attempt", () => {
 
   it("waits for a token when the client disconnects is charged nothing", async () => {
     const { promise: requested, resolve } = Promise.withResolvers<undefined>();
-    const { promise: answer, resolve: respond } = Promise.withResolvers<Response>();
+    const { promise: response, resolve: finish } = Promise.withResolvers<Response>();
     const entra = {
       tenant_id: "contoso.onmicrosoft.com",
       client_id: "0b1c2d3e-4f50-4617-8a9b-0c1d2e3f4a5b",
@@ -133,7 +133,7 @@ describe("a call whose last attempt", () => {
       },
       provider: () => {
         resolve(undefined);
-        return answer;
+        return response;
       },
     });
     const abort = new AbortController();
@@ -143,7 +143,7 @@ describe("a call whose last attempt", () => {
     abort.abort();
     const { settled } = await calling;
     // Others may wait for the token, so that its fetch goes on after the request.
-    respond(json("{}", { status: 401 }));
+    finish(json("{}", { status: 401 }));
     await settled();
     expect(hostsOf(gateway)).toEqual(["login"]);
     expect(gateway.events.find((event) => event.record_type === "interception_end")).toMatchObject({
