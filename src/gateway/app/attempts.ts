@@ -136,11 +136,12 @@ function bodyRestorer(outgoing: Outgoing): RestoreBody | null {
   let injected = optIn?.injected ?? null;
   return ({ route, sentModel }, { isFallback }) => {
     outgoing.sentModel = sentModel;
-    if (optIn && isFallback) {
-      optIn.plan(route.provider);
-      ({ injected } = optIn);
-      // At the same provider the body stays the one that it may know the idempotency key by.
-    } else if (optIn && optIn.state !== "rejected") optIn.injected = injected;
+    if (isFallback) {
+      optIn?.plan(route.provider);
+      injected = optIn?.injected ?? null;
+    }
+    // At the same provider the body stays the one that it may know the idempotency key by.
+    if (optIn && optIn.state !== "rejected") optIn.injected = injected;
     outgoing.body = source === null ? body : composeBody(source, outgoing);
   };
 }

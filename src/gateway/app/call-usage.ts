@@ -9,9 +9,10 @@ import { isFreeError, isNotRun } from "./call-cost.ts";
 import type { UpstreamResult } from "./upstream-call.ts";
 
 /** How a call ended, of any kind. */
-export type EndedCall = Pick<InterceptionResult, "outcome" | "status" | "error" | "observation"> & {
-  /** The last attempt was not sent. */
-  readonly isUnsent?: boolean | undefined;
+export type EndedCall = Pick<
+  InterceptionResult,
+  "outcome" | "status" | "error" | "observation" | "isUnsent"
+> & {
   /** Of a request that may be sent more than once. */
   readonly attempts?: UpstreamResult["attempts"] | undefined;
   /** The provider whose response it is, where it may be another one than that of the request. */

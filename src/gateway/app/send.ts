@@ -80,7 +80,9 @@ async function send(
     if (isUpload(body)) body.cancel();
     return refusal;
   }
-  const response = await forward(deps.fetch, init, abort, Math.max(0, until - deps.now()));
+  // Only an authorization takes time.
+  const sentAt = credential.authorize ? deps.now() : startedAt;
+  const response = await forward(deps.fetch, init, abort, Math.max(0, until - sentAt));
   if (response instanceof Response && response.status === 401) credential.rejected?.();
   return response;
 }
